@@ -1,0 +1,3 @@
+#include "runtime/reference/Reference.h"
+using namespace optc;
+void optc::registerWindows(ReferenceTable &table) {}

@@ -1,0 +1,11 @@
+# optc_library(NAME SOURCES... [DEPENDS libs...] [GENERATED targets...])
+# One static library a folder. Includes are written from the repository's root ("ir/DimExpr.h").
+function(optc_library name)
+  cmake_parse_arguments(A "" "" "DEPENDS;GENERATED" ${ARGN})
+  add_library(${name} STATIC ${A_UNPARSED_ARGUMENTS})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+  target_link_libraries(${name} PUBLIC ${A_DEPENDS})
+  if(A_GENERATED)
+    add_dependencies(${name} ${A_GENERATED})
+  endif()
+endfunction()
