@@ -1,0 +1,20 @@
+"""lit configuration: textual tests (FileCheck) of optc's tools."""
+import os
+import lit.formats
+
+config.name = "optc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".onnxtxt", ".test"]
+config.excludes = ["data"]
+config.test_source_root = os.path.join(config.optc_source, "test")
+config.test_exec_root = os.path.join(config.optc_build, "test")
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.optc_build, "bin"), config.llvm_tools, os.environ["PATH"]])
+config.substitutions += [("%data", os.path.join(config.test_source_root, "data")),
+                         ("%python", config.python), ("%source", config.optc_source), ("%build", config.optc_build)]
+
+# What the machine's CPU has, so that a test can ask for it: REQUIRES: avx512
+flags = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""
+for feature, flag in (("avx2", "avx2"), ("avx512", "avx512f"), ("vnni", "avx512_vnni"), ("amx", "amx_tile")):
+    if f" {flag} " in flags.replace("\n", " "):
+        config.available_features.add(feature)
