@@ -12,7 +12,7 @@ sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
 
 packages=(llvm-19-dev libmlir-19-dev mlir-19-tools llvm-19-tools liblld-19-dev clang-19 lld-19
           libprotobuf-dev protobuf-compiler libcxxopts-dev nlohmann-json3-dev libgtest-dev libgmock-dev
-          libbenchmark-dev ninja-build cmake ccache python3-venv zlib1g-dev libzstd-dev)
+          libbenchmark-dev libxxhash-dev ninja-build cmake ccache python3-venv zlib1g-dev libzstd-dev)
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")

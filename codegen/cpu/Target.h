@@ -1,0 +1,47 @@
+//===- Target.h - CPU targets -----------------------------------*- C++ -*-===//
+//
+// What a level of an artefact is compiled for: the LLVM CPU, the vector width that generators use,
+// and the features that the loader must find.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_CPU_TARGET_H
+#define OPTC_CODEGEN_CPU_TARGET_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llvm {
+class Module;
+}
+
+namespace optc {
+
+struct CpuTarget {
+  std::string name;   // as given: "native", "x86-64-v3", "znver3"
+  std::string cpu;    // LLVM's name
+  std::string suffix; // part of symbol names
+  uint64_t features = 0; // OptcCpuFeature bits
+  /// Bytes of a vector register: 16, 32 or 64.
+  unsigned vectorBytes = 16;
+  unsigned vectorRegisters = 16;
+  /// Elements of `bytes` bytes in a register.
+  unsigned lanes(unsigned bytes) const { return vectorBytes / bytes; }
+};
+
+/// The target of a name of --target; an error that says what there is.
+llvm::Expected<CpuTarget> parseCpuTarget(llvm::StringRef name);
+/// x86-64 without extensions: for code that only holds data.
+const CpuTarget &baselineTarget();
+std::vector<std::string> listCpuTargets();
+
+/// Optimises nothing; runs LLVM's code generator. The bytes of a relocatable ELF object.
+llvm::Expected<std::string> emitObject(llvm::Module &module, const CpuTarget &target);
+/// The same as assembly text.
+llvm::Expected<std::string> emitAssembly(llvm::Module &module, const CpuTarget &target);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_CPU_TARGET_H

@@ -1,0 +1,37 @@
+//===- Kernel.h - Kernels as the plan sees them -----------------*- C++ -*-===//
+//
+// An `optc.kernel` op becomes one step. What the plan needs of it does not depend on the target:
+// the number of tiles, the scratch a worker needs, the work. How the code is emitted is the
+// business of codegen/cpu and codegen/gpu.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_KERNEL_KERNEL_H
+#define OPTC_CODEGEN_KERNEL_KERNEL_H
+
+#include "ir/Shape.h"
+
+namespace optc {
+
+struct KernelSchedule {
+  /// Independent pieces; the same on every level of a target, so that results do not depend on it.
+  DimExpr tiles = 1;
+  /// Bytes of scratch that a worker needs (64-byte aligned).
+  uint64_t scratchBytes = 0;
+  /// Floating-point operations, 2 per multiply-add.
+  DimExpr flops = 0;
+};
+
+KernelSchedule scheduleOf(KernelOp kernel);
+
+/// The kernel in canonical form: symbols renamed s0, s1, ... in order of appearance, no locations. Equal text,
+/// equal code: it is the key for sharing kernels and what a worker parses in its own context.
+struct CanonicalKernel {
+  std::string text;
+  /// The kernel's registers: the enclosing plan's symbol for s0, s1, ...
+  llvm::SmallVector<std::string> symbols;
+};
+CanonicalKernel canonicalize(KernelOp kernel);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_KERNEL_KERNEL_H

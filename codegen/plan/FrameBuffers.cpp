@@ -1,0 +1,140 @@
+//===- FrameBuffers.cpp - Buffers, storages, lifetimes --------------------===//
+
+#include "codegen/plan/FrameBuilder.h"
+#include "ir/eval/Evaluate.h"
+
+using namespace mlir;
+using namespace optc;
+
+FailureOr<BufferId> FrameBuilder::newBuffer(Operation *op, mlir::Value value, Storage storage) {
+  Buffer buffer;
+  if (auto tensor = dyn_cast<RankedTensorType>(value.getType())) {
+    buffer.type = dtypeOf(tensor.getElementType());
+    if (buffer.type == DType::none)
+      return op->emitError("unsupported type ") << tensor.getElementType();
+    auto dims = dimRegisters(op, tensor);
+    if (failed(dims))
+      return failure();
+    buffer.dims = std::move(*dims);
+    storage.bytes = byteRegister(tensor);
+    if (buffer.type == DType::string)
+      storage.kind = Storage::Kind::object;
+    else if (storage.kind == Storage::Kind::arena && !knownOnEntry[storage.bytes])
+      storage.kind = Storage::Kind::dynamic;
+  } else {
+    buffer.kind = isa<SequenceType>(value.getType()) ? HostValue::Kind::sequence : HostValue::Kind::optional;
+    storage.kind = Storage::Kind::object;
+  }
+  buffer.storage = frame.storages.size();
+  frame.storages.push_back(storage);
+  BufferId id = frame.buffers.size();
+  frame.buffers.push_back(std::move(buffer));
+  buffers[value] = id;
+  return id;
+}
+
+FailureOr<BufferId> FrameBuilder::newResult(Operation *op, mlir::Value value) {
+  Storage storage;
+  storage.firstStep = storage.lastStep = frame.steps.size();
+  return newBuffer(op, value, storage);
+}
+
+BufferId FrameBuilder::newView(mlir::Value value, BufferId of, std::vector<RegisterId> dims) {
+  Buffer buffer = frame.buffers[of];
+  buffer.dims = std::move(dims);
+  BufferId id = frame.buffers.size();
+  frame.buffers.push_back(std::move(buffer));
+  buffers[value] = id;
+  return id;
+}
+
+FailureOr<BufferId> FrameBuilder::bufferOf(Operation *user, mlir::Value value) {
+  if (auto it = buffers.find(value); it != buffers.end())
+    return it->second;
+  if (!isWeight(value))
+    return user->emitError("internal: operand has no buffer: ") << value;
+  auto [it, inserted] = context.weightIds.try_emplace(value, context.result.weights.size());
+  if (inserted)
+    context.result.weights.push_back(value);
+  Storage storage;
+  storage.kind = Storage::Kind::weight;
+  storage.index = it->second;
+  return newBuffer(user, value, storage);
+}
+
+/// Outputs are written where the caller wants them: the value's storage becomes the output's. What cannot be
+/// (an input, a weight, a value that is already another output) is copied.
+LogicalResult FrameBuilder::assignOutputs(Operation *terminator) {
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+    auto buffer = bufferOf(terminator, value);
+    if (failed(buffer))
+      return failure();
+    Storage &storage = frame.storages[frame.buffers[*buffer].storage];
+    if (storage.kind == Storage::Kind::object) {
+      frame.outputs.push_back(*buffer);
+      continue;
+    }
+    if (storage.kind == Storage::Kind::arena || storage.kind == Storage::Kind::dynamic) {
+      storage.kind = Storage::Kind::output;
+      storage.index = i;
+      frame.outputs.push_back(*buffer);
+      continue;
+    }
+    Step step = newStep(Step::Kind::library, terminator);
+    step.name = "copy to output " + std::to_string(i);
+    step.function = "reshape"; // of the same shape: a copy
+    step.inputs = {*buffer};
+    Buffer copy = frame.buffers[*buffer];
+    Storage target;
+    target.kind = Storage::Kind::output;
+    target.index = i;
+    target.bytes = frame.storages[copy.storage].bytes;
+    copy.storage = frame.storages.size();
+    frame.storages.push_back(target);
+    frame.buffers.push_back(copy);
+    step.outputs = {BufferId(frame.buffers.size() - 1)};
+    frame.outputs.push_back(step.outputs[0]);
+    seal(step);
+    finish(std::move(step));
+  }
+  return success();
+}
+
+void FrameBuilder::computeLifetimes() {
+  std::vector<bool> seen(frame.storages.size());
+  for (auto [i, step] : llvm::enumerate(frame.steps))
+    for (auto *list : {&step.inputs, &step.outputs})
+      for (BufferId b : *list) {
+        if (b == kNone)
+          continue;
+        uint32_t s = frame.buffers[b].storage;
+        if (!seen[s])
+          frame.storages[s].firstStep = i;
+        seen[s] = true;
+        frame.storages[s].lastStep = i;
+      }
+}
+
+/// Places the arena now when every size in it is a constant.
+void FrameBuilder::place() {
+  std::map<RegisterId, int64_t> values;
+  for (const Instruction &i : frame.program)
+    if (i.op == Instruction::Op::constant)
+      values[i.target] = i.value;
+  std::vector<Lifetime> lifetimes;
+  std::vector<uint32_t> placed;
+  for (auto [i, s] : llvm::enumerate(frame.storages)) {
+    if (s.kind != Storage::Kind::arena)
+      continue;
+    auto it = values.find(s.bytes);
+    if (it == values.end())
+      return;
+    lifetimes.push_back({uint64_t(it->second), s.firstStep, s.lastStep});
+    placed.push_back(i);
+  }
+  std::vector<uint64_t> offsets;
+  frame.arenaBytes = packArena(lifetimes, offsets);
+  for (auto [i, s] : llvm::enumerate(placed))
+    frame.storages[s].offset = offsets[i];
+  frame.isStatic = true;
+}

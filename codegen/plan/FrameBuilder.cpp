@@ -1,0 +1,262 @@
+//===- FrameBuilder.cpp - Ops become steps --------------------------------===//
+
+#include "codegen/plan/FrameBuilder.h"
+#include "ir/eval/Evaluate.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace optc;
+
+Step FrameBuilder::newStep(Step::Kind kind, Operation *op) {
+  Step step;
+  step.kind = kind;
+  step.name = llvm::join(nodesOf(op->getLoc()), "+");
+  if (step.name.empty())
+    step.name = op->getName().stripDialect().str();
+  step.report = context.stepLocations.size();
+  if (!parent)
+    context.stepLocations.push_back(op->getLoc());
+  return step;
+}
+
+void FrameBuilder::finish(Step step) { frame.steps.push_back(std::move(step)); }
+
+/// Ends the instructions that run before the step. What is emitted later depends on what the step defines and
+/// runs before the next one.
+void FrameBuilder::seal(Step &step) { step.programEnd = frame.program.size(); }
+
+LogicalResult FrameBuilder::addOperands(Operation *op, ValueRange values, std::vector<BufferId> &list) {
+  for (mlir::Value value : values) {
+    if (!value) {
+      list.push_back(kNone);
+      continue;
+    }
+    auto buffer = bufferOf(op, value);
+    if (failed(buffer))
+      return failure();
+    list.push_back(*buffer);
+  }
+  return success();
+}
+
+/// Seals the step: the sizes of results that are known before it are computed before it, the others after.
+LogicalResult FrameBuilder::addResults(Operation *op, Step &step) {
+  step.outputs.assign(op->getNumResults(), kNone);
+  auto isKnown = [&](mlir::Value result) {
+    return !isa<RankedTensorType>(result.getType()) ||
+           llvm::all_of(dimsOf(result), [&](const DimExpr &d) { return isDefined(d); });
+  };
+  for (bool known : {true, false}) {
+    if (!known) {
+      seal(step);
+      defineResultDims(op, step);
+    }
+    for (auto [i, result] : llvm::enumerate(op->getResults())) {
+      if (step.outputs[i] != kNone || (known && !isKnown(result)))
+        continue;
+      auto buffer = newResult(op, result);
+      if (failed(buffer))
+        return failure();
+      step.outputs[i] = *buffer;
+    }
+  }
+  return success();
+}
+
+LogicalResult FrameBuilder::addKernel(KernelOp op) {
+  Step step = newStep(Step::Kind::kernel, op);
+  if (failed(addOperands(op, op.getOperands(), step.inputs)))
+    return failure();
+  KernelSchedule schedule = scheduleOf(op);
+  CanonicalKernel canonical = canonicalize(op);
+  auto [it, inserted] = context.kernelIds.try_emplace(canonical.text, context.result.kernelTexts.size());
+  if (inserted) {
+    context.result.kernelTexts.push_back(canonical.text);
+    context.result.kernelNames.push_back(step.name);
+  }
+  step.target = it->second;
+  for (const std::string &symbol : canonical.symbols) {
+    RegisterId r = symbolRegister(symbol);
+    if (r == kNone)
+      return op.emitError("the size '") << symbol << "' is not determined by the inputs";
+    step.registers.push_back(r);
+  }
+  step.tiles = expressionRegister(schedule.tiles);
+  step.flops = expressionRegister(schedule.flops);
+  step.scratch = schedule.scratchBytes;
+  if (step.tiles == kNone)
+    return op.emitError("the number of tiles is not determined by the inputs");
+  if (failed(addResults(op, step)))
+    return failure();
+  finish(std::move(step));
+  return success();
+}
+
+LogicalResult FrameBuilder::addLibrary(Operation *op) {
+  Step step = newStep(Step::Kind::library, op);
+  step.function = referenceName(op).str();
+  if (!findReference(step.function))
+    return op->emitError("unsupported operator: no kernel and no library function for '") << step.function << "'";
+  if (failed(addOperands(op, referenceOperands(op), step.inputs)))
+    return failure();
+  bool known = true;
+  step.attributes = attributesOf(op, [&](StringRef name, DimsAttr dims) -> std::optional<std::vector<int64_t>> {
+    if (auto constants = dims.constants())
+      return std::vector<int64_t>(constants->begin(), constants->end());
+    RegisterList list{name.str(), {}};
+    for (const DimExpr &d : dims.dims()) {
+      list.registers.push_back(expressionRegister(d));
+      known &= list.registers.back() != kNone;
+    }
+    step.registerAttributes.push_back(std::move(list));
+    return std::nullopt;
+  });
+  if (!known)
+    return op->emitError("a size is not determined by the inputs");
+  if (failed(addResults(op, step)))
+    return failure();
+  finish(std::move(step));
+  return success();
+}
+
+LogicalResult FrameBuilder::addBind(BindOp op) {
+  Step step = newStep(Step::Kind::bind, op);
+  if (failed(addOperands(op, op.getX(), step.inputs)))
+    return failure();
+  seal(step);
+  for (auto symbol : op.getSymbols().getAsValueRange<StringAttr>()) {
+    RegisterId r = newRegister();
+    knownOnEntry.push_back(false);
+    symbols[symbol] = r;
+    step.registers.push_back(r);
+  }
+  finish(std::move(step));
+  return success();
+}
+
+/// A view of the operand: no step.
+LogicalResult FrameBuilder::addReshape(ReshapeOp op) {
+  auto source = bufferOf(op, op.getX());
+  if (failed(source))
+    return failure();
+  if (frame.storages[frame.buffers[*source].storage].kind == Storage::Kind::object)
+    return addLibrary(op);
+  auto dims = dimRegisters(op, op.getType());
+  if (failed(dims))
+    return failure();
+  newView(op.getY(), *source, std::move(*dims));
+  return success();
+}
+
+uint32_t FrameBuilder::addFrame(FrameBuilder &child) {
+  context.result.plan.frames.push_back(child.take());
+  return context.result.plan.frames.size() - 1;
+}
+
+/// Values from around a region that it uses, weights excepted (every frame reaches those itself).
+static SmallVector<mlir::Value> capturedBy(ArrayRef<Region *> regions) {
+  llvm::SetVector<mlir::Value> captured;
+  for (Region *region : regions) {
+    llvm::SetVector<mlir::Value> used;
+    getUsedValuesDefinedAbove(*region, *region, used);
+    for (mlir::Value value : used)
+      if (!isWeight(value))
+        captured.insert(value);
+  }
+  return captured.takeVector();
+}
+
+LogicalResult FrameBuilder::addIf(IfOp op) {
+  Step step = newStep(Step::Kind::branch, op);
+  SmallVector<mlir::Value> captured = capturedBy({&op.getThenRegion(), &op.getElseRegion()});
+  if (failed(addOperands(op, op.getCondition(), step.inputs)) || failed(addOperands(op, captured, step.inputs)))
+    return failure();
+  FrameBuilder thenFrame(context, this), elseFrame(context, this);
+  if (failed(thenFrame.build(op.getThenRegion().front(), captured)) ||
+      failed(elseFrame.build(op.getElseRegion().front(), captured)))
+    return failure();
+  step.target = addFrame(thenFrame);
+  addFrame(elseFrame);
+  // Nested frames were appended before: the pair is adjacent because both were built first.
+  if (failed(addResults(op, step)))
+    return failure();
+  finish(std::move(step));
+  return success();
+}
+
+LogicalResult FrameBuilder::addLoop(LoopOp op) {
+  Step step = newStep(Step::Kind::loop, op);
+  SmallVector<mlir::Value> captured = capturedBy({&op.getBody()});
+  if (failed(addOperands(op, {op.getTripCount(), op.getCondition()}, step.inputs)) ||
+      failed(addOperands(op, op.getInit(), step.inputs)) || failed(addOperands(op, captured, step.inputs)))
+    return failure();
+  step.carried = op.getInit().size();
+  FrameBuilder body(context, this);
+  if (failed(body.build(op.getBody().front(), captured)))
+    return failure();
+  step.target = addFrame(body);
+  if (failed(addResults(op, step)))
+    return failure();
+  finish(std::move(step));
+  return success();
+}
+
+LogicalResult FrameBuilder::addOp(Operation *op) {
+  if (llvm::all_of(op->getResults(), [](mlir::Value v) { return isWeight(v); }) && op->getNumResults() > 0)
+    return success(); // made when it is used
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](KernelOp o) { return addKernel(o); })
+      .Case([&](ReshapeOp o) { return addReshape(o); })
+      .Case([&](BindOp o) { return addBind(o); })
+      .Case([&](IfOp o) { return addIf(o); })
+      .Case([&](LoopOp o) { return addLoop(o); })
+      .Default([&](Operation *o) {
+        if (o->getNumResults() == 1 && isa<NoneType>(o->getResult(0).getType()))
+          return success(); // stands for an absent operand
+        return addLibrary(o);
+      });
+}
+
+LogicalResult FrameBuilder::build(Block &block, ArrayRef<mlir::Value> captured) {
+  SmallVector<mlir::Value> inputs(block.args_begin(), block.args_end());
+  inputs.append(captured.begin(), captured.end());
+  for (auto [i, value] : llvm::enumerate(inputs))
+    bindInput(i, value.getType());
+  for (auto [i, value] : llvm::enumerate(inputs)) {
+    Storage storage;
+    storage.kind = Storage::Kind::input;
+    storage.index = i;
+    auto buffer = newBuffer(block.getParentOp(), value, storage);
+    if (failed(buffer))
+      return failure();
+    frame.inputs.push_back(*buffer);
+  }
+  for (Operation &op : block.without_terminator()) {
+    if (failed(addOp(&op)))
+      return failure();
+  }
+  if (failed(assignOutputs(block.getTerminator())))
+    return failure();
+
+  // Move what is known on entry to the front; each step keeps the instructions that wait for values.
+  std::vector<Instruction> entry, late;
+  std::vector<uint32_t> lateBefore;
+  for (const Instruction &instruction : frame.program) {
+    lateBefore.push_back(late.size());
+    (knownOnEntry[instruction.target] ? entry : late).push_back(instruction);
+  }
+  lateBefore.push_back(late.size());
+  uint32_t begin = entry.size();
+  for (Step &step : frame.steps) {
+    step.programBegin = begin;
+    begin = step.programEnd = entry.size() + lateBefore[step.programEnd];
+  }
+  frame.entryEnd = entry.size();
+  frame.program = std::move(entry);
+  frame.program.insert(frame.program.end(), late.begin(), late.end());
+  computeLifetimes();
+  place();
+  return success();
+}

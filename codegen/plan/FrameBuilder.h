@@ -1,0 +1,86 @@
+//===- FrameBuilder.h - Builds one frame of a plan --------------*- C++ -*-===//
+//
+// Private to codegen/plan: registers, storages and steps of the model or of the body of an If or
+// Loop. See PlanBuilder.h.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_PLAN_FRAMEBUILDER_H
+#define OPTC_CODEGEN_PLAN_FRAMEBUILDER_H
+
+#include "codegen/plan/PlanBuilder.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace optc {
+
+/// What all frames of a plan share.
+struct PlanContext {
+  BuiltPlan result;
+  llvm::StringMap<uint32_t> kernelIds;
+  llvm::DenseMap<mlir::Value, uint32_t> weightIds;
+  std::vector<mlir::Location> stepLocations; // of the steps of frame 0, by Step::report
+};
+
+class FrameBuilder {
+public:
+  FrameBuilder(PlanContext &context, FrameBuilder *parent) : context(context), parent(parent) {}
+
+  /// Builds the frame of a block: its arguments (then `captured` values from around it) are the inputs, the
+  /// terminator's operands the outputs.
+  mlir::LogicalResult build(mlir::Block &block, llvm::ArrayRef<mlir::Value> captured);
+  Frame take() { return std::move(frame); }
+
+private:
+  // Registers and the shape program (FrameSizes.cpp).
+  RegisterId newRegister() { return frame.registers++; }
+  RegisterId constantRegister(int64_t value);
+  /// kNone: a symbol is not defined here.
+  RegisterId symbolRegister(llvm::StringRef symbol);
+  RegisterId expressionRegister(const DimExpr &expr);
+  bool isDefined(const DimExpr &expr);
+  void bindInput(uint32_t input, mlir::Type type);
+  /// Gives fresh registers to the result dims that the op defines.
+  void defineResultDims(mlir::Operation *op, Step &step);
+  mlir::FailureOr<std::vector<RegisterId>> dimRegisters(mlir::Operation *op, mlir::Type type);
+  /// Register with the bytes of a tensor type.
+  RegisterId byteRegister(mlir::Type type);
+
+  // Buffers (FrameBuffers.cpp).
+  mlir::FailureOr<BufferId> bufferOf(mlir::Operation *user, mlir::Value value);
+  mlir::FailureOr<BufferId> newBuffer(mlir::Operation *op, mlir::Value value, Storage storage);
+  mlir::FailureOr<BufferId> newResult(mlir::Operation *op, mlir::Value value);
+  BufferId newView(mlir::Value value, BufferId of, std::vector<RegisterId> dims);
+  mlir::LogicalResult assignOutputs(mlir::Operation *terminator);
+  void computeLifetimes();
+  void place();
+
+  // Steps (FrameBuilder.cpp).
+  mlir::LogicalResult addOp(mlir::Operation *op);
+  mlir::LogicalResult addKernel(KernelOp op);
+  mlir::LogicalResult addLibrary(mlir::Operation *op);
+  mlir::LogicalResult addBind(BindOp op);
+  mlir::LogicalResult addIf(IfOp op);
+  mlir::LogicalResult addLoop(LoopOp op);
+  mlir::LogicalResult addReshape(ReshapeOp op);
+  mlir::LogicalResult addOperands(mlir::Operation *op, mlir::ValueRange values, std::vector<BufferId> &list);
+  mlir::LogicalResult addResults(mlir::Operation *op, Step &step);
+  Step newStep(Step::Kind kind, mlir::Operation *op);
+  void seal(Step &step);
+  void finish(Step step);
+  uint32_t addFrame(FrameBuilder &child);
+
+  PlanContext &context;
+  FrameBuilder *parent;
+  Frame frame;
+  llvm::DenseMap<mlir::Value, BufferId> buffers;
+  llvm::StringMap<RegisterId> symbols;
+  llvm::StringMap<RegisterId> expressions;
+  std::map<int64_t, RegisterId> constants;
+  /// Registers that are known on entry; sizes that use others make a storage dynamic.
+  std::vector<bool> knownOnEntry;
+  bool entering = true;
+  friend struct ProgramEmitter;
+};
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_PLAN_FRAMEBUILDER_H

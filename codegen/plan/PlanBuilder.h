@@ -1,0 +1,35 @@
+//===- PlanBuilder.h - From kernels and ops to a plan -----------*- C++ -*-===//
+//
+// Walks the model in order and turns it into steps over buffers: kernels, library steps for what
+// has no kernel, branches and loops as sub-frames. Assigns buffers to storage (views share it,
+// outputs are written in place), turns dim expressions into the shape program.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_PLAN_PLANBUILDER_H
+#define OPTC_CODEGEN_PLAN_PLANBUILDER_H
+
+#include "codegen/kernel/Kernel.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "runtime/Plan.h"
+
+namespace optc {
+
+struct BuiltPlan {
+  Plan plan;
+  /// Distinct kernels in the plan's numbering: canonical text, and the name of the first step that uses it.
+  std::vector<std::string> kernelTexts;
+  std::vector<std::string> kernelNames;
+  /// Weights in order of first use; Storage::index of a weight storage refers to it until packaging
+  /// gives it an offset.
+  std::vector<mlir::Value> weights;
+};
+
+/// Fails with a diagnostic at the op that cannot be planned.
+mlir::FailureOr<BuiltPlan> buildPlan(mlir::func::FuncOp function);
+
+/// Names of the ONNX nodes that a location stands for, in order, without repetition.
+llvm::SmallVector<std::string> nodesOf(mlir::Location location);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_PLAN_PLANBUILDER_H

@@ -1,0 +1,207 @@
+//===- Api.cpp - The C ABI ------------------------------------------------===//
+//
+// Translates between optc.h and the runtime's classes, and checks everything a caller hands in.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/Model.h"
+#include "runtime/ThreadPool.h"
+#include "runtime/include/optc.h"
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+using namespace optc;
+
+struct optc_model {
+  std::shared_ptr<Model> model;
+};
+struct optc_session {
+  std::shared_ptr<Model> model;
+  std::unique_ptr<Session> session;
+};
+
+namespace {
+
+std::atomic<unsigned> defaultThreads{0};
+
+unsigned threadsOr(unsigned threads) { return threads ? threads : ThreadPool::availableCores(); }
+
+optc_status statusOf(int32_t code, const std::string &message) {
+  optc_status status{};
+  status.code = code;
+  std::strncpy(status.message, message.c_str(), sizeof status.message - 1);
+  return status;
+}
+
+struct TypeCode {
+  DType type;
+  uint8_t code, bits; // DLPack's
+};
+constexpr TypeCode kTypeCodes[] = {
+    {DType::f32, 2, 32},      {DType::u8, 1, 8},          {DType::i8, 0, 8},       {DType::u16, 1, 16},
+    {DType::i16, 0, 16},      {DType::i32, 0, 32},        {DType::i64, 0, 64},     {DType::boolean, 6, 8},
+    {DType::f16, 2, 16},      {DType::f64, 2, 64},        {DType::u32, 1, 32},     {DType::u64, 1, 64},
+    {DType::bf16, 4, 16},     {DType::f8e4m3fn, 10, 8},   {DType::f8e4m3fnuz, 11, 8}, {DType::f8e5m2, 12, 8},
+    {DType::f8e5m2fnuz, 13, 8},
+};
+
+DType typeOf(const optc_tensor &t) {
+  for (const TypeCode &c : kTypeCodes)
+    if (c.code == t.dtype.code && c.bits == t.dtype.bits && t.dtype.lanes == 1)
+      return c.type;
+  return DType::none;
+}
+
+void setType(optc_tensor &t, DType type) {
+  for (const TypeCode &c : kTypeCodes)
+    if (c.type == type)
+      t.dtype = {c.code, c.bits, 1};
+}
+
+bool isDense(const optc_tensor &t) {
+  if (!t.strides)
+    return true;
+  int64_t expected = 1;
+  for (int32_t i = t.ndim - 1; i >= 0; --i) {
+    if (t.shape[i] != 1 && t.strides[i] != expected)
+      return false;
+    expected *= t.shape[i];
+  }
+  return true;
+}
+
+/// Empty message: `value` is a view of the tensor.
+std::string viewOf(const optc_tensor &t, Value &value) {
+  if (t.ndim < 0 || t.ndim > 64 || (t.ndim > 0 && !t.shape))
+    return "its rank or shape is not valid";
+  if (t.device.type != 1)
+    return "is not in CPU memory";
+  if (!isDense(t))
+    return "is not dense";
+  value = Value(typeOf(t), std::vector<int64_t>(t.shape, t.shape + t.ndim), nullptr);
+  int64_t elements = 1;
+  for (int64_t d : value.dims)
+    if (d < 0 || __builtin_mul_overflow(elements, d, &elements) || elements > (int64_t(1) << 46))
+      return "its shape is not valid";
+  if (t.data)
+    value.data = static_cast<char *>(t.data) + t.byte_offset;
+  return "";
+}
+
+optc_port portOf(const Port &port) {
+  bool tensor = port.kind == Value::Kind::tensor;
+  return {port.name.c_str(), optc_dtype(port.type), tensor ? int32_t(port.dims.size()) : -1, port.dims.data()};
+}
+
+/// What the runtime allocated for an output; optc_tensor_release frees it.
+struct Allocation {
+  Value value;
+};
+
+} // namespace
+
+optc_tensor optc_tensor_of(void *data, optc_dtype dtype, int32_t ndim, int64_t *shape) {
+  optc_tensor t{};
+  t.data = data;
+  t.device = {1, 0};
+  t.ndim = ndim;
+  t.shape = shape;
+  setType(t, DType(dtype));
+  return t;
+}
+
+optc_dtype optc_tensor_dtype(const optc_tensor *tensor) { return optc_dtype(typeOf(*tensor)); }
+
+optc_status optc_model_open(const char *path, optc_model **out) {
+  if (!path || !out)
+    return statusOf(OPTC_BAD_ARGUMENT, "path and model must not be null");
+  std::string error;
+  auto model = Model::open(path, error);
+  *out = nullptr;
+  if (!model)
+    return statusOf(error.find(": needs ") != std::string::npos ? OPTC_UNAVAILABLE : OPTC_BAD_ARTEFACT, error);
+  *out = new (std::nothrow) optc_model{std::move(model)};
+  return *out ? statusOf(OPTC_OK, "") : statusOf(OPTC_RUN_FAILED, "out of memory");
+}
+
+void optc_model_close(optc_model *model) { delete model; }
+size_t optc_model_input_count(const optc_model *model) { return model->model->plan().inputs.size(); }
+size_t optc_model_output_count(const optc_model *model) { return model->model->plan().outputs.size(); }
+optc_port optc_model_input(const optc_model *model, size_t i) { return portOf(model->model->plan().inputs.at(i)); }
+optc_port optc_model_output(const optc_model *model, size_t i) { return portOf(model->model->plan().outputs.at(i)); }
+const char *optc_model_report(const optc_model *model) { return model->model->plan().report.c_str(); }
+
+optc_status optc_session_create(optc_model *model, unsigned threads, optc_session **out) {
+  if (!model || !out)
+    return statusOf(OPTC_BAD_ARGUMENT, "model and session must not be null");
+  auto session = std::make_unique<Session>(model->model->program(), threadsOr(threads));
+  *out = new (std::nothrow) optc_session{model->model, std::move(session)};
+  return *out ? statusOf(OPTC_OK, "") : statusOf(OPTC_RUN_FAILED, "out of memory");
+}
+
+void optc_session_close(optc_session *session) { delete session; }
+
+optc_status optc_run(optc_model *model, optc_session *session, const optc_tensor *inputs, size_t inputCount,
+                     optc_tensor *outputs, size_t outputCount) {
+  if (!model || (inputCount && !inputs) || (outputCount && !outputs))
+    return statusOf(OPTC_BAD_ARGUMENT, "model, inputs and outputs must not be null");
+  const Plan &plan = model->model->plan();
+  if (inputCount != plan.inputs.size() || outputCount != plan.outputs.size())
+    return statusOf(OPTC_BAD_ARGUMENT, "the model has " + std::to_string(plan.inputs.size()) + " inputs and " +
+                                           std::to_string(plan.outputs.size()) + " outputs");
+  std::vector<Value> in(inputCount), out(outputCount);
+  std::vector<const Value *> pointers;
+  for (size_t i = 0; i < inputCount; ++i) {
+    if (std::string problem = viewOf(inputs[i], in[i]); !problem.empty())
+      return statusOf(OPTC_BAD_ARGUMENT, "input '" + plan.inputs[i].name + "': " + problem);
+    pointers.push_back(&in[i]);
+  }
+  for (size_t i = 0; i < outputCount; ++i) {
+    std::string where = "output '" + plan.outputs[i].name + "': ";
+    if (plan.outputs[i].kind != Value::Kind::tensor || plan.outputs[i].type == DType::string)
+      return statusOf(OPTC_BAD_ARGUMENT, where + "is not a tensor of numbers");
+    if (!outputs[i].data)
+      continue;
+    if (std::string problem = viewOf(outputs[i], out[i]); !problem.empty())
+      return statusOf(OPTC_BAD_ARGUMENT, where + problem);
+    if (out[i].type != plan.outputs[i].type)
+      return statusOf(OPTC_BAD_ARGUMENT, where + "has type " + nameOf(out[i].type) + ", the result has " +
+                                             nameOf(plan.outputs[i].type));
+  }
+  std::unique_ptr<Session> borrowed;
+  Session *runner = session ? session->session.get() : nullptr;
+  if (!runner) {
+    borrowed = model->model->borrow(threadsOr(defaultThreads.load()));
+    runner = borrowed.get();
+  }
+  Status status = runner->run(pointers, out);
+  if (borrowed)
+    model->model->giveBack(std::move(borrowed));
+  if (!status.ok())
+    return statusOf(status.message.rfind("input '", 0) == 0 || status.message.rfind("output '", 0) == 0
+                        ? OPTC_BAD_ARGUMENT
+                        : OPTC_RUN_FAILED,
+                    status.message);
+  for (size_t i = 0; i < outputCount; ++i)
+    if (!outputs[i].data) {
+      // The address of the owner stands behind the shape's last entry, for optc_tensor_release.
+      auto *allocation = new Allocation{std::move(out[i])};
+      std::vector<int64_t> &dims = allocation->value.dims;
+      int32_t rank = int32_t(dims.size());
+      dims.push_back(int64_t(reinterpret_cast<uintptr_t>(allocation)));
+      outputs[i] = optc_tensor_of(allocation->value.data, optc_dtype(allocation->value.type), rank, dims.data());
+    }
+  return statusOf(OPTC_OK, "");
+}
+
+void optc_tensor_release(optc_tensor *tensor) {
+  if (!tensor || !tensor->shape)
+    return;
+  delete reinterpret_cast<Allocation *>(uintptr_t(tensor->shape[tensor->ndim]));
+  *tensor = optc_tensor{};
+}
+
+void optc_set_threads(unsigned threads) { defaultThreads.store(threads); }
+const char *optc_version(void) { return OPTC_VERSION; }

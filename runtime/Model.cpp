@@ -1,0 +1,152 @@
+//===- Model.cpp - A loaded artefact --------------------------------------===//
+
+#include "runtime/Model.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace optc;
+
+namespace {
+
+/// A file mapped read-only while it is checked.
+struct MappedFile {
+  int fd = -1;
+  void *data = MAP_FAILED;
+  uint64_t bytes = 0;
+  ~MappedFile() {
+    if (data != MAP_FAILED)
+      munmap(data, bytes);
+    if (fd >= 0)
+      close(fd);
+  }
+  bool open(const std::string &path) {
+    fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0 || info.st_size <= 0)
+      return false;
+    bytes = uint64_t(info.st_size);
+    data = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    return data != MAP_FAILED;
+  }
+};
+
+} // namespace
+
+std::shared_ptr<Model> Model::open(const std::string &path, std::string &error) {
+  MappedFile file;
+  if (!file.open(path)) {
+    error = path + ": cannot be read: " + std::strerror(errno);
+    return nullptr;
+  }
+  OptcTrailer trailer;
+  if (file.bytes < sizeof trailer) {
+    error = path + ": is not an optc model: too short";
+    return nullptr;
+  }
+  std::memcpy(&trailer, static_cast<char *>(file.data) + file.bytes - sizeof trailer, sizeof trailer);
+  if (trailer.magic != OPTC_TRAILER_MAGIC) {
+    error = path + ": is not an optc model, or is truncated";
+    return nullptr;
+  }
+  if (trailer.version != OPTC_ARTEFACT_VERSION) {
+    error = path + ": was made for version " + std::to_string(trailer.version) + " of the artefact format, this runtime has " +
+            std::to_string(OPTC_ARTEFACT_VERSION);
+    return nullptr;
+  }
+  uint64_t body = file.bytes - sizeof trailer;
+  if (trailer.codeBytes > body || trailer.weightOffset > body || trailer.weightBytes > body - trailer.weightOffset ||
+      trailer.weightOffset % 4096 != 0) {
+    error = path + ": is damaged: its parts do not fit into its length";
+    return nullptr;
+  }
+  if (XXH3_64bits(file.data, trailer.codeBytes) != trailer.codeHash) {
+    error = path + ": is damaged: the hash of its code does not match";
+    return nullptr;
+  }
+
+  std::shared_ptr<Model> model(new Model);
+  std::string absolute = path.find('/') == std::string::npos ? "./" + path : path;
+  model->library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!model->library) {
+    error = path + ": " + dlerror();
+    return nullptr;
+  }
+  auto *descriptor = static_cast<const OptcDescriptor *>(dlsym(model->library, "optc_model"));
+  if (!descriptor || descriptor->magic != OPTC_DESCRIPTOR_MAGIC || descriptor->version != OPTC_ARTEFACT_VERSION) {
+    error = path + ": holds no optc model of this version";
+    return nullptr;
+  }
+  auto plan = parsePlan(descriptor->plan, descriptor->planBytes);
+  if (!plan) {
+    error = path + ": its plan cannot be read";
+    return nullptr;
+  }
+  model->contents.plan = std::move(*plan);
+
+  uint64_t have = cpuFeatures(), missing = 0;
+  const OptcLevel *chosen = nullptr;
+  for (uint64_t i = 0; i < descriptor->levelCount && !chosen; ++i) {
+    missing = descriptor->levels[i].features & ~have;
+    if (!missing)
+      chosen = &descriptor->levels[i];
+  }
+  if (!chosen) {
+    error = path + ": needs " + featureNames(missing) + ", which this CPU or system lacks";
+    return nullptr;
+  }
+  model->levelName = chosen->name;
+  model->contents.kernels = chosen->kernels;
+  model->contents.kernelCount = chosen->count;
+
+  for (const Frame &frame : model->contents.plan.frames)
+    for (const Storage &storage : frame.storages)
+      if (storage.kind == Storage::Kind::weight && storage.offset > trailer.weightBytes) {
+        error = path + ": is damaged: a weight lies outside the file";
+        return nullptr;
+      }
+  if (trailer.weightBytes) {
+    model->weightMapBytes = trailer.weightBytes;
+    model->weightMap = mmap(nullptr, trailer.weightBytes, PROT_READ, MAP_SHARED, file.fd, off_t(trailer.weightOffset));
+    if (model->weightMap == MAP_FAILED) {
+      model->weightMap = nullptr;
+      error = path + ": its weights cannot be mapped: " + std::strerror(errno);
+      return nullptr;
+    }
+    madvise(model->weightMap, model->weightMapBytes, MADV_WILLNEED);
+  }
+  model->contents.weights = static_cast<const char *>(model->weightMap);
+  model->contents.weightBytes = trailer.weightBytes;
+  return model;
+}
+
+Model::~Model() {
+  idle.clear();
+  if (weightMap)
+    munmap(weightMap, weightMapBytes);
+  if (library)
+    dlclose(library);
+}
+
+std::unique_ptr<Session> Model::borrow(unsigned threads) {
+  {
+    std::lock_guard lock(mutex);
+    if (!idle.empty()) {
+      auto session = std::move(idle.back());
+      idle.pop_back();
+      session->setThreads(threads);
+      return session;
+    }
+  }
+  return std::make_unique<Session>(contents, threads);
+}
+
+void Model::giveBack(std::unique_ptr<Session> session) {
+  std::lock_guard lock(mutex);
+  idle.push_back(std::move(session));
+}
