@@ -17,8 +17,10 @@ constexpr int64_t kBlock = 256;
 
 /// Returns from the enclosing function when a step failed.
 #define OPTC_TRY(STEP)                                                                                       \
-  if (Status optcStatus = (STEP); !optcStatus.ok())                                                          \
-  return optcStatus
+  do {                                                                                                       \
+    if (Status optcStatus = (STEP); !optcStatus.ok())                                                        \
+      return optcStatus;                                                                                     \
+  } while (false)
 
 /// Calls body(begin, n) for each block of `size` elements.
 template <typename Body> void forBlocks(int64_t size, Body body) {
@@ -107,8 +109,34 @@ struct AxisView {
         inner(product(dims.subspan(size_t(axis) + 1))) {}
 };
 
+/// Calls body with a value of the C++ type by which elements of `type` are copied: an integer of its width,
+/// or std::string.
+template <typename Body> void forWidth(DType type, Body body) {
+  struct Wide {
+    uint64_t low, high;
+  };
+  if (type == DType::string)
+    return body(std::string());
+  switch (sizeOf(type)) {
+  case 1:
+    return body(uint8_t());
+  case 2:
+    return body(uint16_t());
+  case 4:
+    return body(uint32_t());
+  case 8:
+    return body(uint64_t());
+  case 16:
+    return body(Wide());
+  default:
+    return;
+  }
+}
 /// Copies n elements of `width` bytes; strings are copied as objects.
 void copyElements(DType type, void *to, int64_t toBegin, const void *from, int64_t fromBegin, int64_t n);
+/// y in row-major order from x at `offset`, with one stride (in elements, any sign) for each dim of y. The
+/// caller has checked that every position is inside x.
+void copyView(const Value &x, int64_t offset, std::span<const int64_t> strides, Value &y);
 /// Zeroes every element: memory handed in by a caller holds anything.
 void clear(Value &y);
 

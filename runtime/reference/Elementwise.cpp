@@ -315,23 +315,8 @@ static Status select(Call &call) {
   if (condition.type != DType::boolean || a.type != b.type || a.type != y.type)
     return Status::error("select expects a bool condition and branches of the result's type");
   const uint8_t *bits = condition.as<uint8_t>();
-  if (y.type == DType::string)
-    return selectElements<std::string>(bits, a, b, y), Status::success();
-  struct Pair {
-    uint64_t low, high;
-  };
-  switch (sizeOf(y.type)) {
-  case 1:
-    return selectElements<uint8_t>(bits, a, b, y), Status::success();
-  case 2:
-    return selectElements<uint16_t>(bits, a, b, y), Status::success();
-  case 4:
-    return selectElements<uint32_t>(bits, a, b, y), Status::success();
-  case 8:
-    return selectElements<uint64_t>(bits, a, b, y), Status::success();
-  default:
-    return selectElements<Pair>(bits, a, b, y), Status::success();
-  }
+  forWidth(y.type, [&]<typename T>(T) { selectElements<T>(bits, a, b, y); });
+  return Status::success();
 }
 
 void optc::registerElementwise(ReferenceTable &table) {
