@@ -1,6 +1,6 @@
 //===- Reference.cpp - The table of reference functions, attributes, calls ===//
 
-#include "runtime/reference/Reference.h"
+#include "runtime/reference/Blocks.h"
 
 using namespace optc;
 
@@ -36,13 +36,6 @@ const std::vector<std::string> &Attributes::texts(std::string_view name) const {
   return findOrEmpty<std::vector<std::string>>(items, name);
 }
 
-static std::string shapeText(const std::vector<int64_t> &dims) {
-  std::string text = "[";
-  for (size_t i = 0; i < dims.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(dims[i]);
-  return text + "]";
-}
-
 Status Call::allocate(size_t i, std::vector<int64_t> dims) {
   Value &out = outputs[i];
   if (shaped[i] && out.dims != dims)
@@ -66,7 +59,7 @@ Status Call::allocate(size_t i) { return allocate(i, std::vector<int64_t>(output
 ReferenceFunction optc::findReference(std::string_view name) {
   static const ReferenceTable table = [] {
     ReferenceTable all;
-    for (auto family : {registerElementwise, registerMovement, registerIndexing, registerReductions,
+    for (auto family : {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
                         registerContractions, registerWindows, registerResampling, registerNeural, registerSorting,
                         registerSignal, registerStrings, registerTrees})
       family(all);

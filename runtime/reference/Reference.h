@@ -57,7 +57,8 @@ struct Call {
 
   const Value &in(size_t i) const { return *inputs[i]; }
   bool has(size_t i) const { return i < inputs.size() && inputs[i]; }
-  /// Gives output i its shape and memory. Must be called once for each output before it is written.
+  /// Gives output i its shape and memory. Must be called once for each output before it is written. Memory
+  /// that the caller had ready is not cleared.
   /// An error when the shape was known before and differs.
   Status allocate(size_t i, std::vector<int64_t> dims);
   /// The same where the shape is known before the call.
@@ -72,6 +73,7 @@ ReferenceFunction findReference(std::string_view name);
 /// Fills the table of one family; each family's file defines one such function.
 using ReferenceTable = std::map<std::string_view, ReferenceFunction>;
 void registerElementwise(ReferenceTable &table);
+void registerConversions(ReferenceTable &table);
 void registerMovement(ReferenceTable &table);
 void registerIndexing(ReferenceTable &table);
 void registerReductions(ReferenceTable &table);

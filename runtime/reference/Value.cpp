@@ -77,7 +77,10 @@ template <typename To, typename From> static void convertBack(void *to, int64_t 
 /// Integers and bool, in either integer class.
 template <typename T> static void loadInteger(const Value &v, int64_t begin, int64_t n, T *out) {
   switch (v.type) {
-  case DType::boolean: return convert<uint8_t>(v.data, begin, n, out);
+  case DType::boolean: // a caller's true may be any non-zero byte
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = v.as<uint8_t>()[begin + i] != 0;
+    return;
   case DType::u8: case DType::u4: case DType::u2: return convert<uint8_t>(v.data, begin, n, out);
   case DType::i8: case DType::i4: case DType::i2: return convert<int8_t>(v.data, begin, n, out);
   case DType::u16: return convert<uint16_t>(v.data, begin, n, out);
@@ -137,8 +140,24 @@ void optc::load(const Value &v, int64_t begin, int64_t n, double *out) {
   default: return loadInteger(v, begin, n, out);
   }
 }
-void optc::load(const Value &v, int64_t begin, int64_t n, int64_t *out) { loadInteger(v, begin, n, out); }
-void optc::load(const Value &v, int64_t begin, int64_t n, uint64_t *out) { loadInteger(v, begin, n, out); }
+/// Towards zero; what neither i64 nor u64 holds is 0, u64's upper half wraps.
+static int64_t truncate(double x) {
+  return x >= -0x1p63 && x < 0x1p63 ? int64_t(x) : x >= 0 && x < 0x1p64 ? int64_t(uint64_t(x)) : 0;
+}
+template <typename T> static void loadTruncated(const Value &v, int64_t begin, int64_t n, T *out) {
+  if (classOf(v.type) != Class::f64)
+    return loadInteger(v, begin, n, out);
+  double block[256];
+  for (int64_t done = 0; done < n;) {
+    int64_t m = n - done < 256 ? n - done : 256;
+    load(v, begin + done, m, block);
+    for (int64_t i = 0; i < m; ++i)
+      out[done + i] = T(truncate(block[i]));
+    done += m;
+  }
+}
+void optc::load(const Value &v, int64_t begin, int64_t n, int64_t *out) { loadTruncated(v, begin, n, out); }
+void optc::load(const Value &v, int64_t begin, int64_t n, uint64_t *out) { loadTruncated(v, begin, n, out); }
 
 void optc::store(Value &v, int64_t begin, int64_t n, const double *in) {
   switch (v.type) {
@@ -159,22 +178,16 @@ void optc::store(Value &v, int64_t begin, int64_t n, const double *in) {
     return;
   default: break;
   }
-  // Float to integer: towards zero, wrapping; what no i64 holds is 0.
   int64_t block[256];
   for (int64_t done = 0; done < n;) {
     int64_t m = n - done < 256 ? n - done : 256;
-    for (int64_t i = 0; i < m; ++i) {
-      double x = in[done + i];
-      block[i] = v.type == DType::boolean   ? x != 0
-                 : x >= -0x1p63 && x < 0x1p63 ? int64_t(x)
-                 : x >= 0 && x < 0x1p64       ? int64_t(uint64_t(x))
-                                              : 0;
-    }
+    for (int64_t i = 0; i < m; ++i)
+      block[i] = v.type == DType::boolean ? in[done + i] != 0 : truncate(in[done + i]);
     storeInteger(v, begin + done, m, block);
     done += m;
   }
 }
-void optc::store(Value &v, int64_t begin, int64_t n, const int64_t *in) {
+template <typename T> static void storeConverted(Value &v, int64_t begin, int64_t n, const T *in) {
   if (classOf(v.type) != Class::f64)
     return storeInteger(v, begin, n, in);
   double block[256];
@@ -186,4 +199,5 @@ void optc::store(Value &v, int64_t begin, int64_t n, const int64_t *in) {
     done += m;
   }
 }
-void optc::store(Value &v, int64_t begin, int64_t n, const uint64_t *in) { storeInteger(v, begin, n, in); }
+void optc::store(Value &v, int64_t begin, int64_t n, const int64_t *in) { storeConverted(v, begin, n, in); }
+void optc::store(Value &v, int64_t begin, int64_t n, const uint64_t *in) { storeConverted(v, begin, n, in); }

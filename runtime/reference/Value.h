@@ -58,7 +58,8 @@ struct Value {
 };
 
 /// Converts n elements from position `begin` on into the type's class (and back: rounding floats once to
-/// nearest even, wrapping integers; bool stores value != 0).
+/// nearest even, wrapping integers; bool stores value != 0). Between classes: integers become the nearest
+/// float, floats truncate towards zero.
 void load(const Value &value, int64_t begin, int64_t n, double *out);
 void load(const Value &value, int64_t begin, int64_t n, int64_t *out);
 void load(const Value &value, int64_t begin, int64_t n, uint64_t *out);
