@@ -60,7 +60,7 @@ ReferenceFunction optc::findReference(std::string_view name) {
   static const ReferenceTable table = [] {
     ReferenceTable all;
     for (auto family : {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
-                        registerContractions, registerWindows, registerResampling, registerNeural, registerSorting,
+                        registerContractions, registerConvolutions, registerWindows, registerResampling, registerNeural, registerSorting,
                         registerSignal, registerStrings, registerTrees})
       family(all);
     return all;

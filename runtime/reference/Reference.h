@@ -78,6 +78,7 @@ void registerMovement(ReferenceTable &table);
 void registerIndexing(ReferenceTable &table);
 void registerReductions(ReferenceTable &table);
 void registerContractions(ReferenceTable &table);
+void registerConvolutions(ReferenceTable &table);
 void registerWindows(ReferenceTable &table);
 void registerResampling(ReferenceTable &table);
 void registerNeural(ReferenceTable &table);
