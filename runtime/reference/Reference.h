@@ -80,6 +80,7 @@ void registerReductions(ReferenceTable &table);
 void registerContractions(ReferenceTable &table);
 void registerConvolutions(ReferenceTable &table);
 void registerWindows(ReferenceTable &table);
+void registerRegions(ReferenceTable &table);
 void registerResampling(ReferenceTable &table);
 void registerNeural(ReferenceTable &table);
 void registerSorting(ReferenceTable &table);
