@@ -66,7 +66,7 @@ ReferenceFunction optc::findReference(std::string_view name) {
     for (auto family :
          {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
           registerContractions, registerConvolutions, registerWindows, registerRegions, registerResampling,
-          registerNeural, registerSorting, registerSignal, registerStrings, registerTrees})
+          registerNeural, registerRecurrent, registerSorting, registerSignal, registerStrings, registerTrees})
       family(all);
     return all;
   }();

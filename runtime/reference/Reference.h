@@ -83,6 +83,7 @@ void registerWindows(ReferenceTable &table);
 void registerRegions(ReferenceTable &table);
 void registerResampling(ReferenceTable &table);
 void registerNeural(ReferenceTable &table);
+void registerRecurrent(ReferenceTable &table);
 void registerSorting(ReferenceTable &table);
 void registerSignal(ReferenceTable &table);
 void registerStrings(ReferenceTable &table);
