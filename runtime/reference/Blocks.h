@@ -80,7 +80,7 @@ inline int64_t product(std::span<const int64_t> dims) {
 /// Elements between neighbours along each dim, row-major.
 std::vector<int64_t> stridesOf(std::span<const int64_t> dims);
 /// Steps `index` to the next position in row-major order; false after the last.
-inline bool advance(std::vector<int64_t> &index, std::span<const int64_t> dims) {
+inline bool nextIndex(std::vector<int64_t> &index, std::span<const int64_t> dims) {
   for (size_t i = dims.size(); i-- > 0;) {
     if (++index[i] < dims[i])
       return true;
@@ -137,6 +137,8 @@ void copyElements(DType type, void *to, int64_t toBegin, const void *from, int64
 /// y in row-major order from x at `offset`, with one stride (in elements, any sign) for each dim of y. The
 /// caller has checked that every position is inside x.
 void copyView(const Value &x, int64_t offset, std::span<const int64_t> strides, Value &y);
+/// x with its dims in the order given, in memory of its own.
+Value permuted(const Value &x, const std::vector<int64_t> &order);
 /// Zeroes every element: memory handed in by a caller holds anything.
 void clear(Value &y);
 
