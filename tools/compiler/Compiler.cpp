@@ -93,7 +93,7 @@ CompileResult optc::compile(const CompileOptions &options) {
     result.code = ExitCode::badModel;
     bool onlyUnsupported = !imported.problems.empty();
     for (const Problem &problem : imported.problems) {
-      result.messages.push_back(problem.text);
+      result.messages.push_back(model + ": error: " + problem.message);
       onlyUnsupported &= problem.kind == ProblemKind::unsupported;
     }
     if (onlyUnsupported)
