@@ -1,0 +1,110 @@
+//===- Inputs.cpp - Random inputs -----------------------------------------===//
+
+#include "tools/optc-run/Inputs.h"
+#include "tools/optc-run/TensorFile.h"
+
+using namespace optc;
+
+namespace {
+
+/// splitmix64, https://prng.di.unimi.it/splitmix64.c
+struct Random {
+  uint64_t state;
+  uint64_t next() {
+    uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+};
+
+void fill(Value &value, int64_t bound, Random &random) {
+  constexpr int64_t kBlock = 256;
+  double reals[kBlock];
+  int64_t integers[kBlock];
+  if (value.type == DType::boolean)
+    bound = 2;
+  if (value.type == DType::u2 || value.type == DType::i2 || value.type == DType::i4)
+    bound = std::min<int64_t>(bound, value.type == DType::i4 ? 8 : 2);
+  else if (value.type == DType::u4)
+    bound = std::min<int64_t>(bound, 16);
+  for (int64_t done = 0, total = value.size(); done < total; done += kBlock) {
+    int64_t n = std::min(kBlock, total - done);
+    for (int64_t i = 0; i < n; ++i) {
+      uint64_t r = random.next();
+      reals[i] = double(r >> 11) * 0x1p-53;
+      integers[i] = int64_t(r % uint64_t(bound));
+    }
+    if (classOf(value.type) == Class::f64)
+      store(value, done, n, reals);
+    else
+      store(value, done, n, integers);
+  }
+}
+
+std::string joined(const std::vector<Port> &ports) {
+  std::string text;
+  for (const Port &port : ports)
+    text += (text.empty() ? "" : ", ") + port.name;
+  return text;
+}
+
+/// The dims that a shape on the command line gives, and the symbols they settle.
+Error settle(const Port &port, const std::vector<int64_t> &dims, std::map<std::string, int64_t> &symbols) {
+  auto fail = [&](const std::string &what) {
+    return Error::usage("--shape: input '" + port.name + "' " + what);
+  };
+  if (dims.size() != port.dims.size())
+    return fail("has rank " + std::to_string(port.dims.size()) + ", not " + std::to_string(dims.size()));
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (port.dims[d] >= 0 && port.dims[d] != dims[d])
+      return fail("has " + std::to_string(port.dims[d]) + " in dim " + std::to_string(d) + ", not " +
+                  std::to_string(dims[d]));
+    if (port.dims[d] < 0)
+      symbols[port.symbols[d]] = dims[d];
+  }
+  return Error::success();
+}
+
+} // namespace
+
+Error optc::randomInputs(const Options &options, const std::vector<Port> &ports, int64_t bound,
+                         std::vector<Value> &values) {
+  std::map<std::string, int64_t> symbols;
+  for (auto &[name, dims] : options.shapes) {
+    const Port *port = nullptr;
+    for (const Port &p : ports)
+      if (p.name == name)
+        port = &p;
+    if (!port)
+      return Error::usage("--shape: the model has no input '" + name + "'", "its inputs: " + joined(ports));
+    if (Error error = settle(*port, dims, symbols))
+      return error;
+  }
+  Random random{options.seed};
+  for (const Port &port : ports) {
+    if (port.kind != Value::Kind::tensor || port.type == DType::c64 || port.type == DType::c128)
+      return Error::at(options.model, "input '" + port.name + "' cannot be made up: it is not a tensor of real numbers",
+                       "give --inputs");
+    std::vector<int64_t> dims = port.dims;
+    for (size_t d = 0; d < dims.size(); ++d)
+      if (dims[d] < 0) {
+        auto known = symbols.find(port.symbols[d]);
+        dims[d] = known == symbols.end() ? 1 : known->second;
+      }
+    if (auto given = options.shapes.find(port.name); given != options.shapes.end())
+      dims = given->second;
+    if (elementCount(dims) < 0)
+      return Error::usage("--shape: input '" + port.name + "' would not fit into memory");
+    Value value = Value::allocate(port.type, dims);
+    if (value.bytes() && !value.data)
+      return Error::at(options.model, "out of memory for input '" + port.name + "'");
+    if (port.type == DType::string)
+      for (int64_t i = 0; i < value.size(); ++i)
+        value.as<std::string>()[i] = "text " + std::to_string(random.next() % uint64_t(bound));
+    else
+      fill(value, bound, random);
+    values.push_back(std::move(value));
+  }
+  return Error::success();
+}
