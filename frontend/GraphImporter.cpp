@@ -324,7 +324,8 @@ void GraphImporter::importNode(onnx::NodeProto &node, Scope &scope, OpBuilder &b
       results = translate(node, domain, opset == scope.opsets.end() ? 1 : opset->second, locationOf(node, scope),
                           operands, scope, builder);
   } catch (const NodeError &error) {
-    problem(error.kind, label + ": " + error.message);
+    if (!error.message.empty()) // empty: reported in a graph within
+      problem(error.kind, label + ": " + error.message);
     poisoned = true;
   } catch (const std::exception &error) {
     problem(ProblemKind::badModel, label + ": " + error.what());
@@ -355,7 +356,10 @@ Results GraphImporter::translate(onnx::NodeProto &node, StringRef domain, int64_
       if (operand && entry->takes == Takes::tensors && !isa<RankedTensorType>(operand.getType()))
         throw NodeError{ProblemKind::unsupported, "unsupported type: expected tensor operands"};
     Node context(node, opset, location, builder, operands, *this);
-    return entry->import(context);
+    try {
+      return entry->import(context);
+    } catch (const ExpandInstead &) {
+    }
   }
   if (schema && schema->Deprecated())
     throw NodeError{ProblemKind::unsupported, "unsupported operator (removed from ONNX)"};

@@ -30,7 +30,7 @@ def Optc_AttentionOp : Optc_InferredOp<"attention"> {
   let summary = "softmax(scale * q k^T + mask) v";
   let description = [{
     q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], result [B, H, S, E]; G divides H (grouped queries). mask is
-    added, of the scores' type, broadcast to [B, H, S, T]. softcap > 0: c * tanh(score / c) before the mask.
+    added, of the scores' type, of rank 4 and broadcast to [B, H, S, T]. A row whose scores are all -inf gives 0. softcap > 0: c * tanh(score / c) before the mask.
     causal: query i sees keys j <= i + T - S.
   }];
   let arguments = (ins RankedTensorOf<[AnyFloat]>:$q, RankedTensorOf<[AnyFloat]>:$k, RankedTensorOf<[AnyFloat]>:$v,
