@@ -51,7 +51,7 @@ Results optc::makeIf(Node &n, Value condition, Branch onTrue, Branch onFalse) {
     auto values = branch(block);
     failed |= !values;
     yielded.push_back(values.value_or(Results()));
-    OpBuilder::atBlockEnd(&block).create<YieldOp>(n.location, yielded.back());
+    atEndOf(block, n.context()).create<YieldOp>(n.location, yielded.back());
   }
   if (failed)
     throw NodeError{}; // reported where it happened
@@ -90,7 +90,7 @@ static Results choose(Node &n, Value code, int64_t rank, ArrayRef<SmallVector<in
     wanted = wanted * rank + axis;
   Value isThis = n.make<CompareOp>(code, n.scalarInteger(n.i64(), wanted), "eq");
   auto inside = [&](Block &block, ArrayRef<SmallVector<int64_t>> rest) -> std::optional<Results> {
-    auto builder = OpBuilder::atBlockEnd(&block);
+    auto builder = atEndOf(block, n.context());
     Node inner(n.proto, n.opset, n.location, builder, n.all(), n.graph);
     return choose(inner, code, rank, rest, import);
   };

@@ -8,6 +8,13 @@
 
 namespace optc {
 
+/// A builder at the end of a block whose region has no op yet (OpBuilder::atBlockEnd asks the op for its context).
+inline mlir::OpBuilder atEndOf(mlir::Block &block, mlir::MLIRContext *context) {
+  mlir::OpBuilder builder(context);
+  builder.setInsertionPointToEnd(&block);
+  return builder;
+}
+
 /// The type of a value that has one of two types: dims that differ, or whose symbols are not in `visible`,
 /// become `fresh(dim)`. A problem when the types cannot be one.
 Type mergeTypes(Node &n, Type a, Type b, const llvm::StringSet<> &visible,

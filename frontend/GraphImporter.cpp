@@ -1,6 +1,7 @@
 //===- GraphImporter.cpp - Walks graphs, resolves names -------------------===//
 
 #include "frontend/GraphImporter.h"
+#include "frontend/Branches.h"
 #include "frontend/Registry.h"
 #include "frontend/Tensors.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -255,7 +256,7 @@ std::optional<Results> GraphImporter::importSubgraph(onnx::GraphProto &graph, Bl
   for (auto [input, value] : llvm::zip(graph.input(), arguments))
     define(input.name(), {State::value, value}, scope);
 
-  auto builder = OpBuilder::atBlockEnd(&block);
+  auto builder = atEndOf(block, &context);
   importNodes(*graph.mutable_node(), scope, builder);
   Results outputs;
   for (const auto &output : graph.output()) {

@@ -52,8 +52,8 @@ Results attention(Node &n) {
   if (mask) {
     if (n.rank(mask) > 4 || n.rank(mask) < 1 || !dimsMayMatch(n.dims(mask).back(), keys[2]))
       n.expandInstead();
-    Dims own = n.dims(mask);
-    own.insert(own.begin(), 4 - own.size(), DimExpr(1));
+    Dims own(4 - n.rank(mask), DimExpr(1));
+    own.append(n.dims(mask));
     mask = n.reshape(mask, own);
     if (elementOf(mask) == n.boolean()) {
       Value zero = n.broadcast(n.scalar(elementOf(q), 0), own), never = n.broadcast(n.scalar(elementOf(q), -INFINITY), own);

@@ -92,7 +92,7 @@ Results importLoopForm(Node &n, onnx::GraphProto &body, const LoopForm &form) {
     n.graph.restoreNodeNames(names);
     region = std::make_unique<Region>();
     Block &block = region->emplaceBlock();
-    auto builder = OpBuilder::atBlockEnd(&block);
+    auto builder = atEndOf(block, n.context());
     Node inner(n.proto, n.opset, n.location, builder, n.all(), n.graph);
     Value iteration = block.addArgument(RankedTensorType::get({}, n.i64()), n.location);
     SmallVector<Value> values;
@@ -109,7 +109,7 @@ Results importLoopForm(Node &n, onnx::GraphProto &body, const LoopForm &form) {
 
   auto going = n.constantIntegers(yielded[0]);
   bool runsToTheEnd = !form.condition && going && *going == SmallVector<int64_t>{1};
-  auto builder = OpBuilder::atBlockEnd(&region->front());
+  auto builder = atEndOf(region->front(), n.context());
   Node inner(n.proto, n.opset, n.location, builder, n.all(), n.graph);
   yielded[0] = inner.reshape(yielded[0], {});
   builder.create<YieldOp>(n.location, yielded);
