@@ -1,6 +1,7 @@
 //===- GraphImporter.cpp - Walks graphs, resolves names -------------------===//
 
 #include "frontend/GraphImporter.h"
+#include "frontend/Branches.h"
 #include "frontend/Registry.h"
 #include "frontend/Tensors.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -255,7 +256,7 @@ std::optional<Results> GraphImporter::importSubgraph(onnx::GraphProto &graph, Bl
   for (auto [input, value] : llvm::zip(graph.input(), arguments))
     define(input.name(), {State::value, value}, scope);
 
-  auto builder = OpBuilder::atBlockEnd(&block);
+  auto builder = atEndOf(block, &context);
   importNodes(*graph.mutable_node(), scope, builder);
   Results outputs;
   for (const auto &output : graph.output()) {
@@ -324,7 +325,8 @@ void GraphImporter::importNode(onnx::NodeProto &node, Scope &scope, OpBuilder &b
       results = translate(node, domain, opset == scope.opsets.end() ? 1 : opset->second, locationOf(node, scope),
                           operands, scope, builder);
   } catch (const NodeError &error) {
-    problem(error.kind, label + ": " + error.message);
+    if (!error.message.empty()) // empty: reported in a graph within
+      problem(error.kind, label + ": " + error.message);
     poisoned = true;
   } catch (const std::exception &error) {
     problem(ProblemKind::badModel, label + ": " + error.what());
@@ -355,7 +357,10 @@ Results GraphImporter::translate(onnx::NodeProto &node, StringRef domain, int64_
       if (operand && entry->takes == Takes::tensors && !isa<RankedTensorType>(operand.getType()))
         throw NodeError{ProblemKind::unsupported, "unsupported type: expected tensor operands"};
     Node context(node, opset, location, builder, operands, *this);
-    return entry->import(context);
+    try {
+      return entry->import(context);
+    } catch (const ExpandInstead &) {
+    }
   }
   if (schema && schema->Deprecated())
     throw NodeError{ProblemKind::unsupported, "unsupported operator (removed from ONNX)"};

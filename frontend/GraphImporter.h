@@ -60,9 +60,11 @@ public:
   Type declaredType(StringRef name);
   Type importType(const onnx::TypeProto &type, StringRef name);
   std::string freshSymbol(StringRef wanted);
-  bool isSymbolInUse(StringRef name) const { return symbols.contains(name); }
   /// The symbols that exist so far (for those that a region defines).
   const llvm::StringSet<> &symbolsInUse() const { return symbols; }
+  /// Names of nodes so far; restored before a loop's body is imported again.
+  const llvm::StringSet<> &nodeNamesInUse() const { return nodeNames; }
+  void restoreNodeNames(const llvm::StringSet<> &names) { nodeNames = names; }
   size_t numProblems() const { return result.problems.size(); }
   std::string takeDiagnostic() { return std::exchange(diagnostic, {}); }
 

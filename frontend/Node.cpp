@@ -180,7 +180,7 @@ Operation *Node::create(const OperationState &state) {
 }
 
 Results Node::library(StringRef function, TypeRange types, ArrayRef<Value> values, DictionaryAttr parameters) {
-  auto op = opAs<LibraryOp>(types, values, function, parameters);
+  auto op = opAs<LibraryOp>(types, values, function, parameters ? parameters : b.getDictionaryAttr({}));
   return Results(op->result_begin(), op->result_end());
 }
 

@@ -54,6 +54,8 @@ public:
 
   [[noreturn]] void fail(const Twine &message) const;
   [[noreturn]] void unsupported(const Twine &message) const;
+  /// Leaves this form of the operator to its function body.
+  [[noreturn]] void expandInstead() const { throw ExpandInstead(); }
   void expect(bool condition, const Twine &message) const {
     if (!condition)
       fail(message);

@@ -25,11 +25,15 @@ struct Problem {
 
 using Problems = std::vector<Problem>;
 
-/// What an importer throws to give up on its node. Caught in GraphImporter::importNode; leaves the frontend never.
+/// What an importer throws to give up on its node; an empty message: the problem has been reported.
+/// Caught in GraphImporter::importNode, it never leaves the frontend.
 struct NodeError {
   ProblemKind kind;
   std::string message;
 };
+
+/// What an importer throws to have its node expanded by the operator's function body.
+struct ExpandInstead {};
 
 } // namespace optc
 

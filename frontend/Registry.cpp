@@ -10,7 +10,8 @@ const Registry &Registry::instance() {
     for (auto family :
          {registerElementwise, registerActivations, registerReductions, registerProducts, registerConvolutions,
           registerPooling, registerReshaping, registerSlicing, registerIndexing, registerGenerators, registerSelection,
-          registerNormalization})
+          registerNormalization, registerControlFlow, registerQuantization, registerResampling, registerRecurrent,
+          registerAttention, registerSignal, registerObjects, registerClassicalML})
       family(r);
     return r;
   }();

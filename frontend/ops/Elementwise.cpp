@@ -40,7 +40,6 @@ Results mean(Node &n) {
 Results mod(Node &n) {
   auto x = n.together({n[0], n[1]});
   bool truncate = n.flag("fmod");
-  n.expect(truncate || !isa<FloatType>(elementOf(x[0])), "floats need fmod = 1");
   return {n.make<ModOp>(x[0], x[1], truncate)};
 }
 

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "frontend/Branches.h"
 #include "frontend/Registry.h"
 
 using namespace mlir;
@@ -16,23 +17,19 @@ namespace {
 
 enum class Axes { attribute, input };
 
-/// The axes to reduce; nullopt when the node is to leave its input's shape as it is.
-std::optional<SmallVector<int64_t>> reducedAxes(Node &n, Axes form) {
+/// Calls `import` with the axes to reduce; nullopt when the node is to leave its input's shape as it is.
+Results withReducedAxes(Node &n, Axes form, llvm::function_ref<Results(Node &, std::optional<SmallVector<int64_t>>)> import) {
   int64_t rank = n.rank(n[0]);
-  SmallVector<int64_t> axes;
-  if (form == Axes::attribute) {
-    axes = n.integers("axes");
-  } else if (Value input = n.optional(1)) {
-    auto known = n.constantIntegers(input);
-    if (!known)
-      n.unsupported("unsupported: axes must be constant");
-    axes = *known;
-  }
-  if (!axes.empty())
-    return n.axes(axes, rank);
-  if (form == Axes::input && n.flag("noop_with_empty_axes"))
-    return std::nullopt;
-  return llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  auto given = [&](Node &n, ArrayRef<int64_t> axes) {
+    if (!axes.empty())
+      return import(n, n.axes(axes, rank));
+    if (form == Axes::input && n.flag("noop_with_empty_axes"))
+      return import(n, std::nullopt);
+    return import(n, llvm::to_vector(llvm::seq<int64_t>(0, rank)));
+  };
+  if (form == Axes::attribute)
+    return given(n, n.integers("axes"));
+  return n.optional(1) ? withAxes(n, n[1], rank, given) : given(n, {});
 }
 
 Value keepDims(Node &n, Value x, Value reduced, ArrayRef<int64_t> axes) {
@@ -57,8 +54,7 @@ Value root(Node &n, Value x) {
 }
 
 /// before, the reduction, after.
-template <Axes form> Results reduce(Node &n, StringRef kind, Step before = same, Step after = same) {
-  auto axes = reducedAxes(n, form);
+Results reduceOver(Node &n, std::optional<SmallVector<int64_t>> axes, StringRef kind, Step before, Step after) {
   Value x = before(n, n[0]);
   if (!axes)
     return {after(n, x)};
@@ -69,6 +65,9 @@ template <Axes form> Results reduce(Node &n, StringRef kind, Step before = same,
   if (isBool)
     y = n.cast(y, n.boolean());
   return {keepDims(n, n[0], after(n, y), *axes)};
+}
+template <Axes form> Results reduce(Node &n, StringRef kind, Step before = same, Step after = same) {
+  return withReducedAxes(n, form, [&](Node &n, auto axes) { return reduceOver(n, axes, kind, before, after); });
 }
 
 template <Axes f> Results sum(Node &n) { return reduce<f>(n, "sum"); }
@@ -82,8 +81,7 @@ template <Axes f> Results sumSquare(Node &n) { return reduce<f>(n, "sum", square
 template <Axes f> Results logSum(Node &n) { return reduce<f>(n, "sum", same, logarithm); }
 
 // log(sum(exp(x))), shifted by a finite maximum so that it does not overflow
-template <Axes f> Results logSumExp(Node &n) {
-  auto axes = reducedAxes(n, f);
+Results logSumExpOver(Node &n, std::optional<SmallVector<int64_t>> axes) {
   Value x = n[0];
   if (!axes)
     return {x};
@@ -102,6 +100,8 @@ template <Axes f> Results logSumExp(Node &n) {
   return {keepDims(n, n[0], y, *axes)};
 }
 
+template <Axes f> Results logSumExp(Node &n) { return withReducedAxes(n, f, logSumExpOver); }
+
 Results argReduce(Node &n, StringRef kind) {
   int64_t axis = n.axis(n.integer("axis", 0), n.rank(n[0]));
   Value y = n.make<ArgReduceOp>(n[0], axis, kind, n.flag("select_last_index"));
@@ -111,10 +111,11 @@ Results argMax(Node &n) { return argReduce(n, "max"); }
 Results argMin(Node &n) { return argReduce(n, "min"); }
 
 Results cumulative(Node &n, StringRef kind) {
-  auto axis = n.constantIntegers(n[1]);
-  if (!axis || axis->size() != 1)
-    n.unsupported("unsupported: axis must be a constant");
-  return {n.make<CumulativeOp>(n[0], n.axis((*axis)[0], n.rank(n[0])), kind, n.flag("exclusive"), n.flag("reverse"))};
+  n.expect(numElements(n.dims(n[1])) == DimExpr(1), "axis must be one number");
+  int64_t rank = n.rank(n[0]);
+  return withAxes(n, n[1], rank, [&](Node &n, ArrayRef<int64_t> axis) -> Results {
+    return {n.make<CumulativeOp>(n[0], n.axis(axis[0], rank), kind, n.flag("exclusive"), n.flag("reverse"))};
+  });
 }
 Results cumSum(Node &n) { return cumulative(n, "sum"); }
 Results cumProd(Node &n) { return cumulative(n, "prod"); }

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "frontend/Branches.h"
 #include "frontend/Registry.h"
 
 using namespace mlir;
@@ -87,22 +88,21 @@ Results squeeze(Node &n, std::optional<SmallVector<int64_t>> given) {
   }
   return {n.squeeze(n[0], axes)};
 }
-std::optional<SmallVector<int64_t>> axesOperand(Node &n, Value operand) {
-  if (!operand)
-    return std::nullopt;
-  auto axes = n.constantIntegers(operand);
-  if (!axes)
-    n.unsupported("unsupported: axes must be constant");
-  return axes;
-}
 Results squeezeByAttribute(Node &n) { return squeeze(n, n.has("axes") ? std::optional(n.integers("axes")) : std::nullopt); }
-Results squeezeByInput(Node &n) { return squeeze(n, axesOperand(n, n.optional(1))); }
+Results squeezeByInput(Node &n) {
+  if (!n.optional(1))
+    return squeeze(n, std::nullopt);
+  return withAxes(n, n[1], n.rank(n[0]), [](Node &n, ArrayRef<int64_t> axes) { return squeeze(n, SmallVector<int64_t>(axes)); });
+}
 
 Results unsqueeze(Node &n, ArrayRef<int64_t> axes) {
   return {n.unsqueeze(n[0], n.axes(axes, n.rank(n[0]) + int64_t(axes.size())))};
 }
 Results unsqueezeByAttribute(Node &n) { return unsqueeze(n, n.integers("axes")); }
-Results unsqueezeByInput(Node &n) { return unsqueeze(n, *axesOperand(n, n[1])); }
+Results unsqueezeByInput(Node &n) {
+  DimExpr count = numElements(n.dims(n[1]));
+  return withAxes(n, n[1], n.rank(n[0]) + count.constant().value_or(0), unsqueeze);
+}
 
 Results transpose(Node &n) {
   auto permutation = n.integers("perm");

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "frontend/Branches.h"
 #include "frontend/Registry.h"
 
 using namespace mlir;
@@ -21,18 +22,20 @@ DimExpr clamp(const DimExpr &x, const DimExpr &low, const DimExpr &high) {
   return DimExpr::max(DimExpr::min(x, high), low);
 }
 
+/// 1 where x < 0, else 0.
+DimExpr isNegative(const DimExpr &x) { return DimExpr::min(DimExpr::max(DimExpr(0) - x, 0), 1); }
+
 /// x, or x + size where x is negative.
 DimExpr fromEnd(const DimExpr &x, const DimExpr &size) {
   if (x.isNonNegative())
     return x;
   if ((DimExpr(-1) - x).isNonNegative())
     return x + size;
-  DimExpr negative = DimExpr::min(DimExpr::max(DimExpr(0) - x, 0), 1);
-  return x + size * negative;
+  return x + size * isNegative(x);
 }
 
 /// A start or end with huge constants brought into range.
-DimExpr bound(const DimExpr &x, const DimExpr &size, int64_t step, const DimExpr &low, const DimExpr &high) {
+DimExpr bound(const DimExpr &x, const DimExpr &size, const DimExpr &low, const DimExpr &high) {
   if (auto c = x.constant()) {
     if (*c >= kFar || *c == INT32_MAX)
       return high;
@@ -53,24 +56,29 @@ Results slice(Node &n, Dims starts, Dims ends, std::optional<SmallVector<int64_t
   axes = n.axes(*axes, rank);
   for (auto [i, axis] : llvm::enumerate(*axes)) {
     DimExpr step = steps.empty() ? DimExpr(1) : steps[i], d = in[axis];
-    if (!step.isConstant())
-      n.unsupported("unsupported: steps must be constant");
-    int64_t s = *step.constant();
-    n.expect(s != 0, "a step is 0");
-    s = std::clamp<int64_t>(s, -kFar, kFar);
-    if (s > 0) {
-      DimExpr from = bound(starts[i], d, s, 0, d), to = bound(ends[i], d, s, 0, d);
-      out[axis] = DimExpr::max(DimExpr::ceildiv(to - from, s), 0);
-      first[axis] = from;
-    } else {
-      DimExpr last = d - DimExpr(1);
-      DimExpr from = bound(starts[i], d, s, 0, last), to = bound(ends[i], d, s, -1, last);
-      out[axis] = DimExpr::max(DimExpr::ceildiv(from - to, -s), 0);
+    // What a step of each sign gives. The index is never outside of x, even where nothing is taken.
+    auto forward = [&](const DimExpr &s) -> std::pair<DimExpr, DimExpr> {
+      DimExpr from = bound(starts[i], d, 0, d), to = bound(ends[i], d, 0, d);
+      return {from, DimExpr::max(DimExpr::ceildiv(to - from, s), 0)};
+    };
+    auto backward = [&](const DimExpr &s) -> std::pair<DimExpr, DimExpr> {
+      DimExpr last = d - DimExpr(1), from = bound(starts[i], d, 0, last), to = bound(ends[i], d, -1, last);
+      DimExpr size = DimExpr::max(DimExpr::ceildiv(from - to, DimExpr(0) - s), 0);
       if (!last.isNonNegative()) // nothing to take from an empty dim
-        out[axis] = DimExpr::min(out[axis], d);
-      first[axis] = DimExpr::max(from, 0);
+        size = DimExpr::min(size, d);
+      return {DimExpr::max(from, 0), size};
+    };
+    if (auto c = step.constant()) {
+      n.expect(*c != 0, "a step is 0");
+      step = std::clamp<int64_t>(*c, -kFar, kFar);
+      std::tie(first[axis], out[axis]) = *c > 0 ? forward(step) : backward(step);
+    } else {
+      DimExpr negative = isNegative(step);
+      auto up = forward(step), down = backward(step);
+      first[axis] = DimExpr::ifeq(negative, 1, down.first, up.first);
+      out[axis] = DimExpr::ifeq(negative, 1, down.second, up.second);
     }
-    strides[axis] = s;
+    strides[axis] = step;
   }
   RankedTensorType type = tensorType(out, elementOf(x));
   auto isTrivial = [](ArrayRef<DimExpr> list, int64_t v) { return llvm::all_of(list, [&](const DimExpr &d) { return d == DimExpr(v); }); };
@@ -85,18 +93,13 @@ Results sliceByAttributes(Node &n) {
                n.has("axes") ? std::optional(axes) : std::nullopt, {});
 }
 
-std::optional<SmallVector<int64_t>> axesOperand(Node &n, Value operand) {
-  if (!operand)
-    return std::nullopt;
-  auto axes = n.constantIntegers(operand);
-  if (!axes)
-    n.unsupported("unsupported: axes must be constant");
-  return axes;
-}
-
 Results sliceByInputs(Node &n) {
-  auto axes = axesOperand(n, n.optional(3));
-  return slice(n, n.elements(n[1]), n.elements(n[2]), axes, n.optional(4) ? n.elements(n[4]) : Dims());
+  auto along = [](Node &n, std::optional<SmallVector<int64_t>> axes) {
+    return slice(n, n.elements(n[1]), n.elements(n[2]), axes, n.optional(4) ? n.elements(n[4]) : Dims());
+  };
+  if (!n.optional(3))
+    return along(n, std::nullopt);
+  return withAxes(n, n[3], n.rank(n[0]), [&](Node &n, ArrayRef<int64_t> axes) { return along(n, SmallVector<int64_t>(axes)); });
 }
 
 Results pad(Node &n, ArrayRef<DimExpr> low, ArrayRef<DimExpr> high, Value value) {
@@ -125,18 +128,23 @@ Results padByAttributes(Node &n) {
              n.scalar(elementOf(n[0]), n.number("value", 0)));
 }
 
-Results padByInputs(Node &n) {
+Results padAlong(Node &n, ArrayRef<int64_t> givenAxes) {
   Dims given = n.elements(n[1]);
   int64_t rank = n.rank(n[0]);
-  auto axes = axesOperand(n, n.optional(3));
-  axes = axes ? n.axes(*axes, rank) : llvm::to_vector(llvm::seq<int64_t>(0, rank));
-  n.expect(given.size() == 2 * axes->size(), "pads must have two entries an axis");
+  auto axes = n.axes(givenAxes, rank);
+  n.expect(given.size() == 2 * axes.size(), "pads must have two entries an axis");
   Dims low(rank, DimExpr(0)), high(rank, DimExpr(0));
-  for (auto [i, axis] : llvm::enumerate(*axes)) {
+  for (auto [i, axis] : llvm::enumerate(axes)) {
     low[axis] = given[i];
-    high[axis] = given[i + axes->size()];
+    high[axis] = given[i + axes.size()];
   }
   return pad(n, low, high, n.optional(2));
+}
+Results padByInputs(Node &n) {
+  int64_t rank = n.rank(n[0]);
+  if (n.optional(3))
+    return withAxes(n, n[3], rank, padAlong);
+  return padAlong(n, llvm::to_vector(llvm::seq<int64_t>(0, rank)));
 }
 
 Results reverseSequence(Node &n) {
