@@ -70,6 +70,9 @@ using ReferenceFunction = Status (*)(Call &call);
 /// The function of an op ("add", "reduce", ...) or library function; null when there is none.
 ReferenceFunction findReference(std::string_view name);
 
+/// Four random words of Philox 4x32-10: what `random` is made of.
+void philox(const uint32_t counter[4], uint64_t key, uint32_t out[4]);
+
 /// Fills the table of one family; each family's file defines one such function.
 using ReferenceTable = std::map<std::string_view, ReferenceFunction>;
 void registerElementwise(ReferenceTable &table);
