@@ -85,6 +85,7 @@ void registerConvolutions(ReferenceTable &table);
 void registerWindows(ReferenceTable &table);
 void registerRegions(ReferenceTable &table);
 void registerResampling(ReferenceTable &table);
+void registerResize(ReferenceTable &table);
 void registerNeural(ReferenceTable &table);
 void registerRecurrent(ReferenceTable &table);
 void registerSorting(ReferenceTable &table);
