@@ -63,10 +63,11 @@ Status Call::allocate(size_t i) { return allocate(i, std::vector<int64_t>(output
 ReferenceFunction optc::findReference(std::string_view name) {
   static const ReferenceTable table = [] {
     ReferenceTable all;
-    for (auto family : {registerElementwise, registerConversions, registerMovement, registerIndexing,
-                        registerReductions, registerContractions, registerConvolutions, registerWindows,
-                        registerRegions, registerResampling, registerResize, registerNeural,
-                        registerRecurrent, registerSorting, registerSignal, registerStrings, registerTrees})
+    for (auto family :
+         {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
+          registerContractions, registerConvolutions, registerWindows, registerRegions, registerResampling,
+          registerResize, registerNeural, registerRecurrent, registerSorting, registerSignal, registerStrings,
+          registerTrees, registerClassical, registerSequences})
       family(all);
     return all;
   }();

@@ -92,6 +92,8 @@ void registerSorting(ReferenceTable &table);
 void registerSignal(ReferenceTable &table);
 void registerStrings(ReferenceTable &table);
 void registerTrees(ReferenceTable &table);
+void registerClassical(ReferenceTable &table);
+void registerSequences(ReferenceTable &table);
 
 } // namespace optc
 
