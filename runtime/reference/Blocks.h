@@ -9,6 +9,7 @@
 
 #include "runtime/reference/Reference.h"
 #include <algorithm>
+#include <cmath>
 
 namespace optc {
 
@@ -51,6 +52,13 @@ template <typename T, typename F> void mapBlocks(const Value &x, const Value &z,
       c[i] = f(a[i], b[i]);
     store(y, begin, n, c);
   });
+}
+
+/// Adding and taking away 2^52 rounds to an integer, halves to even, without a call.
+inline double roundEven(double x) {
+  double magnitude = std::fabs(x);
+  double rounded = magnitude < 0x1p52 ? (magnitude + 0x1p52) - 0x1p52 : magnitude;
+  return std::copysign(rounded, x);
 }
 
 /// A whole tensor converted.

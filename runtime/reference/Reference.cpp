@@ -66,7 +66,8 @@ ReferenceFunction optc::findReference(std::string_view name) {
     for (auto family :
          {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
           registerContractions, registerConvolutions, registerWindows, registerRegions, registerResampling,
-          registerNeural, registerRecurrent, registerSorting, registerSignal, registerStrings, registerTrees})
+          registerResize, registerNeural, registerRecurrent, registerSorting, registerSignal, registerStrings,
+          registerTrees, registerClassical, registerSequences})
       family(all);
     return all;
   }();
