@@ -204,5 +204,5 @@ TEST(Robustness, AnyOperandsAndAttributes) {
       succeeded += function(call).ok();
     }
   }
-  EXPECT_GT(succeeded, 2000); // not only refused
+  EXPECT_GT(succeeded, 10 * int64_t(seeds)); // not only refused
 }
