@@ -2,6 +2,7 @@
 
 #include "runtime/Executor.h"
 #include "runtime/ThreadPool.h"
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -349,8 +350,11 @@ Status FrameState::runKernel(const Step &step) {
   for (size_t i = 0; i < step.registers.size(); ++i)
     sizes[i] = registers[step.registers[i]];
   unsigned threads = session.threads;
-  uint64_t stride = (step.scratch + 127) / 64 * 64;
-  if (step.scratch && !scratch.reserve(stride * threads))
+  uint64_t scratchBytes = step.scratch == kNone ? 0 : uint64_t(registers[step.scratch]);
+  if (scratchBytes > (uint64_t(1) << 40))
+    return Status::error("the sizes of the inputs give a negative or impossible shape");
+  uint64_t stride = (scratchBytes + 127) / 64 * 64;
+  if (scratchBytes && !scratch.reserve(stride * threads))
     return Status::error("out of memory for scratch");
   struct Context {
     OptcKernel kernel;
@@ -389,8 +393,13 @@ Status FrameState::runLibrary(const Step &step) {
     outputs[i].type = frame.buffers[step.outputs[i]].type;
     outputs[i].kind = frame.buffers[step.outputs[i]].kind;
   }
+  // A shape that the call itself determines, be it another result's.
   for (const DimDefinition &d : step.definitions)
-    shaped[d.output] = false;
+    for (size_t i = 0; i < step.outputs.size(); ++i) {
+      const std::vector<RegisterId> &dims = frame.buffers[step.outputs[i]].dims;
+      if (std::find(dims.begin(), dims.end(), d.target) != dims.end())
+        shaped[i] = false;
+    }
   for (size_t i = 0; i < step.outputs.size(); ++i)
     if (shaped[i]) {
       if (Status status = prepare(step.outputs[i]); !status.ok())

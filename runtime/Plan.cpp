@@ -159,7 +159,7 @@ bool isConsistent(const Frame &f, size_t frames) {
   ok &= all(f.steps, [&](const Step &s) {
     bool good = s.kind <= Step::Kind::loop && s.programBegin <= s.programEnd && s.programEnd <= f.program.size();
     good &= all(s.inputs, bufOrNone) && all(s.outputs, buf) && all(s.registers, reg) && regOrNone(s.tiles) &&
-            regOrNone(s.flops);
+            regOrNone(s.scratch) && regOrNone(s.flops);
     good &= all(s.registerAttributes, [&](const RegisterList &l) { return all(l.registers, reg); });
     good &= all(s.definitions, [&](const DimDefinition &d) { return d.output < s.outputs.size() && reg(d.target); });
     if (s.kind == Step::Kind::branch)
