@@ -125,7 +125,8 @@ def Optc_ReverseSequenceOp : Optc_InferredOp<"reverse_sequence"> {
 def Optc_ResizeOp : Optc_PureOp<"resize"> {
   let summary = "Resamples to the result's size (ONNX Resize)";
   let description = [{
-    One entry of `scales` a dim (output over input size as the model gives it); 1 for dims that are not resized.
+    One entry of `scales` a dim (output over input size as the model gives it); 1 for dims that are not resized,
+    0 where it is the ratio of sizes known at run time only.
     `roi` has starts then ends, for tf_crop_and_resize. See the ONNX page of Resize for the formulas.
   }];
   let arguments = (ins Optc_Tensor:$x, DenseF64ArrayAttr:$scales, DefaultValuedAttr<DenseF64ArrayAttr, "{}">:$roi,

@@ -29,9 +29,9 @@ def Optc_LrnOp : Optc_InferredOp<"lrn"> {
 def Optc_AttentionOp : Optc_InferredOp<"attention"> {
   let summary = "softmax(scale * q k^T + mask) v";
   let description = [{
-    q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], result [B, H, S, E]; G divides H (grouped queries). mask is
-    added, of the scores' type, broadcast to [B, H, S, T]. softcap > 0: c * tanh(score / c) before the mask.
-    causal: query i sees keys j <= i + T - S.
+    q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], result [B, H, S, E]; G divides H (grouped queries). mask has
+    rank 4 and the scores' type, is broadcast to [B, H, S, T] and added. A row whose scores are all -inf gives 0.
+    softcap > 0: c * tanh(score / c) before the mask. causal: query i sees keys j <= i + T - S.
   }];
   let arguments = (ins RankedTensorOf<[AnyFloat]>:$q, RankedTensorOf<[AnyFloat]>:$k, RankedTensorOf<[AnyFloat]>:$v,
                        Optional<RankedTensorOf<[AnyFloat]>>:$mask, F64Attr:$scale, DefaultValuedAttr<F64Attr, "0.0">:$softcap,

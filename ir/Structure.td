@@ -9,11 +9,6 @@ def Optc_YieldOp : Optc_Op<"yield", [Pure, ReturnLike, Terminator]> {
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
-def Optc_ReturnOp : Optc_Op<"return", [Pure, ReturnLike, Terminator]> {
-  let summary = "Ends the model: the graph's outputs";
-  let arguments = (ins Variadic<AnyType>:$values);
-  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
-}
 def Optc_IfOp : Optc_Op<"if", [SingleBlockImplicitTerminator<"YieldOp">, RecursiveMemoryEffects]> {
   let summary = "Runs one of two regions, which may use values from around them";
   let description = "A result dim on which the branches differ is a symbol that the op defines.";

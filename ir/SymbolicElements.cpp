@@ -103,6 +103,8 @@ std::optional<Dims> elementsOf(Value value, int depth) {
       !type.getElementType().isIntOrIndex())
     return std::nullopt;
   ArrayRef<int64_t> shape = type.getShape();
+  if (type.getNumElements() == 0)
+    return Dims();
   Operation *def = value.getDefiningOp();
   if (!def)
     return std::nullopt;

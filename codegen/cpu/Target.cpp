@@ -22,6 +22,7 @@ static void initialize() {
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser(); // the builtins are inline assembly
     return true;
   }();
   (void)once;

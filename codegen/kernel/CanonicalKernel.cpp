@@ -9,24 +9,46 @@
 using namespace mlir;
 using namespace optc;
 
+/// Calls visit for each symbol of the op's and its region's types and attributes; the order depends on the
+/// kernel alone.
+static void forEachSymbol(KernelOp kernel, llvm::function_ref<void(StringRef)> visit) {
+  AttrTypeWalker walker;
+  walker.addWalk([&](DimsAttr dims) {
+    for (const DimExpr &d : dims.dims())
+      d.forEachSymbol(visit);
+  });
+  auto walkOp = [&](Operation *op) {
+    for (Type type : op->getOperandTypes())
+      walker.walk(type);
+    walker.walk(op->getAttrDictionary());
+    for (Type type : op->getResultTypes())
+      walker.walk(type);
+  };
+  walkOp(kernel);
+  for (Operation &op : kernel.getBody().front())
+    walkOp(&op);
+}
+
+SmallVector<std::string> optc::kernelSymbols(KernelOp kernel) {
+  SmallVector<std::string> symbols;
+  forEachSymbol(kernel, [&](StringRef s) {
+    if (!llvm::is_contained(symbols, s))
+      symbols.push_back(s.str());
+  });
+  return symbols;
+}
+
 CanonicalKernel optc::canonicalize(KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   CanonicalKernel result;
-  llvm::StringMap<std::string> renamed;
-  auto rename = [&](StringRef symbol) {
-    auto [it, inserted] = renamed.try_emplace(symbol, "");
-    if (inserted) {
-      it->second = "s" + std::to_string(result.symbols.size());
-      result.symbols.push_back(symbol.str());
-    }
-    return it->second;
-  };
+  result.symbols = kernelSymbols(kernel);
+  llvm::StringMap<DimExpr> renamed;
+  for (auto [i, symbol] : llvm::enumerate(result.symbols))
+    renamed[symbol] = DimExpr::symbol("s" + std::to_string(i));
   auto renameIn = [&](DimsAttr dims) -> DimsAttr {
     Dims out;
-    for (const DimExpr &d : dims.dims()) {
-      d.forEachSymbol([&](StringRef s) { rename(s); });
-      out.push_back(d.substitute([&](StringRef s) -> std::optional<DimExpr> { return DimExpr::symbol(rename(s)); }));
-    }
+    for (const DimExpr &d : dims.dims())
+      out.push_back(d.substitute([&](StringRef s) -> std::optional<DimExpr> { return renamed.lookup(s); }));
     return DimsAttr::get(context, out);
   };
 

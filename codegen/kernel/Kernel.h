@@ -12,6 +12,9 @@
 
 namespace optc {
 
+/// Elements in a tile of a "loops" kernel whose result has one dim.
+constexpr int64_t kLoopChunk = 4096;
+
 struct KernelSchedule {
   /// Independent pieces; the same on every level of a target, so that results do not depend on it.
   DimExpr tiles = 1;
@@ -31,6 +34,9 @@ struct CanonicalKernel {
   llvm::SmallVector<std::string> symbols;
 };
 CanonicalKernel canonicalize(KernelOp kernel);
+
+/// Symbols of a kernel's types and attributes, in order of appearance: its registers.
+llvm::SmallVector<std::string> kernelSymbols(KernelOp kernel);
 
 } // namespace optc
 

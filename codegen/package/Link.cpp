@@ -1,6 +1,7 @@
 //===- Link.cpp - Objects become a shared object with weights appended ----===//
 
 #include "codegen/package/Package.h"
+#include "codegen/package/Builtins.h"
 #include "codegen/package/Descriptor.h"
 #include "runtime/Artefact.h"
 #include "lld/Common/CommonLinkerContext.h"
@@ -93,6 +94,11 @@ llvm::Error optc::writeArtefact(BuiltPlan &built, llvm::ArrayRef<CompiledLevel> 
   if (!descriptor)
     return descriptor.takeError();
   if (llvm::Error error = addObject(*descriptor))
+    return error;
+  auto builtins = emitBuiltins();
+  if (!builtins)
+    return builtins.takeError();
+  if (llvm::Error error = addObject(*builtins))
     return error;
   for (const CompiledLevel &level : levels)
     for (const std::string &object : level.objects)

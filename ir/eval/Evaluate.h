@@ -9,6 +9,7 @@
 #define OPTC_IR_EVAL_EVALUATE_H
 
 #include "ir/Shape.h"
+#include "ir/eval/Weight.h"
 #include "runtime/reference/Reference.h"
 
 namespace optc {
@@ -40,9 +41,6 @@ mlir::ElementsAttr elementsOf(const HostValue &value, mlir::RankedTensorType typ
 Status evaluate(mlir::Operation *op, llvm::ArrayRef<const HostValue *> inputs, llvm::SmallVectorImpl<HostValue> &outputs,
                 const llvm::StringMap<int64_t> &symbols = {});
 
-/// True for values that are known at compile time: constants, and pure ops on such values whose result is not
-/// larger than their operands by more than 1 MB. They are evaluated once, when the artefact is packaged.
-bool isWeight(mlir::Value value);
 /// Evaluates a weight. Intermediate results are kept in `cache` while it lives.
 mlir::FailureOr<HostValue> evaluateWeight(mlir::Value value, llvm::DenseMap<mlir::Value, HostValue> &cache);
 

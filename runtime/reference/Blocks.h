@@ -9,6 +9,7 @@
 
 #include "runtime/reference/Reference.h"
 #include <algorithm>
+#include <cmath>
 
 namespace optc {
 
@@ -53,6 +54,13 @@ template <typename T, typename F> void mapBlocks(const Value &x, const Value &z,
   });
 }
 
+/// Adding and taking away 2^52 rounds to an integer, halves to even, without a call.
+inline double roundEven(double x) {
+  double magnitude = std::fabs(x);
+  double rounded = magnitude < 0x1p52 ? (magnitude + 0x1p52) - 0x1p52 : magnitude;
+  return std::copysign(rounded, x);
+}
+
 /// A whole tensor converted.
 template <typename T> std::vector<T> loadAll(const Value &x) {
   std::vector<T> all(size_t(x.size()));
@@ -80,7 +88,7 @@ inline int64_t product(std::span<const int64_t> dims) {
 /// Elements between neighbours along each dim, row-major.
 std::vector<int64_t> stridesOf(std::span<const int64_t> dims);
 /// Steps `index` to the next position in row-major order; false after the last.
-inline bool advance(std::vector<int64_t> &index, std::span<const int64_t> dims) {
+inline bool nextIndex(std::vector<int64_t> &index, std::span<const int64_t> dims) {
   for (size_t i = dims.size(); i-- > 0;) {
     if (++index[i] < dims[i])
       return true;
@@ -137,6 +145,8 @@ void copyElements(DType type, void *to, int64_t toBegin, const void *from, int64
 /// y in row-major order from x at `offset`, with one stride (in elements, any sign) for each dim of y. The
 /// caller has checked that every position is inside x.
 void copyView(const Value &x, int64_t offset, std::span<const int64_t> strides, Value &y);
+/// x with its dims in the order given, in memory of its own.
+Value permuted(const Value &x, const std::vector<int64_t> &order);
 /// Zeroes every element: memory handed in by a caller holds anything.
 void clear(Value &y);
 

@@ -185,7 +185,7 @@ static Status quantize(Call &call) {
         a[i] = quotient + zero[i];
         continue;
       }
-      double v = std::nearbyint(quotient) + zero[i];
+      double v = roundEven(quotient) + zero[i];
       a[i] = !(v > range.low) ? range.low : v > range.high ? range.high : v; // NaN becomes the lowest
     }
     if (toFloat)

@@ -102,12 +102,6 @@ template <auto F> static Status binaryInteger(Call &call) {
 
 template <typename T> constexpr bool isFloat = std::is_same_v<T, double>;
 
-/// Adding and taking away 2^52 rounds to an integer, halves to even, without a call.
-static inline double roundEven(double x) {
-  double magnitude = std::fabs(x);
-  double rounded = magnitude < 0x1p52 ? (magnitude + 0x1p52) - 0x1p52 : magnitude;
-  return std::copysign(rounded, x);
-}
 static inline double sigmoid(double x) {
   double e = std::exp(-std::fabs(x)); // at most 1: no overflow
   return (x >= 0 ? 1 : e) / (1 + e);

@@ -91,7 +91,7 @@ static Status elementPositions(const Value &x, const Value &indices, int64_t axi
       OPTC_TRY(wrapIndex(positions[i], axis, x.dims[size_t(axis)]));
       positions[i] = base + positions[i] * strides[size_t(axis)] + (axis == int64_t(last) ? 0 : c);
     }
-    advance(index, std::span<const int64_t>(indices.dims).first(last));
+    nextIndex(index, std::span<const int64_t>(indices.dims).first(last));
     index[last] = 0;
   }
   return Status::success();

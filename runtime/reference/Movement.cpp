@@ -61,7 +61,7 @@ static void copyStrided(const T *x, T *y, std::vector<int64_t> dims, std::vector
           for (int64_t c = c0, ce = std::min(columns, c0 + tile); c < ce; ++c)
             y[r * columns + c] = x[base + r + c * stride];
     y += rows * columns;
-  } while (advance(index, outerDims));
+  } while (nextIndex(index, outerDims));
 }
 
 void optc::copyView(const Value &x, int64_t offset, std::span<const int64_t> strides, Value &y) {
@@ -237,7 +237,7 @@ static Status pad(Call &call) {
       i = end;
     }
     position += n;
-  } while (advance(index, outerDims));
+  } while (nextIndex(index, outerDims));
   return Status::success();
 }
 

@@ -118,7 +118,7 @@ static void reduceInto(Kind kind, const Value &x, const std::vector<bool> &reduc
         accumulate(kind, results.data() + at + begin * innerStep, innerStep, block, n);
       });
       position += inner;
-    } while (advance(index, outerDims));
+    } while (nextIndex(index, outerDims));
   for (T &v : results) {
     if (kind != Kind::mean)
       break;

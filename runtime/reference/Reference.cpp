@@ -4,14 +4,16 @@
 
 using namespace optc;
 
-template <typename T> static const T *find(const std::map<std::string, Attributes::Item, std::less<>> &items,
-                                           std::string_view name) {
+template <typename T>
+static const T *find(const std::map<std::string, Attributes::Item, std::less<>> &items,
+                     std::string_view name) {
   auto it = items.find(name);
   return it == items.end() ? nullptr : std::get_if<T>(&it->second);
 }
 
-template <typename T> static const T &findOrEmpty(const std::map<std::string, Attributes::Item, std::less<>> &items,
-                                                  std::string_view name) {
+template <typename T>
+static const T &findOrEmpty(const std::map<std::string, Attributes::Item, std::less<>> &items,
+                            std::string_view name) {
   static const T empty;
   const T *item = find<T>(items, name);
   return item ? *item : empty;
@@ -25,7 +27,9 @@ double Attributes::number(std::string_view name, double otherwise) const {
   const double *item = find<double>(items, name);
   return item ? *item : otherwise;
 }
-const std::string &Attributes::text(std::string_view name) const { return findOrEmpty<std::string>(items, name); }
+const std::string &Attributes::text(std::string_view name) const {
+  return findOrEmpty<std::string>(items, name);
+}
 const std::vector<int64_t> &Attributes::integers(std::string_view name) const {
   return findOrEmpty<std::vector<int64_t>>(items, name);
 }
@@ -59,9 +63,11 @@ Status Call::allocate(size_t i) { return allocate(i, std::vector<int64_t>(output
 ReferenceFunction optc::findReference(std::string_view name) {
   static const ReferenceTable table = [] {
     ReferenceTable all;
-    for (auto family : {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
-                        registerContractions, registerWindows, registerResampling, registerNeural, registerSorting,
-                        registerSignal, registerStrings, registerTrees})
+    for (auto family :
+         {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
+          registerContractions, registerConvolutions, registerWindows, registerRegions, registerResampling,
+          registerResize, registerNeural, registerRecurrent, registerSorting, registerSignal, registerStrings,
+          registerTrees, registerClassical, registerSequences})
       family(all);
     return all;
   }();

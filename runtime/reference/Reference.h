@@ -70,6 +70,9 @@ using ReferenceFunction = Status (*)(Call &call);
 /// The function of an op ("add", "reduce", ...) or library function; null when there is none.
 ReferenceFunction findReference(std::string_view name);
 
+/// Four random words of Philox 4x32-10: what `random` is made of.
+void philox(const uint32_t counter[4], uint64_t key, uint32_t out[4]);
+
 /// Fills the table of one family; each family's file defines one such function.
 using ReferenceTable = std::map<std::string_view, ReferenceFunction>;
 void registerElementwise(ReferenceTable &table);
@@ -78,13 +81,19 @@ void registerMovement(ReferenceTable &table);
 void registerIndexing(ReferenceTable &table);
 void registerReductions(ReferenceTable &table);
 void registerContractions(ReferenceTable &table);
+void registerConvolutions(ReferenceTable &table);
 void registerWindows(ReferenceTable &table);
+void registerRegions(ReferenceTable &table);
 void registerResampling(ReferenceTable &table);
+void registerResize(ReferenceTable &table);
 void registerNeural(ReferenceTable &table);
+void registerRecurrent(ReferenceTable &table);
 void registerSorting(ReferenceTable &table);
 void registerSignal(ReferenceTable &table);
 void registerStrings(ReferenceTable &table);
 void registerTrees(ReferenceTable &table);
+void registerClassical(ReferenceTable &table);
+void registerSequences(ReferenceTable &table);
 
 } // namespace optc
 

@@ -49,6 +49,14 @@ inline Value ramp(DType type, Dims dims, double step = 1, double start = 0) {
   return value;
 }
 
+/// sin(seed + 0.7 i): values without a pattern, which a numpy script makes as easily.
+inline Value wave(Dims dims, double seed = 1, double scale = 1) {
+  Value value = Value::allocate(DType::f32, std::move(dims));
+  for (int64_t i = 0; i < value.size(); ++i)
+    value.as<float>()[i] = float(float(std::sin(seed + 0.7 * double(i))) * scale);
+  return value;
+}
+
 /// What a result is declared as; without dims its shape is left to the function.
 struct Declared {
   DType type;

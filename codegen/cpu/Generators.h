@@ -1,0 +1,18 @@
+//===- Generators.h - The code generators, one function each ----*- C++ -*-===//
+#ifndef OPTC_CODEGEN_CPU_GENERATORS_H
+#define OPTC_CODEGEN_CPU_GENERATORS_H
+
+#include "codegen/cpu/KernelFunction.h"
+
+namespace optc {
+
+/// "loops": elementwise, movement and small reductions around the result's elements (Loops.cpp).
+mlir::LogicalResult generateLoops(KernelFunction &f);
+/// "rows": reductions along the innermost dims with what is fused around them (Rows.cpp).
+mlir::LogicalResult generateRows(KernelFunction &f);
+/// "matmul", "conv": products of matrices by tiles of registers (Contraction.cpp).
+mlir::LogicalResult generateContraction(KernelFunction &f);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_CPU_GENERATORS_H

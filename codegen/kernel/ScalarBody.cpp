@@ -1,0 +1,368 @@
+//===- ScalarBody.cpp - What an elementwise op computes, once -------------===//
+
+#include "codegen/kernel/ScalarBody.h"
+#include "ir/Shape.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace optc;
+
+Type optc::registerType(Type element) {
+  if (element.isF16() || element.isBF16())
+    return Float32Type::get(element.getContext());
+  if (auto integer = dyn_cast<IntegerType>(element))
+    return IntegerType::get(element.getContext(), integer.getWidth());
+  return element;
+}
+
+Type optc::memoryType(Type element) {
+  if (auto integer = dyn_cast<IntegerType>(element))
+    return IntegerType::get(element.getContext(), integer.getWidth() == 1 ? 8 : integer.getWidth());
+  return element;
+}
+
+Type optc::withLanes(Type type, int64_t lanes) { return lanes == 1 ? type : Type(VectorType::get({lanes}, type)); }
+
+Value optc::buildConstant(OpBuilder &b, Location loc, Type type, double value) {
+  Type scalar = getElementTypeOrSelf(type);
+  TypedAttr attribute;
+  if (auto f = dyn_cast<FloatType>(scalar))
+    attribute = b.getFloatAttr(f, value);
+  else
+    attribute = b.getIntegerAttr(scalar, APInt(scalar.getIntOrFloatBitWidth(), uint64_t(int64_t(value)), true));
+  if (auto vector = dyn_cast<VectorType>(type))
+    return b.create<arith::ConstantOp>(loc, DenseElementsAttr::get(vector, attribute));
+  return b.create<arith::ConstantOp>(loc, attribute);
+}
+
+namespace {
+
+/// Short names for the ops of one body.
+struct Body {
+  OpBuilder &b;
+  Location loc;
+  Type type;    // register type of the first operand, with lanes
+  Type element; // the tensor's element type of the first operand
+
+  bool isFloat() const { return isa<FloatType>(getElementTypeOrSelf(type)); }
+  bool isUnsigned() const { return element.isUnsignedInteger() || element.isInteger(1); }
+  Value constant(double v) const { return buildConstant(b, loc, type, v); }
+  template <typename Op, typename... Args> Value make(Args... args) const {
+    return b.create<Op>(loc, args...)->getResult(0);
+  }
+  template <typename Float, typename Integer> Value either(Value x, Value y) const {
+    return isFloat() ? make<Float>(x, y) : make<Integer>(x, y);
+  }
+  Value select(Value c, Value x, Value y) const { return make<arith::SelectOp>(c, x, y); }
+  Value compare(arith::CmpFPredicate f, arith::CmpIPredicate s, arith::CmpIPredicate u, Value x, Value y) const {
+    if (isFloat())
+      return make<arith::CmpFOp>(f, x, y);
+    return make<arith::CmpIOp>(isUnsigned() ? u : s, x, y);
+  }
+  Value equal(Value x, Value y) const {
+    return compare(arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq, arith::CmpIPredicate::eq, x, y);
+  }
+  Value less(Value x, Value y) const {
+    return compare(arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt, arith::CmpIPredicate::ult, x, y);
+  }
+  Value sigmoid(Value x) const {
+    Value e = make<math::ExpOp>(make<arith::NegFOp>(x));
+    return make<arith::DivFOp>(constant(1), make<arith::AddFOp>(constant(1), e));
+  }
+  /// True for a constant register: it is not NaN.
+  static bool isConstant(Value v) { return v.getDefiningOp<arith::ConstantOp>() != nullptr; }
+  Value minimum(Value x, Value y) const {
+    if (isFloat() && (isConstant(x) || isConstant(y))) {
+      // One instruction on x86, and a NaN in the other operand stays.
+      Value c = isConstant(y) ? y : x, v = isConstant(y) ? x : y;
+      return select(make<arith::CmpFOp>(arith::CmpFPredicate::OLT, c, v), c, v);
+    }
+    if (isFloat())
+      return make<arith::MinimumFOp>(x, y);
+    return isUnsigned() ? make<arith::MinUIOp>(x, y) : make<arith::MinSIOp>(x, y);
+  }
+  Value maximum(Value x, Value y) const {
+    if (isFloat() && (isConstant(x) || isConstant(y))) {
+      Value c = isConstant(y) ? y : x, v = isConstant(y) ? x : y;
+      return select(make<arith::CmpFOp>(arith::CmpFPredicate::OGT, c, v), c, v);
+    }
+    if (isFloat())
+      return make<arith::MaximumFOp>(x, y);
+    return isUnsigned() ? make<arith::MaxUIOp>(x, y) : make<arith::MaxSIOp>(x, y);
+  }
+  /// Integer division that never traps: by 0 gives 0, the smallest integer by -1 wraps.
+  Value divide(Value x, Value y) const {
+    Value zero = constant(0), one = constant(1);
+    Value isZero = equal(y, zero);
+    if (isUnsigned())
+      return select(isZero, zero, make<arith::DivUIOp>(x, select(isZero, one, y)));
+    Value minusOne = equal(y, constant(-1));
+    Value safe = select(make<arith::OrIOp>(isZero, minusOne), one, y);
+    Value quotient = make<arith::DivSIOp>(x, safe);
+    quotient = select(minusOne, make<arith::SubIOp>(zero, x), quotient);
+    return select(isZero, zero, quotient);
+  }
+};
+
+Value buildCast(const Body &k, Type from, Type to, Value x) {
+  Type target = withLanes(registerType(to), isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1);
+  Type source = x.getType();
+  if (to.isInteger(1)) {
+    if (from.isInteger(1))
+      return x;
+    Value zero = k.constant(0);
+    return k.isFloat() ? k.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, x, zero)
+                       : k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, x, zero);
+  }
+  if (isa<FloatType>(from) && isa<FloatType>(to)) {
+    // f16 and bf16 live in f32 registers: the rounding of a cast is done here.
+    Value y = x;
+    unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+    if (w < v)
+      y = k.make<arith::ExtFOp>(target, x);
+    else if (w > v)
+      y = k.make<arith::TruncFOp>(target, x);
+    return y;
+  }
+  bool fromUnsigned = k.isUnsigned(), toUnsigned = to.isUnsignedInteger();
+  if (isa<FloatType>(to))
+    return fromUnsigned ? k.make<arith::UIToFPOp>(target, x) : k.make<arith::SIToFPOp>(target, x);
+  if (isa<FloatType>(from)) {
+    // Towards zero, wrapping modulo 2^64 and then to the width; what i64 cannot hold gives its smallest value on
+    // x86 and is unspecified in ONNX.
+    unsigned width = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+    if (width == 64)
+      return toUnsigned ? k.make<arith::FPToUIOp>(target, x) : k.make<arith::FPToSIOp>(target, x);
+    unsigned via = width < 32 || !toUnsigned ? 32 : 64;
+    int64_t lanes = isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1;
+    Value wide = k.make<arith::FPToSIOp>(withLanes(k.b.getIntegerType(via), lanes), x);
+    return width == via ? wide : k.make<arith::TruncIOp>(target, wide);
+  }
+  unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+  if (w == v)
+    return x;
+  if (w > v)
+    return k.make<arith::TruncIOp>(target, x);
+  return fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
+}
+
+/// lhs to the power rhs on f32, with IEEE's cases for negative bases and zero.
+Value buildPow(const Body &k, Value x, Value y) {
+  Value zero = k.constant(0), one = k.constant(1);
+  Value magnitude = k.make<math::AbsFOp>(x);
+  Value power = k.make<math::ExpOp>(k.make<arith::MulFOp>(y, k.make<math::LogOp>(magnitude)));
+  // |x| = 0: 0 or infinity, by the sign of y.
+  Value isZero = k.equal(magnitude, zero);
+  power = k.select(isZero, k.select(k.less(y, zero), k.constant(INFINITY), zero), power);
+  Value whole = k.equal(k.make<math::FloorOp>(y), y);
+  Value half = k.make<arith::MulFOp>(y, k.constant(0.5));
+  Value odd = k.make<arith::AndIOp>(whole, k.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, k.make<math::FloorOp>(half), half));
+  Value negative = k.less(x, zero);
+  Value signedPower = k.select(odd, k.make<arith::NegFOp>(power), k.select(whole, power, k.constant(NAN)));
+  Value result = k.select(negative, signedPower, power);
+  Value trivial = k.make<arith::OrIOp>(k.equal(y, zero), k.equal(x, one));
+  return k.select(trivial, one, result);
+}
+
+Value buildSign(const Body &k, Value x) {
+  Value zero = k.constant(0);
+  if (k.isUnsigned())
+    return k.select(k.equal(x, zero), zero, k.constant(1));
+  Value sign = k.select(k.less(zero, x), k.constant(1), k.select(k.less(x, zero), k.constant(-1), zero));
+  return k.isFloat() ? k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::UNO, x, x), x, sign) : sign;
+}
+
+Value buildMod(const Body &k, ModOp op, Value x, Value y) {
+  if (k.isFloat()) {
+    Value quotient = k.make<arith::DivFOp>(x, y);
+    Value whole = op.getTruncate() ? k.make<math::TruncOp>(quotient) : k.make<math::FloorOp>(quotient);
+    return k.make<math::FmaOp>(k.make<arith::NegFOp>(whole), y, x);
+  }
+  Value zero = k.constant(0);
+  Value remainder = k.make<arith::SubIOp>(x, k.make<arith::MulIOp>(k.divide(x, y), y));
+  remainder = k.select(k.equal(y, zero), zero, remainder);
+  if (op.getTruncate() || k.isUnsigned())
+    return remainder;
+  // The sign of y: add y where remainder and y differ in sign.
+  Value differs = k.make<arith::CmpIOp>(arith::CmpIPredicate::slt, k.make<arith::XOrIOp>(remainder, y), zero);
+  Value adjust = k.make<arith::AndIOp>(differs, k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, remainder, zero));
+  return k.select(adjust, k.make<arith::AddIOp>(remainder, y), remainder);
+}
+
+Value buildCompare(const Body &k, StringRef p, Value x, Value y) {
+  using F = arith::CmpFPredicate;
+  using I = arith::CmpIPredicate;
+  if (p == "eq")
+    return k.compare(F::OEQ, I::eq, I::eq, x, y);
+  if (p == "ne")
+    return k.compare(F::UNE, I::ne, I::ne, x, y);
+  if (p == "lt")
+    return k.compare(F::OLT, I::slt, I::ult, x, y);
+  if (p == "le")
+    return k.compare(F::OLE, I::sle, I::ule, x, y);
+  if (p == "gt")
+    return k.compare(F::OGT, I::sgt, I::ugt, x, y);
+  return k.compare(F::OGE, I::sge, I::uge, x, y);
+}
+
+Value buildShift(const Body &k, ShiftOp op, Value x, Value y) {
+  unsigned width = getElementTypeOrSelf(k.type).getIntOrFloatBitWidth();
+  Value inside = k.make<arith::CmpIOp>(arith::CmpIPredicate::ult, y, k.constant(width));
+  Value amount = k.select(inside, y, k.constant(0));
+  Value shifted = op.getDirection() == "left" ? k.make<arith::ShLIOp>(x, amount) : k.make<arith::ShRUIOp>(x, amount);
+  return k.select(inside, shifted, k.constant(0));
+}
+
+Value buildGelu(const Body &k, GeluOp op, Value x) {
+  Value half = k.make<arith::MulFOp>(x, k.constant(0.5));
+  Value inner;
+  if (op.getApproximate() == "tanh") {
+    Value cubic = k.make<math::FmaOp>(k.make<arith::MulFOp>(x, x), k.constant(0.044715), k.constant(1));
+    inner = k.make<math::TanhOp>(k.make<arith::MulFOp>(k.constant(0.79788456080286535588), k.make<arith::MulFOp>(x, cubic)));
+  } else {
+    inner = k.make<math::ErfOp>(k.make<arith::MulFOp>(x, k.constant(0.70710678118654752440)));
+  }
+  return k.make<math::FmaOp>(half, inner, half);
+}
+
+/// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
+Value buildSoftplus(const Body &k, Value x) {
+  Value e = k.make<math::ExpOp>(k.make<arith::NegFOp>(k.make<math::AbsFOp>(x)));
+  return k.make<arith::AddFOp>(k.maximum(x, k.constant(0)), k.make<math::Log1pOp>(e));
+}
+
+} // namespace
+
+bool optc::hasScalarBody(Operation *op) {
+  auto supported = [](Type type) {
+    Type element = getElementTypeOrSelf(type);
+    if (element.isF32() || element.isF64() || element.isF16() || element.isBF16())
+      return true;
+    auto integer = dyn_cast<IntegerType>(element);
+    return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
+  };
+  if (!llvm::all_of(op->getOperandTypes(), supported) || !llvm::all_of(op->getResultTypes(), supported))
+    return false;
+  // No polynomials of f64's precision: those functions stay with the library.
+  bool isDouble = llvm::any_of(op->getOperandTypes(), [](Type t) { return getElementTypeOrSelf(t).isF64(); });
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShiftOp, CompareOp, SelectOp, NegOp, AbsOp, SignOp,
+            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp>([](auto) { return true; })
+      .Case([&](CastOp o) {
+        // Rounding to f16/bf16 happens at a store; a cast between would be lost in a register.
+        Type to = elementOf(o.getY());
+        return !to.isF16() && !to.isBF16();
+      })
+      .Case([&](ModOp o) { return !isDouble && !isa<FloatType>(elementOf(o.getLhs())); })
+      .Case([&](PowOp o) { return elementOf(o.getLhs()).isF32() && elementOf(o.getRhs()).isF32(); })
+      .Case([](BitcastOp o) {
+        return isa<IntegerType>(elementOf(o.getX())) && isa<IntegerType>(elementOf(o.getY()));
+      })
+      .Case<ExpOp, LogOp, Log1pOp, Expm1Op, SinOp, CosOp, TanOp, AsinOp, AcosOp, AtanOp, SinhOp, CoshOp, TanhOp, AsinhOp,
+            AcoshOp, AtanhOp, ErfOp, SigmoidOp, SiluOp, SoftplusOp, GeluOp>([&](auto) { return !isDouble; })
+      .Case([](HardSwishOp) { return true; })
+      .Default(false);
+}
+
+Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
+  Body k{b, op->getLoc(), v[0].getType(), getElementTypeOrSelf(op->getOperand(0).getType())};
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case([&](AddOp) { return k.element.isInteger(1) ? k.make<arith::OrIOp>(v[0], v[1]) : k.either<arith::AddFOp, arith::AddIOp>(v[0], v[1]); })
+      .Case([&](SubOp) { return k.either<arith::SubFOp, arith::SubIOp>(v[0], v[1]); })
+      .Case([&](MulOp) { return k.either<arith::MulFOp, arith::MulIOp>(v[0], v[1]); })
+      .Case([&](DivOp) { return k.isFloat() ? k.make<arith::DivFOp>(v[0], v[1]) : k.divide(v[0], v[1]); })
+      .Case([&](ModOp o) { return buildMod(k, o, v[0], v[1]); })
+      .Case([&](PowOp) { return buildPow(k, v[0], v[1]); })
+      .Case([&](MinOp) { return k.minimum(v[0], v[1]); })
+      .Case([&](MaxOp) { return k.maximum(v[0], v[1]); })
+      .Case([&](AndOp) { return k.make<arith::AndIOp>(v[0], v[1]); })
+      .Case([&](OrOp) { return k.make<arith::OrIOp>(v[0], v[1]); })
+      .Case([&](XorOp) { return k.make<arith::XOrIOp>(v[0], v[1]); })
+      .Case([&](ShiftOp o) { return buildShift(k, o, v[0], v[1]); })
+      .Case([&](CompareOp o) { return buildCompare(k, o.getPredicate(), v[0], v[1]); })
+      .Case([&](SelectOp) { return k.select(v[0], v[1], v[2]); })
+      .Case([&](NegOp) { return k.isFloat() ? k.make<arith::NegFOp>(v[0]) : k.make<arith::SubIOp>(k.constant(0), v[0]); })
+      .Case([&](AbsOp) -> Value {
+        if (k.isFloat())
+          return k.make<math::AbsFOp>(v[0]);
+        return k.isUnsigned() ? v[0] : k.make<math::AbsIOp>(v[0]);
+      })
+      .Case([&](SignOp) { return buildSign(k, v[0]); })
+      .Case([&](NotOp) { return k.make<arith::XOrIOp>(v[0], k.constant(1)); })
+      .Case([&](BitNotOp) { return k.make<arith::XOrIOp>(v[0], k.constant(-1)); })
+      .Case([&](IsNanOp) { return k.make<arith::CmpFOp>(arith::CmpFPredicate::UNO, v[0], v[0]); })
+      .Case([&](IsInfOp o) {
+        auto is = [&](double x) { return k.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, v[0], k.constant(x)); };
+        if (o.getPositive() && o.getNegative())
+          return k.make<arith::OrIOp>(is(INFINITY), is(-INFINITY));
+        if (o.getPositive() || o.getNegative())
+          return is(o.getPositive() ? INFINITY : -INFINITY);
+        return buildConstant(b, op->getLoc(), is(INFINITY).getType(), 0);
+      })
+      .Case([&](CastOp o) { return buildCast(k, k.element, elementOf(o.getY()), v[0]); })
+      .Case([&](BitcastOp) { return v[0]; })
+      .Case([&](ExpOp) { return k.make<math::ExpOp>(v[0]); })
+      .Case([&](LogOp) { return k.make<math::LogOp>(v[0]); })
+      .Case([&](Log1pOp) { return k.make<math::Log1pOp>(v[0]); })
+      .Case([&](Expm1Op) { return k.make<math::ExpM1Op>(v[0]); })
+      .Case([&](SqrtOp) { return k.make<math::SqrtOp>(v[0]); })
+      .Case([&](RsqrtOp) { return k.make<arith::DivFOp>(k.constant(1), k.make<math::SqrtOp>(v[0])); })
+      .Case([&](ReciprocalOp) { return k.make<arith::DivFOp>(k.constant(1), v[0]); })
+      .Case([&](SinOp) { return k.make<math::SinOp>(v[0]); })
+      .Case([&](CosOp) { return k.make<math::CosOp>(v[0]); })
+      .Case([&](TanOp) { return k.make<math::TanOp>(v[0]); })
+      .Case([&](AsinOp) { return k.make<math::AsinOp>(v[0]); })
+      .Case([&](AcosOp) { return k.make<math::AcosOp>(v[0]); })
+      .Case([&](AtanOp) { return k.make<math::AtanOp>(v[0]); })
+      .Case([&](SinhOp) { return k.make<math::SinhOp>(v[0]); })
+      .Case([&](CoshOp) { return k.make<math::CoshOp>(v[0]); })
+      .Case([&](TanhOp) { return k.make<math::TanhOp>(v[0]); })
+      .Case([&](AsinhOp) { return k.make<math::AsinhOp>(v[0]); })
+      .Case([&](AcoshOp) { return k.make<math::AcoshOp>(v[0]); })
+      .Case([&](AtanhOp) { return k.make<math::AtanhOp>(v[0]); })
+      .Case([&](ErfOp) { return k.make<math::ErfOp>(v[0]); })
+      .Case([&](SigmoidOp) { return k.sigmoid(v[0]); })
+      .Case([&](SiluOp) { return k.make<arith::MulFOp>(v[0], k.sigmoid(v[0])); })
+      .Case([&](SoftplusOp) { return buildSoftplus(k, v[0]); })
+      .Case([&](GeluOp o) { return buildGelu(k, o, v[0]); })
+      .Case([&](HardSwishOp) {
+        Value gate = k.make<arith::AddFOp>(k.make<arith::MulFOp>(v[0], k.constant(1.0 / 6)), k.constant(0.5));
+        return k.make<arith::MulFOp>(v[0], k.maximum(k.constant(0), k.minimum(k.constant(1), gate)));
+      })
+      .Case([&](FloorOp) { return k.make<math::FloorOp>(v[0]); })
+      .Case([&](CeilOp) { return k.make<math::CeilOp>(v[0]); })
+      .Case([&](RoundOp) { return k.make<math::RoundEvenOp>(v[0]); });
+}
+
+Value optc::buildCombine(OpBuilder &b, Location loc, StringRef kind, Type element, Value x, Value y) {
+  Body k{b, loc, x.getType(), element};
+  if (kind == "max")
+    return k.maximum(x, y);
+  if (kind == "min")
+    return k.minimum(x, y);
+  if (kind == "prod")
+    return k.either<arith::MulFOp, arith::MulIOp>(x, y);
+  return k.either<arith::AddFOp, arith::AddIOp>(x, y);
+}
+
+Value optc::buildIdentity(OpBuilder &b, Location loc, StringRef kind, Type element, int64_t lanes) {
+  Type type = withLanes(registerType(element), lanes);
+  if (kind != "max" && kind != "min")
+    return buildConstant(b, loc, type, kind == "prod" ? 1 : 0);
+  bool max = kind == "max";
+  Type scalar = getElementTypeOrSelf(type);
+  if (isa<FloatType>(scalar))
+    return buildConstant(b, loc, type, max ? -INFINITY : INFINITY);
+  unsigned width = scalar.getIntOrFloatBitWidth();
+  bool isUnsigned = element.isUnsignedInteger() || width == 1;
+  APInt value = max ? (isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width))
+                    : (isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width));
+  TypedAttr attribute = b.getIntegerAttr(scalar, value);
+  if (auto vector = dyn_cast<VectorType>(type))
+    return b.create<arith::ConstantOp>(loc, DenseElementsAttr::get(vector, attribute));
+  return b.create<arith::ConstantOp>(loc, attribute);
+}

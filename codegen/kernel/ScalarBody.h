@@ -1,0 +1,40 @@
+//===- ScalarBody.h - What an elementwise op computes, once -----*- C++ -*-===//
+//
+// Each elementwise op's arithmetic in `arith` and `math`, on scalars and vectors alike. CPU and GPU
+// generators build their loops around it; nothing else in the compiler knows how to add or compare.
+//
+// Registers hold i1 for bool, f32 for f16 and bf16, signless integers; the tensor's element type says whether
+// an integer is signed.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_KERNEL_SCALARBODY_H
+#define OPTC_CODEGEN_KERNEL_SCALARBODY_H
+
+#include "ir/Dialect.h"
+
+namespace optc {
+
+/// The type that a tensor's element has in a register.
+mlir::Type registerType(mlir::Type element);
+/// The type that it has in memory: i8 for bool, signless integers.
+mlir::Type memoryType(mlir::Type element);
+/// `type`, or a vector of it.
+mlir::Type withLanes(mlir::Type type, int64_t lanes);
+
+/// True when buildScalar has a body for the op and its element types.
+bool hasScalarBody(mlir::Operation *op);
+
+/// The op's result from its operands' registers (scalars, or vectors of one length).
+mlir::Value buildScalar(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands);
+
+/// combine(a, b) of a reduction ("sum", "prod", "max", "min"), and the value it starts from.
+mlir::Value buildCombine(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef kind, mlir::Type element, mlir::Value a,
+                         mlir::Value b);
+mlir::Value buildIdentity(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef kind, mlir::Type element, int64_t lanes);
+
+/// A constant register of a scalar or vector type.
+mlir::Value buildConstant(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type, double value);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_KERNEL_SCALARBODY_H

@@ -1,0 +1,148 @@
+//===- FormKernels.cpp - Fuses ops into kernels ---------------------------===//
+//
+// Bottom-up: each op that a generator can emit starts a kernel with itself as root; producers that
+// cost nothing to recompute (elementwise, movement) with no other user move in.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/kernel/ScalarBody.h"
+#include "ir/Shape.h"
+#include "ir/eval/Weight.h"
+#include "passes/Passes.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace optc {
+#define GEN_PASS_DEF_FORMKERNELS
+#include "passes/Passes.h.inc"
+} // namespace optc
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+bool hasEmittableTypes(Operation *op) {
+  auto emittable = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor)
+      return false;
+    Type e = tensor.getElementType();
+    if (e.isF32() || e.isF64() || e.isF16() || e.isBF16())
+      return true;
+    auto integer = dyn_cast<IntegerType>(e);
+    return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
+  };
+  return llvm::all_of(op->getOperandTypes(), emittable) && llvm::all_of(op->getResultTypes(), emittable);
+}
+
+/// Ops whose elements the loop generator can pull.
+bool isLoopOp(Operation *op) {
+  if (!hasEmittableTypes(op))
+    return false;
+  if (op->hasTrait<Elementwise>())
+    return hasScalarBody(op);
+  if (auto pool = dyn_cast<PoolOp>(op))
+    return pool.getKind() != "lp" && isa<FloatType>(elementOf(pool.getX()));
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    return !elementOf(reduce.getX()).isInteger(1);
+  return isa<BroadcastOp, TransposeOp, SliceOp, ReshapeOp, PadOp, ConcatOp, GatherOp, IotaOp>(op);
+}
+
+/// Cheap enough to compute where it is used, once for each use of its elements.
+bool isInlinable(Operation *op) {
+  return isLoopOp(op) && !isa<ReduceOp, PoolOp, GatherOp>(op);
+}
+
+bool isSplatConstant(Value value) {
+  auto constant = value.getDefiningOp<ConstantOp>();
+  return constant && constant.getValue().isSplat();
+}
+
+struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
+  void runOnOperation() override {
+    SmallVector<Block *> blocks;
+    getOperation().walk([&](Block *block) { blocks.push_back(block); });
+    for (Block *block : blocks)
+      formIn(*block);
+  }
+
+  void formIn(Block &block) {
+    llvm::SmallPtrSet<Operation *, 32> absorbed;
+    SmallVector<Operation *> ops;
+    for (Operation &op : block)
+      ops.push_back(&op);
+    for (Operation *op : llvm::reverse(ops)) {
+      if (absorbed.contains(op) || isa<ReshapeOp>(op) || !isLoopOp(op) || op->getNumResults() != 1 || isWeight(op->getResult(0)))
+        continue;
+      if (op->use_empty())
+        continue;
+      form(op, absorbed);
+    }
+  }
+
+  /// Makes a kernel of the root and the producers that it can absorb.
+  void form(Operation *root, llvm::SmallPtrSetImpl<Operation *> &absorbed) {
+    llvm::SetVector<Operation *> members;
+    members.insert(root);
+    constexpr size_t kMaxOps = 64;
+    for (size_t i = 0; i < members.size() && members.size() < kMaxOps; ++i)
+      for (Value operand : members[i]->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        if (!producer || producer->getBlock() != root->getBlock() || members.contains(producer) || !isInlinable(producer))
+          continue;
+        // A weight expression is evaluated at compile time, unless it grows.
+        if (isWeight(operand))
+          continue;
+        if (llvm::all_of(producer->getUsers(), [&](Operation *user) { return members.contains(user); }) && mayInline(producer, members[i]))
+          members.insert(producer);
+      }
+    // In program order.
+    SmallVector<Operation *> ordered(members.begin(), members.end());
+    llvm::sort(ordered, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+    llvm::SetVector<Value> operands;
+    SmallVector<Location> locations;
+    for (Operation *op : ordered) {
+      locations.push_back(op->getLoc());
+      for (Value operand : op->getOperands())
+        if (!isSplatConstant(operand) && (!operand.getDefiningOp() || !members.contains(operand.getDefiningOp())))
+          operands.insert(operand);
+    }
+    OpBuilder builder(root);
+    Location location = builder.getFusedLoc(locations);
+    auto kernel = builder.create<KernelOp>(location, root->getResultTypes(), operands.getArrayRef(), "loops");
+    Block *body = builder.createBlock(&kernel.getBody());
+    IRMapping mapping;
+    for (Value operand : operands)
+      mapping.map(operand, body->addArgument(operand.getType(), operand.getLoc()));
+    for (Operation *op : ordered) {
+      for (Value operand : op->getOperands())
+        if (isSplatConstant(operand) && !mapping.contains(operand))
+          mapping.map(operand, builder.clone(*operand.getDefiningOp())->getResult(0));
+      builder.clone(*op, mapping);
+    }
+    builder.create<YieldOp>(location, mapping.lookup(root->getResult(0)));
+    root->getResult(0).replaceAllUsesWith(kernel.getResult(0));
+    for (Operation *op : llvm::reverse(ordered)) {
+      absorbed.insert(op);
+      op->erase();
+    }
+  }
+
+  /// A producer is computed once for each element that its user reads: where the user repeats elements, an expensive
+  /// producer stays outside.
+  bool mayInline(Operation *producer, Operation *user) {
+    if (isa<ReduceOp, PoolOp>(user))
+      return producer->hasTrait<Elementwise>() && isa<ReduceOp>(user);
+    if (isa<ConcatOp, PadOp>(producer))
+      return user->hasTrait<Elementwise>();
+    if (isa<GatherOp>(user))
+      return false;
+    if (auto broadcast = dyn_cast<BroadcastOp>(user))
+      return isa<BroadcastOp, IotaOp>(producer) ||
+             (producer->hasTrait<Elementwise>() && tensorOf(producer->getResult(0)).hasStaticShape() &&
+              tensorOf(producer->getResult(0)).getNumElements() == 1);
+    return true;
+  }
+};
+} // namespace

@@ -1,0 +1,164 @@
+//===- Compiler.cpp - From a model to an artefact -------------------------===//
+
+#include "tools/compiler/Compiler.h"
+#include "codegen/cpu/CompileKernels.h"
+#include "codegen/package/Package.h"
+#include "codegen/plan/PlanBuilder.h"
+#include "frontend/Importer.h"
+#include "passes/Pipelines.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+/// Turns MLIR's diagnostics into messages in the user's words: the location is the ONNX node.
+class DiagnosticCollector {
+public:
+  DiagnosticCollector(MLIRContext &context, CompileResult &result, StringRef model)
+      : handler(&context, [this, &result, model = model.str()](Diagnostic &diagnostic) {
+          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+            return success();
+          std::string where;
+          SmallVector<std::string> nodes = nodesOf(diagnostic.getLocation());
+          if (!nodes.empty())
+            where = "node '" + nodes.front() + "': ";
+          result.messages.push_back(model + ": error: " + where + diagnostic.str());
+          sawUnsupported |= StringRef(diagnostic.str()).contains("unsupported");
+          return success();
+        }) {}
+  bool sawUnsupported = false;
+
+private:
+  ScopedDiagnosticHandler handler;
+};
+
+/// Writes text to the output file, or standard output.
+CompileResult writeText(const CompileOptions &options, StringRef text, CompileResult result) {
+  if (options.output.empty() || options.output == "-") {
+    llvm::outs() << text;
+    return result;
+  }
+  std::error_code error;
+  llvm::raw_fd_ostream os(options.output, error);
+  if (error) {
+    result.code = ExitCode::badModel;
+    result.messages.push_back("optc: error: " + options.output + ": cannot be written: " + error.message());
+    return result;
+  }
+  os << text;
+  return result;
+}
+
+std::string printModule(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module->print(os, OpPrintingFlags().elideLargeElementsAttrs(64).elideLargeResourceString(64));
+  return text + "\n";
+}
+
+} // namespace
+
+CompileResult optc::compile(const CompileOptions &options) {
+  CompileResult result;
+  auto fail = [&](ExitCode code, const std::string &message) {
+    result.code = code;
+    result.messages.push_back(message);
+    return result;
+  };
+  auto progress = [&](const std::string &phase) {
+    if (options.progress)
+      options.progress(phase);
+  };
+
+  std::vector<CpuTarget> targets;
+  for (const std::string &name : options.targets) {
+    auto target = parseCpuTarget(name);
+    if (!target)
+      return fail(ExitCode::badModel, "optc: error: " + llvm::toString(target.takeError()));
+    targets.push_back(*target);
+  }
+
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  std::string model = llvm::sys::path::filename(options.model).str();
+  DiagnosticCollector diagnostics(context, result, model);
+
+  progress("import");
+  ImportResult imported = importModel(options.model, context);
+  if (!imported.module) {
+    result.code = ExitCode::badModel;
+    bool onlyUnsupported = !imported.problems.empty();
+    for (const Problem &problem : imported.problems) {
+      result.messages.push_back(model + ": error: " + problem.message);
+      onlyUnsupported &= problem.kind == ProblemKind::unsupported;
+    }
+    if (onlyUnsupported)
+      result.code = ExitCode::unsupported;
+    return result;
+  }
+  ModuleOp module = *imported.module;
+
+  progress("optimise");
+  PassManager passes(&context);
+  passes.enableVerifier(options.verifyPasses);
+  if (options.printAfterAll)
+    passes.enableIRPrinting([](Pass *, Operation *) { return false; }, [](Pass *, Operation *) { return true; },
+                            /*printModuleScope=*/true, /*printAfterOnlyOnChange=*/true);
+  if (options.timing)
+    passes.enableTiming();
+  buildPipeline(passes);
+  if (failed(passes.run(module))) {
+    result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
+    return result;
+  }
+  if (options.emit == Emit::mlir)
+    return writeText(options, printModule(module), result);
+
+  progress("plan");
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  auto built = buildPlan(main);
+  if (failed(built)) {
+    result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
+    return result;
+  }
+  if (options.emit == Emit::plan)
+    return writeText(options, print(built->plan), result);
+  if (options.emit == Emit::report)
+    return writeText(options, built->plan.report + "\n", result);
+  if (options.emit == Emit::kernels) {
+    std::string text;
+    for (const std::string &kernel : built->kernelTexts)
+      text += kernel + "\n";
+    return writeText(options, text, result);
+  }
+  if (options.emit == Emit::llvm || options.emit == Emit::assembly) {
+    std::string text;
+    for (auto [i, kernel] : llvm::enumerate(built->kernelTexts)) {
+      auto one = emitKernelText(kernel, i, targets.front(), options.emit == Emit::llvm ? KernelText::llvm : KernelText::assembly);
+      if (!one)
+        return fail(ExitCode::internal, "optc: internal error: " + llvm::toString(one.takeError()));
+      text += *one;
+    }
+    return writeText(options, text, result);
+  }
+
+  std::vector<CompiledLevel> levels;
+  for (const CpuTarget &target : targets) {
+    progress("compile " + std::to_string(built->kernelTexts.size()) + " kernels for " + target.name);
+    auto level = compileKernels(built->kernelTexts, built->kernelNames, target, options.jobs);
+    if (!level)
+      return fail(ExitCode::internal, model + ": internal error: " + llvm::toString(level.takeError()));
+    levels.push_back({target.name, target.suffix, target.features, std::move(*level)});
+  }
+  // Best first: the loader takes the first that the CPU can run.
+  std::stable_sort(levels.begin(), levels.end(),
+                   [](auto &a, auto &b) { return llvm::popcount(a.features) > llvm::popcount(b.features); });
+  progress("package");
+  if (llvm::Error error = writeArtefact(*built, levels, options.output))
+    return fail(ExitCode::badModel, "optc: error: " + llvm::toString(std::move(error)));
+  return result;
+}

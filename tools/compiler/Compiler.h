@@ -1,0 +1,46 @@
+//===- Compiler.h - From a model to an artefact -----------------*- C++ -*-===//
+//
+// The whole compile as one function: import, passes, plan, code, package. The command line, the
+// Python package and tests call it.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_TOOLS_COMPILER_COMPILER_H
+#define OPTC_TOOLS_COMPILER_COMPILER_H
+
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace optc {
+
+/// The process's exit status (docs/cli.md).
+enum class ExitCode { ok = 0, badModel = 1, unsupported = 2, policy = 3, toolchain = 4, internal = 70 };
+
+enum class Emit { so, mlir, kernels, plan, llvm, assembly, report };
+
+struct CompileOptions {
+  std::string model;
+  std::string output; // empty with a textual emit: standard output
+  Emit emit = Emit::so;
+  std::vector<std::string> targets = {"native"};
+  unsigned jobs = 0; // 0: the cores this process may use
+  bool verifyPasses = false;
+  bool printAfterAll = false;
+  bool timing = false;
+  /// One line of progress; empty: none.
+  std::function<void(const std::string &)> progress;
+};
+
+struct CompileResult {
+  ExitCode code = ExitCode::ok;
+  /// Clang-shaped lines, in order.
+  std::vector<std::string> messages;
+};
+
+CompileResult compile(const CompileOptions &options);
+
+} // namespace optc
+
+#endif // OPTC_TOOLS_COMPILER_COMPILER_H

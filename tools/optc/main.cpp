@@ -1,0 +1,87 @@
+//===- main.cpp - The optc command line -----------------------------------===//
+//
+// Flags in, CompileOptions out; the work is in tools/compiler.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Target.h"
+#include "tools/compiler/Compiler.h"
+#include <cxxopts.hpp>
+#include <iostream>
+#include <map>
+#include <unistd.h>
+
+using namespace optc;
+
+static int usageError(const std::string &message) {
+  std::cerr << "optc: error: " << message << "\noptc: hint: optc --help lists the flags\n";
+  return int(ExitCode::badModel);
+}
+
+int main(int argc, char **argv) {
+  cxxopts::Options options("optc", "Compiles an ONNX model into one shared object that runs it.");
+  options.positional_help("model.onnx").show_positional_help();
+  options.add_options()
+    ("model", "the model (.onnx, .onnxtxt)", cxxopts::value<std::string>())
+    ("o,output", "file to write", cxxopts::value<std::string>())
+    ("emit", "so, mlir, kernels, plan, llvm, asm, report", cxxopts::value<std::string>()->default_value("so"))
+    ("target", "CPU or list of CPUs: native, x86-64-v3, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
+    ("list-targets", "print the targets")
+    ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
+    ("verify-passes", "verify the IR after every pass")
+    ("print-after-all", "print the IR after every pass that changes it")
+    ("timing", "print the time of every pass")
+    ("q,quiet", "no progress")
+    ("version", "print the version")
+    ("h,help", "print this");
+  options.parse_positional({"model"});
+  try {
+    cxxopts::ParseResult flags = options.parse(argc, argv);
+    if (flags.count("help")) {
+      std::cout << options.help() << "\n";
+      return 0;
+    }
+    if (flags.count("version")) {
+      std::cout << "optc " OPTC_VERSION "\n";
+      return 0;
+    }
+    if (flags.count("list-targets")) {
+      for (const std::string &name : listCpuTargets())
+        std::cout << name << "\n";
+      return 0;
+    }
+    if (!flags.unmatched().empty())
+      return usageError("unexpected argument '" + flags.unmatched().front() + "'");
+    if (!flags.count("model"))
+      return usageError("no model given");
+    CompileOptions compile;
+    compile.model = flags["model"].as<std::string>();
+    compile.targets = flags["target"].as<std::vector<std::string>>();
+    compile.jobs = flags["jobs"].as<unsigned>();
+    compile.verifyPasses = flags.count("verify-passes");
+    compile.printAfterAll = flags.count("print-after-all");
+    compile.timing = flags.count("timing");
+    static const std::map<std::string, Emit> emits = {{"so", Emit::so},     {"mlir", Emit::mlir}, {"kernels", Emit::kernels},
+                                                      {"plan", Emit::plan}, {"llvm", Emit::llvm}, {"asm", Emit::assembly},
+                                                      {"report", Emit::report}};
+    auto emit = emits.find(flags["emit"].as<std::string>());
+    if (emit == emits.end())
+      return usageError("--emit=" + flags["emit"].as<std::string>() + " is none of so, mlir, kernels, plan, llvm, asm, report");
+    compile.emit = emit->second;
+    if (flags.count("output"))
+      compile.output = flags["output"].as<std::string>();
+    else if (compile.emit == Emit::so)
+      return usageError("no output given (-o model.so)");
+    bool terminal = isatty(2) && !flags.count("quiet");
+    if (terminal)
+      compile.progress = [](const std::string &phase) { std::cerr << "\r\033[Koptc: " << phase << std::flush; };
+    CompileResult result = optc::compile(compile);
+    if (terminal)
+      std::cerr << "\r\033[K";
+    for (const std::string &message : result.messages)
+      std::cerr << message << "\n";
+    return int(result.code);
+  } catch (const cxxopts::exceptions::exception &error) {
+    return usageError(error.what());
+  }
+}
