@@ -330,7 +330,7 @@ Status FrameState::finish() {
 }
 
 uint64_t FrameState::arenaBytes() const {
-  uint64_t total = arenaSize + scratch.capacity;
+  uint64_t total = arena.capacity + scratch.capacity;
   for (const Block &block : blocks)
     total += block.capacity;
   for (auto &pair : children)

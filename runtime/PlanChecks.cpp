@@ -28,7 +28,7 @@ public:
            all(f.inherited, [&](auto &p) { return reg(p.second); }) &&
            all(f.storages, [&](auto &s) { return storage(s); }) && all(f.buffers, [&](auto &b) { return buffer(b); }) &&
            all(f.inputs, [&](BufferId b) { return buf(b); }) && outputs() &&
-           all(f.steps, [&](auto &s) { return step(s); }) && order();
+           all(f.steps, [&](auto &s) { return step(s); }) && order() && arenaIsKnownOnEntry();
   }
 
 private:
@@ -85,6 +85,23 @@ private:
       at = s.programEnd;
     }
     return true;
+  }
+
+  /// No size in the arena depends on what a step defines.
+  bool arenaIsKnownOnEntry() const {
+    std::vector<bool> late(f.registers);
+    for (size_t i = f.entryEnd; i < f.program.size(); ++i)
+      late[f.program[i].target] = true;
+    for (const Step &s : f.steps) {
+      for (const DimDefinition &d : s.definitions)
+        late[d.target] = true;
+      if (s.kind == Step::Kind::bind)
+        for (RegisterId r : s.registers)
+          late[r] = true;
+    }
+    return all(f.storages, [&](const Storage &s) {
+      return s.kind != Storage::Kind::arena || s.bytes == kNone || !late[s.bytes];
+    });
   }
 
   bool step(const Step &s) const {
