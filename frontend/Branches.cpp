@@ -91,7 +91,7 @@ static Results choose(Node &n, Value code, int64_t rank, ArrayRef<SmallVector<in
   Value isThis = n.make<CompareOp>(code, n.scalarInteger(n.i64(), wanted), "eq");
   auto inside = [&](Block &block, ArrayRef<SmallVector<int64_t>> rest) -> std::optional<Results> {
     auto builder = atEndOf(block, n.context());
-    Node inner(n.proto, n.opset, n.location, builder, n.all(), n.graph);
+    Node inner(n.proto, n.opset, n.location, builder, n.allOrNull(), n.graph);
     return choose(inner, code, rank, rest, import);
   };
   return makeIf(

@@ -32,6 +32,17 @@ Value Node::operator[](size_t i) const {
   return operands[i];
 }
 
+ArrayRef<Value> Node::all() const {
+  for (size_t i = 0; i < operands.size(); ++i)
+    (void)(*this)[i];
+  return operands;
+}
+
+Value Node::tensor(size_t i) const {
+  expect(isa<RankedTensorType>((*this)[i].getType()), "input " + Twine(i) + " must be a tensor");
+  return operands[i];
+}
+
 size_t Node::numOutputs() const { return proto.output_size(); }
 bool Node::wants(size_t i) const { return int(i) < proto.output_size() && !proto.output(i).empty(); }
 std::string Node::outputName(size_t i) const {

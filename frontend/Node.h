@@ -68,7 +68,12 @@ public:
   Value operator[](size_t i) const;
   /// Operand i; null when it is absent.
   Value optional(size_t i) const { return i < operands.size() ? operands[i] : Value(); }
-  ArrayRef<Value> all() const { return operands; }
+  /// All operands; a problem when one is absent.
+  ArrayRef<Value> all() const;
+  /// All operands, null where absent.
+  ArrayRef<Value> allOrNull() const { return operands; }
+  /// Operand i, in an importer that takes objects; a problem unless it is a tensor.
+  Value tensor(size_t i) const;
   /// Number of outputs the node names, and whether it names output i.
   size_t numOutputs() const;
   bool wants(size_t i) const;
