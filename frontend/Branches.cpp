@@ -111,7 +111,8 @@ Results optc::withAxes(Node &n, Value axes, int64_t rank,
   llvm::erase_if(choices, [&](ArrayRef<int64_t> axes) { return !isPossible(axes); });
   n.expect(!choices.empty(), "no choice of axes fits the input");
   if (choices.size() > size_t(kMaxChoices))
-    n.unsupported("unsupported: axes that arrive at run time, with more than " + Twine(kMaxChoices) + " choices");
+    n.unsupported("unsupported: axes that arrive at run time, with more than " + Twine(kMaxChoices) +
+                  " choices");
   // The axes, counted from the front, as the digits of one number.
   Value list = n.reshape(n.cast(axes, n.i64()), {count});
   Value digits = n.make<ModOp>(list, n.full(list, double(rank)), false);

@@ -23,14 +23,14 @@ class NodeProto;
 
 namespace optc {
 
-using mlir::Location;
-using mlir::RankedTensorType;
-using mlir::Type;
-using mlir::Value;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 using llvm::StringRef;
 using llvm::Twine;
+using mlir::Location;
+using mlir::RankedTensorType;
+using mlir::Type;
+using mlir::Value;
 
 /// One value an output of the node; those that the node leaves out may be null.
 using Results = SmallVector<Value>;
@@ -143,7 +143,8 @@ public:
     return opAs<OpT>(mlir::TypeRange(type), std::forward<Args>(args)...)->getResult(0);
   }
   /// An `optc.library` call.
-  Results library(StringRef function, mlir::TypeRange types, ArrayRef<Value> operands, mlir::DictionaryAttr parameters);
+  Results library(StringRef function, mlir::TypeRange types, ArrayRef<Value> operands,
+                  mlir::DictionaryAttr parameters);
 
   //===- Constants -----------------------------------------------------------===//
 

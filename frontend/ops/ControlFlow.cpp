@@ -22,7 +22,9 @@ namespace {
 Results importIf(Node &n) {
   auto &onTrue = n.subgraph("then_branch"), &onFalse = n.subgraph("else_branch");
   n.expect(dimsMayMatch(numElements(n.dims(n.tensor(0))), DimExpr(1)), "the condition must be one bool");
-  auto take = [&](onnx::GraphProto &branch, Block &block) { return n.graph.importSubgraph(branch, block, {}); };
+  auto take = [&](onnx::GraphProto &branch, Block &block) {
+    return n.graph.importSubgraph(branch, block, {});
+  };
   if (auto known = n.constantIntegers(n[0]); known && known->size() == 1) {
     auto results = take((*known)[0] ? onTrue : onFalse, *n.b.getInsertionBlock());
     if (!results)
@@ -30,7 +32,8 @@ Results importIf(Node &n) {
     return *results;
   }
   return makeIf(
-      n, n[0], [&](Block &block) { return take(onTrue, block); }, [&](Block &block) { return take(onFalse, block); });
+      n, n[0], [&](Block &block) { return take(onTrue, block); },
+      [&](Block &block) { return take(onFalse, block); });
 }
 
 /// What Loop and Scan have in common.
@@ -64,7 +67,8 @@ bool widen(Node &n, MutableArrayRef<Carried> carried, ArrayRef<Value> yielded) {
       c.type = merged;
       continue;
     }
-    n.expect(tensor.getElementType() == elementOf(yielded[i]), "carried value " + Twine(i) + " changes its element type");
+    n.expect(tensor.getElementType() == elementOf(yielded[i]),
+             "carried value " + Twine(i) + " changes its element type");
     if (tensor.getRank() != n.rank(yielded[i]))
       n.unsupported("unsupported: carried value " + Twine(i) + " changes its rank");
     Dims dims = dimsOf(c.type), other = n.dims(yielded[i]);
@@ -215,7 +219,8 @@ Results importScan(Node &n) {
       Dims starts(rank, DimExpr(0)), strides(rank, DimExpr(1));
       starts[0] = n.dims(out[i])[0] - DimExpr(1);
       strides[0] = -1;
-      out[i] = n.makeAs<SliceOp>(out[i].getType(), out[i], DimsAttr::get(n.context(), starts), DimsAttr::get(n.context(), strides));
+      out[i] = n.makeAs<SliceOp>(out[i].getType(), out[i], DimsAttr::get(n.context(), starts),
+                                 DimsAttr::get(n.context(), strides));
     }
     int64_t axis = n.axis(entry(n, "scan_output_axes", k), rank);
     auto permutation = llvm::to_vector(llvm::seq<int64_t>(1, rank));

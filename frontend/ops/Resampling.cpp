@@ -35,9 +35,10 @@ struct Sampling {
 };
 
 Results resizeTo(Node &n, const Dims &out, ArrayRef<double> scales, const Sampling &s) {
-  return {n.makeAs<ResizeOp>(tensorType(out, elementOf(n[0])), n[0], s.scale, s.region, scales, s.roi, s.mode, s.coordinates,
-                             s.nearest, llvm::APFloat(n.number("cubic_coeff_a", -0.75)), n.flag("exclude_outside"),
-                             llvm::APFloat(n.number("extrapolation_value", 0)), n.flag("antialias"))};
+  return {n.makeAs<ResizeOp>(tensorType(out, elementOf(n[0])), n[0], s.scale, s.region, scales, s.roi, s.mode,
+                             s.coordinates, s.nearest, llvm::APFloat(n.number("cubic_coeff_a", -0.75)),
+                             n.flag("exclude_outside"), llvm::APFloat(n.number("extrapolation_value", 0)),
+                             n.flag("antialias"))};
 }
 
 /// One number a resized axis as one number a dim; `otherwise` for the others.
@@ -85,7 +86,8 @@ Results resizeByScales(Node &n, ArrayRef<double> scales) {
 
 /// The vector `x` of one number an axis, in f64.
 Value numbersOf(Node &n, Value x, size_t count) {
-  n.expect(n.rank(x) == 1 && dimsMayMatch(n.dims(x)[0], DimExpr(int64_t(count))), "expected " + Twine(count) + " numbers");
+  n.expect(n.rank(x) == 1 && dimsMayMatch(n.dims(x)[0], DimExpr(int64_t(count))),
+           "expected " + Twine(count) + " numbers");
   return n.cast(n.reshape(x, {int64_t(count)}), n.b.getF64Type());
 }
 
@@ -139,8 +141,12 @@ Results resize(Node &n) {
   int64_t rank = dims.size();
   auto axes = n.has("axes") ? n.axes(n.integers("axes"), rank) : llvm::to_vector(llvm::seq<int64_t>(0, rank));
   int64_t count = axes.size();
-  Sampling s{interpolation(n), n.text("coordinate_transformation_mode", "half_pixel"),
-             n.text("nearest_mode", "round_prefer_floor"), {}, {}, {}};
+  Sampling s{interpolation(n),
+             n.text("coordinate_transformation_mode", "half_pixel"),
+             n.text("nearest_mode", "round_prefer_floor"),
+             {},
+             {},
+             {}};
   auto isEmpty = [&](Value x) { return !x || numElements(n.dims(x)) == DimExpr(0); };
   Value extent; // of the region, for tf_crop_and_resize
   if (s.coordinates == "tf_crop_and_resize" && !isEmpty(n.optional(1))) {
@@ -199,7 +205,8 @@ Results col2Im(Node &n) {
   if (!block)
     n.unsupported("unsupported: block_shape must be constant");
   size_t spatial = image.size();
-  n.expect(in.size() == 3 && block->size() == spatial, "expected columns of rank 3, and one block size a spatial dim");
+  n.expect(in.size() == 3 && block->size() == spatial,
+           "expected columns of rank 3, and one block size a spatial dim");
   int64_t area = 1;
   for (int64_t d : *block) {
     n.expect(d >= 1 && d < INT32_MAX && area < INT32_MAX, "a block size must be positive");
@@ -209,8 +216,9 @@ Results col2Im(Node &n) {
   n.expect(channels.has_value(), "the columns are not divisible by the block's size");
   Dims out{in[0], *channels};
   out.append(image);
-  return {n.makeAs<Col2ImOp>(tensorType(out, elementOf(n[0])), n[0], *block, n.integers("strides", spatial, 1),
-                             n.integers("dilations", spatial, 1), n.integers("pads", 2 * spatial, 0))};
+  return {n.makeAs<Col2ImOp>(tensorType(out, elementOf(n[0])), n[0], *block,
+                             n.integers("strides", spatial, 1), n.integers("dilations", spatial, 1),
+                             n.integers("pads", 2 * spatial, 0))};
 }
 
 } // namespace
