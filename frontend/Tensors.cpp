@@ -4,6 +4,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <onnx/onnx_pb.h>
@@ -166,8 +167,14 @@ static ElementsAttr largeElements(RankedTensorType type, StringRef name, StringR
       ArrayRef<char>(bytes.data(), bytes.size()), elementBytes(type.getElementType()),
       [owner = std::move(owner)](void *, size_t, size_t) mutable { owner = {}; },
       /*dataIsMutable=*/false);
-  // The manager makes the name unique.
-  return DenseResourceElementsAttr::get(type, name.empty() ? "weight" : name, std::move(blob));
+  // Printed without quotes, so it must be a bare identifier; the manager makes it unique.
+  std::string key = "w_" + name.str();
+  if (!name.empty() && (llvm::isAlpha(name.front()) || name.front() == '_'))
+    key = name.str();
+  for (char &c : key)
+    if (!llvm::isAlnum(c) && c != '_' && c != '.')
+      c = '_';
+  return DenseResourceElementsAttr::get(type, key, std::move(blob));
 }
 
 ElementsAttr optc::importTensor(MLIRContext *context, LoadedModel &model, TensorProto &tensor) {
