@@ -3,6 +3,34 @@
 #define OPTC_PASSES_PASSES_TD
 include "mlir/Pass/PassBase.td"
 
+def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
+  let summary = "Convolutions and what is around them in channels-last";
+  let description = [{
+    before:  %y = optc.conv %x, %w {layout = "nchw"}
+    after:   %a = optc.transpose %x [0, 2, 3, 1];  %b = optc.conv %a, %v {layout = "nhwc"};  %y = optc.transpose %b [0, 3, 1, 2]
+    Transposes remain only where the layouts meet.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def NormalizeContractions : Pass<"normalize-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Matrix products and 1x1 convolutions as [b,m,k] x [b,k,n]";
+  let description = [{
+    before:  %y = optc.contract %x, %w {lhs_contract = [2], rhs_contract = [0]} : 1x128x768, 768x3072
+    after:   %a = optc.reshape %x : 128x768;  %b = optc.contract %a, %w;  %y = optc.reshape %b : 1x128x3072
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def FormContractions : Pass<"form-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Kernels around matrix products and convolutions, with packed weights and epilogues";
+  let description = [{
+    before:  %1 = optc.contract %x, %w;  %2 = optc.add %1, %bias
+    after:   %p = optc.transpose (pack of %w);  %2 = optc.kernel "matmul" (%x, %p, %bias) { ... }
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
   let summary = "Fuses ops into optc.kernel regions";
   let description = [{

@@ -12,6 +12,15 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Exporters leave identities, duplicates and dead shape arithmetic.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  // Channels innermost: rows of the matrix products that convolutions become are contiguous.
+  passes.addNestedPass<func::FuncOp>(createConvertLayout());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  // Matrix products first: they take the elementwise ops that follow them.
+  passes.addNestedPass<func::FuncOp>(createFormContractions());
   // What can be a kernel becomes one; the rest stays for library steps.
   passes.addNestedPass<func::FuncOp>(createFormKernels());
 }
