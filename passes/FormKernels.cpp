@@ -62,7 +62,10 @@ bool isSplatConstant(Value value) {
 struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
     SmallVector<Block *> blocks;
-    getOperation().walk([&](Block *block) { blocks.push_back(block); });
+    getOperation().walk([&](Block *block) {
+      if (!isa<KernelOp>(block->getParentOp()))
+        blocks.push_back(block);
+    });
     for (Block *block : blocks)
       formIn(*block);
   }

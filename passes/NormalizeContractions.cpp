@@ -112,10 +112,26 @@ struct PointwiseConv : OpRewritePattern<ConvOp> {
   }
 };
 
+// transpose that moves dims of 1 only => reshape
+struct TransposeOfOnes : OpRewritePattern<TransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
+    Dims dims = dimsOf(op.getX());
+    SmallVector<int64_t> moved;
+    for (int64_t p : op.getPermutation())
+      if (dims[p] != DimExpr(1))
+        moved.push_back(p);
+    if (!llvm::is_sorted(moved))
+      return rewriter.notifyMatchFailure(op, "changes the order of elements");
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), op.getX());
+    return success();
+  }
+};
+
 struct NormalizeContractions : optc::impl::NormalizeContractionsBase<NormalizeContractions> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<CanonicalContract, PointwiseConv>(&getContext());
+    patterns.add<CanonicalContract, PointwiseConv, TransposeOfOnes>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
