@@ -35,6 +35,16 @@ struct ExternalOperand {
   Dims sourceDims; // broadcast: its dims as [b|1, 1, n|1]
 };
 
+/// A channels-last convolution with one filter a channel, over one or two spatial dims.
+bool isDepthwise(Operation *op) {
+  auto conv = dyn_cast<ConvOp>(op);
+  if (!conv || conv.getLayout() != "nhwc")
+    return false;
+  Dims x = dimsOf(conv.getX()), w = dimsOf(conv.getW());
+  return x.size() <= 4 && w[w.size() - 2] == DimExpr(1) && x.back() == DimExpr(conv.getGroups()) && w.back() == x.back() &&
+         conv.getGroups() > 1;
+}
+
 class KernelFormer {
 public:
   explicit KernelFormer(Operation *root) : root(root), b(root) {}
@@ -182,7 +192,12 @@ private:
     SmallVector<Value> operands{root->getOperand(0)};
     bool packed = isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
-    if (packed) {
+    bool depthwise = isDepthwise(root);
+    if (depthwise) {
+      // [taps, C]
+      Dims w = dimsOf(rhs);
+      rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
+    } else if (packed) {
       Dims w = dimsOf(rhs);
       if (isa<ConvOp>(root)) {
         rhs = b.create<ReshapeOp>(rhs.getLoc(), tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)), rhs);
@@ -210,7 +225,8 @@ private:
     for (Operation *op : members)
       locations.push_back(op->getLoc());
     Location location = b.getFusedLoc(locations);
-    auto kernel = b.create<KernelOp>(location, canonical(elementOf(last)), operands, isa<ConvOp>(root) ? "conv" : "matmul");
+    auto kernel = b.create<KernelOp>(location, canonical(elementOf(last)), operands,
+                                     depthwise ? "depthwise" : isa<ConvOp>(root) ? "conv" : "matmul");
     Block *body = b.createBlock(&kernel.getBody());
     for (Value operand : operands)
       body->addArgument(operand.getType(), operand.getLoc());
@@ -219,7 +235,7 @@ private:
     IRMapping mapping;
     Value x = body->getArgument(0), w = body->getArgument(1), product;
     if (auto conv = dyn_cast<ConvOp>(root)) {
-      Value matrix = unpackInside(w, *shape.back().constant());
+      Value matrix = depthwise ? w : unpackInside(w, *shape.back().constant());
       matrix = b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), matrix);
       mapping.map(conv.getX(), x);
       mapping.map(conv.getW(), matrix);
@@ -282,7 +298,7 @@ bool isRoot(Operation *op) {
            (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
   }
   auto conv = dyn_cast<ConvOp>(op);
-  return conv && conv.getLayout() == "nhwc" && conv.getGroups() == 1 && elementOf(conv.getX()).isF32() && isWeight(conv.getW()) &&
+  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && elementOf(conv.getX()).isF32() && isWeight(conv.getW()) &&
          tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
 }
 
