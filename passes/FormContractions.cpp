@@ -71,13 +71,14 @@ private:
 
   ExternalOperand classify(Value v) const {
     ExternalOperand e;
-    auto constant = v.getDefiningOp<ConstantOp>();
+    auto broadcast = v.getDefiningOp<BroadcastOp>();
+    Value scalar = broadcast ? broadcast.getX() : v;
+    auto constant = scalar.getDefiningOp<ConstantOp>();
     if (constant && constant.getValue().isSplat()) {
       e.kind = ExternalOperand::Kind::splat;
-      e.source = v;
+      e.source = scalar;
       return e;
     }
-    auto broadcast = v.getDefiningOp<BroadcastOp>();
     if (!broadcast) {
       e.kind = ExternalOperand::Kind::full;
       e.source = v;

@@ -21,8 +21,11 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addPass(createCSEPass());
   // Matrix products first: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions());
+  passes.addPass(createCSEPass());
   // What can be a kernel becomes one; the rest stays for library steps.
   passes.addNestedPass<func::FuncOp>(createFormKernels());
+  // What went into kernels leaves dead ops behind; equal kernels on equal operands are one.
+  passes.addPass(createCSEPass());
 }
 
 void optc::registerPasses() {
