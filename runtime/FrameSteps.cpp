@@ -79,8 +79,11 @@ Status FrameState::runKernel(const Step &step) {
     kernelRegisters.push_back(registers[r]);
   unsigned threads = std::max(1u, session.threads);
   // A cache line apart, so that workers do not share one.
-  uint64_t stride = (step.scratch + 127) / 64 * 64;
-  if (step.scratch && !scratch.reserve(stride * threads))
+  int64_t scratchBytes = step.scratch == kNone ? 0 : registers[step.scratch];
+  if (scratchBytes < 0 || scratchBytes > kMostBytes)
+    return Status::error("the sizes of the inputs give a negative or impossible shape");
+  uint64_t stride = (uint64_t(scratchBytes) + 127) / 64 * 64;
+  if (scratchBytes && !scratch.reserve(stride * threads))
     return Status::error("out of memory for scratch");
   struct Context {
     OptcKernel kernel;
@@ -92,7 +95,7 @@ Status FrameState::runKernel(const Step &step) {
   } context{session.program.kernels[step.target],
             kernelBuffers.data(),
             kernelRegisters.data(),
-            step.scratch ? static_cast<char *>(scratch.memory.get()) : nullptr,
+            scratchBytes ? static_cast<char *>(scratch.memory.get()) : nullptr,
             stride,
             0};
   ThreadPool::process().forEach(

@@ -84,7 +84,7 @@ struct Step {
   std::vector<RegisterId> registers;
   /// kernel: number of tiles, and bytes of scratch a worker.
   RegisterId tiles = kNone;
-  uint64_t scratch = 0;
+  RegisterId scratch = kNone;
   /// library: reference function and its attributes.
   std::string function;
   Attributes attributes;
