@@ -100,14 +100,16 @@ static Results choose(Node &n, Value code, int64_t rank, ArrayRef<SmallVector<in
 }
 
 Results optc::withAxes(Node &n, Value axes, int64_t rank,
-                       llvm::function_ref<Results(Node &, ArrayRef<int64_t>)> import) {
+                       llvm::function_ref<Results(Node &, ArrayRef<int64_t>)> import,
+                       llvm::function_ref<bool(ArrayRef<int64_t>)> isPossible) {
   if (auto known = n.constantIntegers(axes))
     return import(n, *known);
   if (!tensorOf(axes).hasStaticShape() || rank == 0)
     n.unsupported("unsupported: axes of unknown number");
   int64_t count = tensorOf(axes).getNumElements();
   auto choices = tuples(count, rank);
-  n.expect(!choices.empty(), "more axes than dims");
+  llvm::erase_if(choices, [&](ArrayRef<int64_t> axes) { return !isPossible(axes); });
+  n.expect(!choices.empty(), "no choice of axes fits the input");
   if (choices.size() > size_t(kMaxChoices))
     n.unsupported("unsupported: axes that arrive at run time, with more than " + Twine(kMaxChoices) + " choices");
   // The axes, counted from the front, as the digits of one number.

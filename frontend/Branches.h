@@ -27,8 +27,10 @@ Results makeIf(Node &n, Value condition, Branch onTrue, Branch onFalse);
 /// Calls `import` with the axes. Where they arrive at run time, makes a branch for every choice of axes:
 ///
 ///   ReduceSum(x[2,3], axes[1])  ⇒  if axes == 0 { reduce {axes = [0]} } else { reduce {axes = [1]} }
-Results withAxes(Node &n, Value axes, int64_t rank,
-                 llvm::function_ref<Results(Node &, ArrayRef<int64_t>)> import);
+///
+/// `isPossible` leaves out choices that would be wrong.
+Results withAxes(Node &n, Value axes, int64_t rank, llvm::function_ref<Results(Node &, ArrayRef<int64_t>)> import,
+                 llvm::function_ref<bool(ArrayRef<int64_t>)> isPossible = [](ArrayRef<int64_t>) { return true; });
 
 } // namespace optc
 

@@ -26,7 +26,7 @@ void GraphImporter::problem(ProblemKind kind, const Twine &text) {
   for (char &c : message)
     if (c == '\n' || c == '\r')
       c = ' ';
-  result.problems.push_back({kind, std::move(message)});
+  result.problems.push_back({kind, StringRef(message).rtrim().str()});
 }
 
 //===----------------------------------------------------------------------===//
@@ -342,6 +342,17 @@ void GraphImporter::importNode(onnx::NodeProto &node, Scope &scope, OpBuilder &b
   }
 }
 
+/// Checks the number of inputs and outputs, and the attributes, against ONNX's schema.
+static void verifyNode(const onnx::OpSchema &schema, const onnx::NodeProto &node) {
+  try {
+    schema.Verify(node);
+  } catch (const std::exception &error) {
+    // "Node(x) with schema(::Add:14) has input size 1 ..." -> "input size 1 ..."
+    StringRef text = error.what(), rest = text.split(") has ").second;
+    throw NodeError{ProblemKind::badModel, (rest.empty() ? text : rest).str()};
+  }
+}
+
 Results GraphImporter::translate(onnx::NodeProto &node, StringRef domain, int64_t opset, Location location,
                                  ArrayRef<Value> operands, Scope &scope, OpBuilder &builder) {
   // A function of the model wins over an operator of the same name.
@@ -350,7 +361,7 @@ Results GraphImporter::translate(onnx::NodeProto &node, StringRef domain, int64_
 
   const onnx::OpSchema *schema = onnx::OpSchemaRegistry::Schema(node.op_type(), int(opset), domain.str());
   if (schema)
-    schema->Verify(node);
+    verifyNode(*schema, node);
   const RegistryEntry *entry = Registry::instance().find(domain, node.op_type(), opset);
   if (entry) {
     for (Value operand : operands)

@@ -2,7 +2,16 @@
 
 #include "frontend/Windows.h"
 
+using namespace mlir;
 using namespace optc;
+
+/// The value that never wins a maximum.
+static Value lowest(Node &n, Type element) {
+  if (isa<FloatType>(element))
+    return n.scalar(element, -INFINITY);
+  bool isUnsigned = element.isUnsignedInteger();
+  return n.scalarInteger(element, isUnsigned ? 0 : int64_t(-1) << (element.getIntOrFloatBitWidth() - 1));
+}
 
 SmallVector<int64_t> optc::kernelShape(Node &n, Value x) {
   auto kernel = n.integers("kernel_shape");
@@ -12,7 +21,7 @@ SmallVector<int64_t> optc::kernelShape(Node &n, Value x) {
   return kernel;
 }
 
-Window optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Value padding) {
+Window optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding padding) {
   n.expect(n.rank(x) >= 3, "expected an input of rank 3 or more");
   size_t spatial = n.rank(x) - 2;
   n.expect(kernel.size() == spatial, "the kernel does not fit the input's rank");
@@ -56,9 +65,10 @@ Window optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Value paddi
     }
   }
   if (dynamic) {
-    if (!padding)
+    if (padding == Padding::none)
       n.unsupported("unsupported: auto_pad " + mode + " of a dynamic dim");
-    x = n.makeAs<PadOp>(tensorType(padded, elementOf(x)), x, padding, DimsAttr::get(n.context(), starts), "constant");
+    Value value = padding == Padding::zero ? n.scalar(elementOf(x), 0) : lowest(n, elementOf(x));
+    x = n.makeAs<PadOp>(tensorType(padded, elementOf(x)), x, value, DimsAttr::get(n.context(), starts), "constant");
   }
   return w;
 }

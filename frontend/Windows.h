@@ -20,9 +20,12 @@ struct Window {
   int64_t extent(size_t i) const { return (kernel[i] - 1) * dilations[i] + 1; }
 };
 
+/// What padding by an op of its own may use: nothing fits, 0, or the lowest value.
+enum class Padding { none, zero, lowest };
+
 /// Reads strides, dilations and pads for a kernel over x [N, C, spatial...]. Where SAME padding depends on
-/// a dynamic dim, `x` is padded by an op of its own with `padding` (null: that is not possible).
-Window readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Value padding);
+/// a dynamic dim, `x` is padded by an op of its own; a problem when `padding` is none.
+Window readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding padding);
 /// The kernel's size from the attribute `kernel_shape`.
 SmallVector<int64_t> kernelShape(Node &n, Value x);
 

@@ -87,7 +87,7 @@ OPTC_INFER(ConvOp) {
       return emitOptionalError(location, "the kernel's size must be known");
     out[first + i] = windowSize(x[first + i], *kernel.constant(), op.getStrides()[i], op.getDilations()[i],
                                 op.getPadsLow()[i], op.getPadsHigh()[i], false);
-    if (auto c = out[first + i].constant(); c && *c < 0)
+    if (auto c = out[first + i].constant(); c && *c < 1 && x[first + i] != DimExpr(0))
       return emitOptionalError(location, "the kernel is larger than the padded input");
   }
   types.push_back(tensorType(out, elementOf(op.getX())));
@@ -131,9 +131,10 @@ static FailureOr<Dims> poolDims(Adaptor op, StringRef layout, std::optional<Loca
     if (op.getWindow()[i] < 1 || op.getWindow()[i] > INT32_MAX)
       return emitOptionalError(location, "the window must be at least 1");
     DimExpr &d = x[first + i];
+    bool isEmpty = d == DimExpr(0);
     d = windowSize(d, op.getWindow()[i], op.getStrides()[i], op.getDilations()[i], op.getPadsLow()[i],
                    op.getPadsHigh()[i], op.getCeil());
-    if (auto c = d.constant(); c && *c < 0)
+    if (auto c = d.constant(); c && *c < 1 && !isEmpty)
       return emitOptionalError(location, "the window is larger than the padded input");
   }
   return x;

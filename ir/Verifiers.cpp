@@ -25,7 +25,8 @@ static LogicalResult sameElement(Operation *op, Value a, Value b) {
 LogicalResult CastOp::verify() { return sameShape(*this, getX(), getY()); }
 
 LogicalResult BitcastOp::verify() {
-  auto width = [](Type t) { return isa<StringType>(t) ? 0u : t.isIntOrFloat() ? t.getIntOrFloatBitWidth() : 0u; };
+  // A bool takes a byte.
+  auto width = [](Type t) { return t.isInteger(1) ? 8u : t.isIntOrFloat() ? t.getIntOrFloatBitWidth() : 0u; };
   if (width(elementOf(getX())) == 0 || width(elementOf(getX())) != width(elementOf(getY())))
     return emitOpError("element types must have the same width");
   return sameShape(*this, getX(), getY());

@@ -24,10 +24,10 @@ fi
 
 mkdir -p "$deps"
 exec 9>"$deps/.lock"; flock 9
-if [ ! -e "$deps/venv/.done-$ONNX_VERSION" ]; then
+if [ ! -e "$deps/venv/.done-2-$ONNX_VERSION" ]; then
   python3 -m venv "$deps/venv"
-  "$deps/venv/bin/pip" install -q "cmake>=3.26,<4" "lit>=18" "numpy" "onnx==$ONNX_VERSION"
-  touch "$deps/venv/.done-$ONNX_VERSION"
+  "$deps/venv/bin/pip" install -q "cmake>=3.26,<4" "lit>=18" psutil numpy "onnx==$ONNX_VERSION"
+  touch "$deps/venv/.done-2-$ONNX_VERSION"
 fi
 
 prefix=$deps/onnx-$ONNX_VERSION

@@ -60,6 +60,7 @@ std::unique_ptr<llvm::Module> optc::lowerKernel(ModuleOp module, const CpuTarget
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
   passes.addPass(createExpandMathPass());
+  passes.addPass(arith::createArithExpandOpsPass());
   passes.addPass(createConvertSCFToCFPass());
   passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createConvertMathToLLVMPass());

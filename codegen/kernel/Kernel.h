@@ -19,7 +19,7 @@ struct KernelSchedule {
   /// Independent pieces; the same on every level of a target, so that results do not depend on it.
   DimExpr tiles = 1;
   /// Bytes of scratch that a worker needs (64-byte aligned).
-  uint64_t scratchBytes = 0;
+  DimExpr scratchBytes = 0;
   /// Floating-point operations, 2 per multiply-add.
   DimExpr flops = 0;
 };

@@ -1,21 +1,23 @@
 //===- Schedule.cpp - Tiles, scratch and work of a kernel -----------------===//
 
+#include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
 
 using namespace mlir;
 using namespace optc;
 
-static DimExpr loopTiles(KernelOp kernel) {
+static KernelSchedule scheduleLoops(KernelOp kernel) {
+  KernelSchedule schedule;
   Dims dims = dimsOf(kernel.getResult(0));
-  if (dims.empty())
-    return 1;
   if (dims.size() == 1)
-    return DimExpr::ceildiv(dims[0], kLoopChunk);
-  return numElements(ArrayRef<DimExpr>(dims).drop_back());
+    schedule.tiles = DimExpr::ceildiv(dims[0], kLoopChunk);
+  else if (dims.size() > 1)
+    schedule.tiles = numElements(ArrayRef<DimExpr>(dims).drop_back());
+  return schedule;
 }
 
 KernelSchedule optc::scheduleOf(KernelOp kernel) {
-  KernelSchedule schedule;
-  schedule.tiles = loopTiles(kernel);
-  return schedule;
+  if (kernel.getKind() == "matmul" || kernel.getKind() == "conv")
+    return scheduleContraction(kernel);
+  return scheduleLoops(kernel);
 }

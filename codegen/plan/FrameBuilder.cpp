@@ -85,7 +85,7 @@ LogicalResult FrameBuilder::addKernel(KernelOp op) {
   }
   step.tiles = expressionRegister(schedule.tiles);
   step.flops = expressionRegister(schedule.flops);
-  step.scratch = schedule.scratchBytes;
+  step.scratch = schedule.scratchBytes == DimExpr(0) ? kNone : expressionRegister(schedule.scratchBytes);
   if (step.tiles == kNone)
     return op.emitError("the number of tiles is not determined by the inputs");
   if (failed(addResults(op, step)))

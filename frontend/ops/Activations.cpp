@@ -86,20 +86,22 @@ Results shrink(Node &n) {
   return {n.make<SelectOp>(below, n.make<AddOp>(x, bias), high)};
 }
 
-/// Inference: x, and a mask of ones.
+/// The identity outside of training. In training: x * (draw >= ratio) / (1 - ratio).
 Results dropout(Node &n) {
-  Value mask;
-  if (n.wants(1))
-    mask = n.broadcast(n.scalarInteger(n.boolean(), 1), n.dims(n[0]));
-  if (Value training = n.optional(2)) {
-    auto known = n.constantIntegers(training);
-    if (!known || (*known)[0] != 0) {
-      auto ratio = n.optional(1) ? n.constantNumbers(n[1]) : std::optional(SmallVector<double>{0.5});
-      if (!known || !ratio || (*ratio)[0] != 0)
-        n.unsupported("unsupported training mode");
-    }
-  }
-  return {n[0], mask};
+  Value x = n[0], training = n.optional(2);
+  Dims dims = n.dims(x);
+  auto known = training ? n.constantIntegers(training) : std::optional(SmallVector<int64_t>{0});
+  if (known && *known == SmallVector<int64_t>{0})
+    return {x, n.wants(1) ? n.broadcast(n.scalarInteger(n.boolean(), 1), dims) : Value()};
+  Type element = elementOf(x);
+  Value ratio = n.optional(1) ? n.cast(n.reshape(n[1], {}), element) : n.scalar(element, 0.5);
+  training = n.reshape(training, {});
+  ratio = n.make<SelectOp>(training, ratio, n.scalar(element, 0));
+  Value draw = n.makeAs<RandomOp>(x.getType(), "uniform", llvm::APFloat(0.0), llvm::APFloat(1.0), n.integer("seed", 0));
+  Value keep = n.make<CompareOp>(draw, n.broadcast(ratio, dims), "ge");
+  Value scale = n.make<DivOp>(n.scalar(element, 1), n.make<SubOp>(n.scalar(element, 1), ratio));
+  Value kept = n.make<SelectOp>(keep, n.make<MulOp>(x, n.broadcast(scale, dims)), n.full(x, 0));
+  return {kept, keep};
 }
 
 } // namespace

@@ -31,7 +31,7 @@ Value addBias(Node &n, Value y, Value bias) {
 
 Results conv(Node &n) {
   Value x = n[0], w = n[1];
-  Window window = readWindow(n, x, kernelOf(n, w), n.scalar(elementOf(x), 0));
+  Window window = readWindow(n, x, kernelOf(n, w), Padding::zero);
   Value y = n.make<ConvOp>(x, w, window.strides, window.dilations, window.low, window.high, n.integer("group", 1));
   return {addBias(n, y, n.optional(2))};
 }
@@ -80,7 +80,7 @@ Results convTranspose(Node &n) {
 Results deformConv(Node &n) {
   Value x = n[0], w = n[1];
   n.expect(n.rank(x) == 4 && n.rank(w) == 4 && n.rank(n[2]) == 4, "expected input, weights and offsets of rank 4");
-  Window window = readWindow(n, x, kernelOf(n, w), {});
+  Window window = readWindow(n, x, kernelOf(n, w), Padding::none);
   Dims out = n.dims(x);
   out[1] = n.dims(w)[0];
   for (size_t i = 0; i < 2; ++i)

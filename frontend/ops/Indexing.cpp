@@ -11,8 +11,9 @@ using namespace optc;
 
 namespace {
 
-/// Indices as i64: ONNX allows i32 too, OneHot any number.
+/// Indices as i32 or i64.
 Value indices(Node &n, Value x) {
+  n.expect(isa<IntegerType>(elementOf(x)), "indices must be integers");
   return elementOf(x).isSignlessInteger(32) || elementOf(x) == n.i64() ? x : n.cast(x, n.i64());
 }
 

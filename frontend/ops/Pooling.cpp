@@ -12,17 +12,9 @@ using namespace optc;
 
 namespace {
 
-/// The value that never wins a maximum.
-Value lowest(Node &n, Type element) {
-  if (isa<FloatType>(element))
-    return n.scalar(element, -INFINITY);
-  bool isUnsigned = element.isUnsignedInteger();
-  return n.scalarInteger(element, isUnsigned ? 0 : int64_t(-1) << (element.getIntOrFloatBitWidth() - 1));
-}
-
 Results maxPool(Node &n) {
   Value x = n[0];
-  Window w = readWindow(n, x, kernelShape(n, x), lowest(n, elementOf(x)));
+  Window w = readWindow(n, x, kernelShape(n, x), Padding::lowest);
   bool ceil = n.flag("ceil_mode");
   if (!n.wants(1))
     return {n.make<PoolOp>(x, "max", w.kernel, w.strides, w.dilations, w.low, w.high, ceil, false)};
@@ -34,13 +26,13 @@ Results maxPool(Node &n) {
 Results averagePool(Node &n) {
   Value x = n[0];
   bool countPadding = n.flag("count_include_pad");
-  Window w = readWindow(n, x, kernelShape(n, x), countPadding ? n.scalar(elementOf(x), 0) : Value());
+  Window w = readWindow(n, x, kernelShape(n, x), countPadding ? Padding::zero : Padding::none);
   return {n.make<PoolOp>(x, "mean", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"), countPadding)};
 }
 
 Results lpPool(Node &n) {
   Value x = n[0];
-  Window w = readWindow(n, x, kernelShape(n, x), n.scalar(elementOf(x), 0));
+  Window w = readWindow(n, x, kernelShape(n, x), Padding::zero);
   int64_t p = n.integer("p", 2);
   n.expect(p >= 1, "p must be at least 1");
   return {n.make<PoolOp>(x, "lp", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"), false, p)};

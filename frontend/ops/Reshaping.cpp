@@ -92,7 +92,12 @@ Results squeezeByAttribute(Node &n) { return squeeze(n, n.has("axes") ? std::opt
 Results squeezeByInput(Node &n) {
   if (!n.optional(1))
     return squeeze(n, std::nullopt);
-  return withAxes(n, n[1], n.rank(n[0]), [](Node &n, ArrayRef<int64_t> axes) { return squeeze(n, SmallVector<int64_t>(axes)); });
+  Dims dims = n.dims(n[0]);
+  return withAxes(
+      n, n[1], dims.size(), [](Node &n, ArrayRef<int64_t> axes) { return squeeze(n, SmallVector<int64_t>(axes)); },
+      [&](ArrayRef<int64_t> axes) {
+        return llvm::all_of(axes, [&](int64_t a) { return dimsMayMatch(dims[a], DimExpr(1)); });
+      });
 }
 
 Results unsqueeze(Node &n, ArrayRef<int64_t> axes) {

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "frontend/Branches.h"
 #include "frontend/Registry.h"
 
 using namespace mlir;
@@ -38,10 +39,9 @@ Results dftByAttribute(Node &n) { return importDft(n, n.integer("axis", 1)); }
 Results dftByInput(Node &n) {
   if (!n.optional(2))
     return importDft(n, -2);
-  auto axis = n.constantIntegers(n[2]);
-  if (!axis || axis->size() != 1)
-    n.unsupported("unsupported: axis must be constant");
-  return importDft(n, (*axis)[0]);
+  return withAxes(
+      n, n[2], n.rank(n[0]), [](Node &n, ArrayRef<int64_t> axis) { return importDft(n, axis[0]); },
+      [&](ArrayRef<int64_t> axis) { return axis[0] != n.rank(n[0]) - 1; });
 }
 
 Results stft(Node &n) {

@@ -72,10 +72,11 @@ template <typename T> void storeAll(Value &y, const std::vector<T> &all) {
   if (!all.empty())
     store(y, 0, int64_t(all.size()), all.data());
 }
-/// The first element of a scalar operand.
+/// The first element of a scalar operand; 0 where there is none.
 inline double scalar(const Value &x) {
   double value = 0;
-  load(x, 0, 1, &value);
+  if (x.size() > 0)
+    load(x, 0, 1, &value);
   return value;
 }
 

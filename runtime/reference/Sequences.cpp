@@ -161,7 +161,12 @@ static Status splitToSequence(Call &call) {
   if (call.has(1) && call.in(1).rank() == 1) {
     sizes = loadAll<int64_t>(call.in(1));
   } else {
-    int64_t chunk = call.has(1) ? int64_t(scalar(call.in(1))) : 1;
+    int64_t chunk = 1;
+    if (call.has(1)) {
+      if (call.in(1).size() != 1)
+        return Status::error("the split must be one size or a list of sizes");
+      load(call.in(1), 0, 1, &chunk);
+    }
     if (chunk < 1)
       return Status::error("cannot split into parts of size " + std::to_string(chunk));
     for (int64_t begin = 0; begin < view.n; begin += chunk)

@@ -1,0 +1,110 @@
+//===- Contraction.cpp - Kernels around a matrix product ------------------===//
+
+#include "codegen/kernel/Contraction.h"
+
+using namespace mlir;
+using namespace optc;
+
+/// Reads through slice(reshape(transpose(panels))); null when the value is not unpacked panels.
+static BlockArgument panelsOf(Value value) {
+  if (auto slice = value.getDefiningOp<SliceOp>())
+    value = slice.getX();
+  auto reshape = value.getDefiningOp<ReshapeOp>();
+  if (!reshape)
+    return {};
+  auto transpose = reshape.getX().getDefiningOp<TransposeOp>();
+  if (!transpose)
+    return {};
+  return dyn_cast<BlockArgument>(transpose.getX());
+}
+
+static bool readMatmul(ContractOp op, ContractionKernel &c) {
+  c.root = op;
+  c.product = op.getY();
+  c.lhs = dyn_cast<BlockArgument>(op.getLhs());
+  Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs());
+  c.batched = c.rhsBatched = !op.getLhsBatch().empty();
+  size_t first = c.batched ? 1 : 0;
+  if (c.batched)
+    c.batch = lhs[0];
+  c.m = lhs[first];
+  c.k = lhs[first + 1];
+  c.rhsTransposed = op.getRhsContract().front() == int64_t(first + 1);
+  c.n = rhs[c.rhsTransposed ? first : first + 1];
+  c.rhs = dyn_cast<BlockArgument>(op.getRhs());
+  if (!c.rhs) {
+    c.rhs = panelsOf(op.getRhs());
+    c.packed = true;
+  }
+  return c.lhs && c.rhs;
+}
+
+static bool readConv(ConvOp op, ContractionKernel &c) {
+  // conv -> reshape [N, pixels, O]
+  if (!op->hasOneUse())
+    return false;
+  auto flat = dyn_cast<ReshapeOp>(*op->user_begin());
+  if (!flat || op.getLayout() != "nhwc" || op.getGroups() != 1)
+    return false;
+  c.root = op;
+  c.isConv = c.batched = c.packed = true;
+  c.product = flat.getY();
+  c.lhs = dyn_cast<BlockArgument>(op.getX());
+  auto unflatten = op.getW().getDefiningOp<ReshapeOp>();
+  if (!unflatten)
+    return false;
+  c.rhs = panelsOf(unflatten.getX());
+  Dims out = dimsOf(c.product), w = dimsOf(op.getW());
+  c.batch = out[0];
+  c.m = out[1];
+  c.n = out[2];
+  for (size_t i = 0; i + 2 < w.size(); ++i)
+    c.taps *= *w[i].constant();
+  int64_t channels = *w[w.size() - 2].constant();
+  // Short rows do not fill the loop over k: copy all taps of a row together.
+  c.gatherRows = channels < 8;
+  c.k = c.gatherRows ? channels * c.taps : channels;
+  return c.lhs && c.rhs;
+}
+
+std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
+  ContractionKernel c;
+  bool ok = false;
+  for (Operation &op : kernel.getBody().front())
+    if (auto contract = dyn_cast<ContractOp>(op))
+      ok = readMatmul(contract, c);
+    else if (auto conv = dyn_cast<ConvOp>(op))
+      ok = readConv(conv, c);
+  if (!ok)
+    return std::nullopt;
+  if (auto rows = c.m.constant(); rows && *rows < 4)
+    c.panelsPerTile = 4;
+  return c;
+}
+
+DimExpr ContractionKernel::rowBlocks() const {
+  // An activation rhs is packed once for all rows.
+  return packed ? DimExpr::ceildiv(m, kRowBlock) : DimExpr(1);
+}
+DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
+
+static DimExpr aligned(const DimExpr &bytes) { return DimExpr::ceildiv(bytes, 64) * DimExpr(64); }
+
+DimExpr ContractionKernel::packedBytes() const { return packed ? DimExpr(0) : k * DimExpr(kPanel * panelsPerTile * 4); }
+DimExpr ContractionKernel::gatherBytes() const { return gatherRows ? aligned(k * DimExpr(kMaxTileRows * 4)) : DimExpr(0); }
+DimExpr ContractionKernel::pointerBytes() const {
+  return isConv && !gatherRows ? aligned(taps * kMaxTileRows * 8) : DimExpr(0);
+}
+DimExpr ContractionKernel::zeroBytes() const { return isConv && !gatherRows ? aligned(k * DimExpr(4)) : DimExpr(0); }
+DimExpr ContractionKernel::sumBytes() const { return kMaxTileRows * kPanel * panelsPerTile * 4; }
+
+KernelSchedule optc::scheduleContraction(KernelOp kernel) {
+  auto c = readContraction(kernel);
+  KernelSchedule schedule;
+  if (!c)
+    return schedule;
+  schedule.tiles = c->batch * c->columnBlocks() * c->rowBlocks();
+  schedule.scratchBytes = c->packedBytes() + c->gatherBytes() + c->pointerBytes() + c->zeroBytes() + c->sumBytes();
+  schedule.flops = DimExpr(2) * c->batch * c->m * c->n * c->k * DimExpr(c->totalTaps());
+  return schedule;
+}
