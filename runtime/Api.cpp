@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <span>
 
 using namespace optc;
 
@@ -20,6 +21,7 @@ struct optc_model {
 struct optc_session {
   std::shared_ptr<Model> model;
   std::unique_ptr<Session> session;
+  std::atomic_flag running; // one run at a time
 };
 
 namespace {
@@ -33,6 +35,17 @@ optc_status statusOf(int32_t code, const std::string &message) {
   status.code = code;
   std::strncpy(status.message, message.c_str(), sizeof status.message - 1);
   return status;
+}
+
+/// No exception leaves the library.
+template <typename Function> optc_status guarded(Function function) {
+  try {
+    return function();
+  } catch (const std::bad_alloc &) {
+    return statusOf(OPTC_RUN_FAILED, "out of memory");
+  } catch (const std::exception &e) {
+    return statusOf(OPTC_RUN_FAILED, e.what());
+  }
 }
 
 struct TypeCode {
@@ -90,7 +103,10 @@ std::string viewOf(const optc_tensor &t, Value &value) {
   return "";
 }
 
-optc_port portOf(const Port &port) {
+optc_port portOf(const std::vector<Port> &ports, size_t index) {
+  if (index >= ports.size())
+    return {};
+  const Port &port = ports[index];
   bool tensor = port.kind == Value::Kind::tensor;
   return {port.name.c_str(), optc_dtype(port.type), tensor ? int32_t(port.dims.size()) : -1, port.dims.data()};
 }
@@ -117,48 +133,53 @@ optc_dtype optc_tensor_dtype(const optc_tensor *tensor) { return optc_dtype(type
 optc_status optc_model_open(const char *path, optc_model **out) {
   if (!path || !out)
     return statusOf(OPTC_BAD_ARGUMENT, "path and model must not be null");
-  std::string error;
-  auto model = Model::open(path, error);
   *out = nullptr;
-  if (!model)
-    return statusOf(error.find(": needs ") != std::string::npos ? OPTC_UNAVAILABLE : OPTC_BAD_ARTEFACT, error);
-  *out = new (std::nothrow) optc_model{std::move(model)};
-  return *out ? statusOf(OPTC_OK, "") : statusOf(OPTC_RUN_FAILED, "out of memory");
+  return guarded([&] {
+    std::string error;
+    auto model = Model::open(path, error);
+    if (!model)
+      return statusOf(error.find(": needs ") != std::string::npos ? OPTC_UNAVAILABLE : OPTC_BAD_ARTEFACT, error);
+    *out = new optc_model{std::move(model)};
+    return statusOf(OPTC_OK, "");
+  });
 }
 
 void optc_model_close(optc_model *model) { delete model; }
 size_t optc_model_input_count(const optc_model *model) { return model->model->plan().inputs.size(); }
 size_t optc_model_output_count(const optc_model *model) { return model->model->plan().outputs.size(); }
-optc_port optc_model_input(const optc_model *model, size_t i) { return portOf(model->model->plan().inputs.at(i)); }
-optc_port optc_model_output(const optc_model *model, size_t i) { return portOf(model->model->plan().outputs.at(i)); }
+optc_port optc_model_input(const optc_model *model, size_t i) { return portOf(model->model->plan().inputs, i); }
+optc_port optc_model_output(const optc_model *model, size_t i) { return portOf(model->model->plan().outputs, i); }
 const char *optc_model_report(const optc_model *model) { return model->model->plan().report.c_str(); }
 
 optc_status optc_session_create(optc_model *model, unsigned threads, optc_session **out) {
   if (!model || !out)
     return statusOf(OPTC_BAD_ARGUMENT, "model and session must not be null");
-  auto session = std::make_unique<Session>(model->model->program(), threadsOr(threads));
-  *out = new (std::nothrow) optc_session{model->model, std::move(session)};
-  return *out ? statusOf(OPTC_OK, "") : statusOf(OPTC_RUN_FAILED, "out of memory");
+  *out = nullptr;
+  return guarded([&] {
+    auto session = std::make_unique<optc_session>();
+    session->model = model->model;
+    session->session = std::make_unique<Session>(model->model->program(), threadsOr(threads));
+    *out = session.release();
+    return statusOf(OPTC_OK, "");
+  });
 }
 
 void optc_session_close(optc_session *session) { delete session; }
 
-optc_status optc_run(optc_model *model, optc_session *session, const optc_tensor *inputs, size_t inputCount,
-                     optc_tensor *outputs, size_t outputCount) {
-  if (!model || (inputCount && !inputs) || (outputCount && !outputs))
-    return statusOf(OPTC_BAD_ARGUMENT, "model, inputs and outputs must not be null");
-  const Plan &plan = model->model->plan();
-  if (inputCount != plan.inputs.size() || outputCount != plan.outputs.size())
+static optc_status runModel(Model &model, optc_session *session, std::span<const optc_tensor> inputs,
+                            std::span<optc_tensor> outputs) {
+  const Plan &plan = model.plan();
+  if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size())
     return statusOf(OPTC_BAD_ARGUMENT, "the model has " + std::to_string(plan.inputs.size()) + " inputs and " +
                                            std::to_string(plan.outputs.size()) + " outputs");
-  std::vector<Value> in(inputCount), out(outputCount);
+  std::vector<Value> in(inputs.size()), out(outputs.size());
   std::vector<const Value *> pointers;
-  for (size_t i = 0; i < inputCount; ++i) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
     if (std::string problem = viewOf(inputs[i], in[i]); !problem.empty())
       return statusOf(OPTC_BAD_ARGUMENT, "input '" + plan.inputs[i].name + "': " + problem);
     pointers.push_back(&in[i]);
   }
-  for (size_t i = 0; i < outputCount; ++i) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
     std::string where = "output '" + plan.outputs[i].name + "': ";
     if (plan.outputs[i].kind != Value::Kind::tensor || plan.outputs[i].type == DType::string)
       return statusOf(OPTC_BAD_ARGUMENT, where + "is not a tensor of numbers");
@@ -166,25 +187,21 @@ optc_status optc_run(optc_model *model, optc_session *session, const optc_tensor
       continue;
     if (std::string problem = viewOf(outputs[i], out[i]); !problem.empty())
       return statusOf(OPTC_BAD_ARGUMENT, where + problem);
-    if (out[i].type != plan.outputs[i].type)
-      return statusOf(OPTC_BAD_ARGUMENT, where + "has type " + nameOf(out[i].type) + ", the result has " +
-                                             nameOf(plan.outputs[i].type));
   }
   std::unique_ptr<Session> borrowed;
   Session *runner = session ? session->session.get() : nullptr;
   if (!runner) {
-    borrowed = model->model->borrow(threadsOr(defaultThreads.load()));
+    borrowed = model.borrow(threadsOr(defaultThreads.load()));
     runner = borrowed.get();
   }
   Status status = runner->run(pointers, out);
   if (borrowed)
-    model->model->giveBack(std::move(borrowed));
-  if (!status.ok())
-    return statusOf(status.message.rfind("input '", 0) == 0 || status.message.rfind("output '", 0) == 0
-                        ? OPTC_BAD_ARGUMENT
-                        : OPTC_RUN_FAILED,
-                    status.message);
-  for (size_t i = 0; i < outputCount; ++i)
+    model.giveBack(std::move(borrowed));
+  if (!status.ok()) {
+    bool callers = status.message.starts_with("input '") || status.message.starts_with("output '");
+    return statusOf(callers ? OPTC_BAD_ARGUMENT : OPTC_RUN_FAILED, status.message);
+  }
+  for (size_t i = 0; i < outputs.size(); ++i)
     if (!outputs[i].data) {
       // The address of the owner stands behind the shape's last entry, for optc_tensor_release.
       auto *allocation = new Allocation{std::move(out[i])};
@@ -194,6 +211,22 @@ optc_status optc_run(optc_model *model, optc_session *session, const optc_tensor
       outputs[i] = optc_tensor_of(allocation->value.data, optc_dtype(allocation->value.type), rank, dims.data());
     }
   return statusOf(OPTC_OK, "");
+}
+
+optc_status optc_run(optc_model *model, optc_session *session, const optc_tensor *inputs, size_t inputCount,
+                     optc_tensor *outputs, size_t outputCount) {
+  if (!model || (inputCount && !inputs) || (outputCount && !outputs))
+    return statusOf(OPTC_BAD_ARGUMENT, "model, inputs and outputs must not be null");
+  if (session && session->model != model->model)
+    return statusOf(OPTC_BAD_ARGUMENT, "the session is another model's");
+  if (session && session->running.test_and_set(std::memory_order_acquire))
+    return statusOf(OPTC_BAD_ARGUMENT, "the session is running: a session takes one run at a time");
+  optc_status status = guarded([&] {
+    return runModel(*model->model, session, std::span(inputs, inputCount), std::span(outputs, outputCount));
+  });
+  if (session)
+    session->running.clear(std::memory_order_release);
+  return status;
 }
 
 void optc_tensor_release(optc_tensor *tensor) {

@@ -35,8 +35,9 @@ public:
   Session(const Program &program, unsigned threads);
   ~Session();
 
-  /// Runs the model. An output whose `data` is set must have the memory for its result (`dims` then gives
-  /// its shape, which must be the result's); otherwise the session allocates it.
+  /// Runs the model. An output with `data` and no `storage` is the caller's memory: `type` and `dims` must be the
+  /// result's. An output with both is one of an earlier run: its memory is used again where it suffices. Otherwise
+  /// the session allocates it.
   Status run(std::span<const Value *const> inputs, std::span<Value> outputs);
 
   /// Times each step of the model's own frame from now on.

@@ -3,16 +3,28 @@
 #include "runtime/Model.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 using namespace optc;
 
 namespace {
+
+/// The loader knows libraries by name: a model that was compiled again to the same path would be taken for the one
+/// that is still loaded. The descriptor's name is unique as long as the descriptor is open, and is the very file that
+/// was checked.
+std::string loaderName(const std::string &path, int fd) {
+  std::string name = "/proc/self/fd/" + std::to_string(fd);
+  if (access(name.c_str(), R_OK) == 0)
+    return name;
+  return path.find('/') == std::string::npos ? "./" + path : path;
+}
 
 /// A file mapped read-only while it is checked.
 struct MappedFile {
@@ -28,9 +40,15 @@ struct MappedFile {
   bool open(const std::string &path) {
     fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0 || info.st_size <= 0)
+    if (fd < 0 || fstat(fd, &info) != 0)
       return false;
+    if (S_ISDIR(info.st_mode)) {
+      errno = EISDIR;
+      return false;
+    }
     bytes = uint64_t(info.st_size);
+    if (bytes == 0)
+      return true;
     data = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     return data != MAP_FAILED;
   }
@@ -71,12 +89,17 @@ std::shared_ptr<Model> Model::open(const std::string &path, std::string &error) 
   }
 
   std::shared_ptr<Model> model(new Model);
-  std::string absolute = path.find('/') == std::string::npos ? "./" + path : path;
-  model->library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
+  std::string name = loaderName(path, file.fd);
+  model->library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!model->library) {
-    error = path + ": " + dlerror();
+    const char *reason = dlerror();
+    std::string text = reason ? reason : "cannot be loaded";
+    if (text.starts_with(name + ": "))
+      text.erase(0, name.size() + 2);
+    error = path + ": " + text;
     return nullptr;
   }
+  model->file = std::exchange(file.fd, -1);
   auto *descriptor = static_cast<const OptcDescriptor *>(dlsym(model->library, "optc_model"));
   if (!descriptor || descriptor->magic != OPTC_DESCRIPTOR_MAGIC || descriptor->version != OPTC_ARTEFACT_VERSION) {
     error = path + ": holds no optc model of this version";
@@ -112,7 +135,7 @@ std::shared_ptr<Model> Model::open(const std::string &path, std::string &error) 
       }
   if (trailer.weightBytes) {
     model->weightMapBytes = trailer.weightBytes;
-    model->weightMap = mmap(nullptr, trailer.weightBytes, PROT_READ, MAP_SHARED, file.fd, off_t(trailer.weightOffset));
+    model->weightMap = mmap(nullptr, trailer.weightBytes, PROT_READ, MAP_SHARED, model->file, off_t(trailer.weightOffset));
     if (model->weightMap == MAP_FAILED) {
       model->weightMap = nullptr;
       error = path + ": its weights cannot be mapped: " + std::strerror(errno);
@@ -131,6 +154,8 @@ Model::~Model() {
     munmap(weightMap, weightMapBytes);
   if (library)
     dlclose(library);
+  if (file >= 0)
+    close(file);
 }
 
 std::unique_ptr<Session> Model::borrow(unsigned threads) {

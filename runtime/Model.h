@@ -32,6 +32,7 @@ private:
   Program contents;
   std::string levelName;
   void *library = nullptr;
+  int file = -1; // open as long as the library is: see open()
   void *weightMap = nullptr;
   uint64_t weightMapBytes = 0;
   std::mutex mutex;

@@ -16,8 +16,9 @@ uint64_t optc::packArena(const std::vector<Lifetime> &lifetimes, std::vector<uin
   offsets.assign(lifetimes.size(), 0);
   std::vector<uint32_t> order(lifetimes.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](uint32_t a, uint32_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return lifetimes[a].bytes != lifetimes[b].bytes ? lifetimes[a].bytes > lifetimes[b].bytes : a < b;
+  });
   uint64_t total = 0;
   std::vector<uint32_t> placed; // by offset
   for (uint32_t i : order) {

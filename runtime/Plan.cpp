@@ -56,21 +56,26 @@ template <typename S, typename T>
   requires std::is_arithmetic_v<T> || std::is_enum_v<T>
 void visit(S &s, T &v) { s.value(v); }
 
+/// A byte that is neither 0 nor 1 must not become a bool.
+template <typename S> void visit(S &s, bool &v) {
+  uint8_t byte = v;
+  s.value(byte);
+  v = byte != 0;
+}
+
 template <typename S> void visit(S &s, std::string &v) {
   v.resize(s.count(v.size()));
-  if constexpr (S::reading)
-    s.raw(v.data(), v.size());
-  else
-    s.raw(v.data(), v.size());
+  s.raw(v.data(), v.size());
 }
 
 template <typename S, typename T> void visit(S &s, std::vector<T> &v) {
-  v.resize(s.count(v.size()));
-  for (T &item : v) {
-    visit(s, item);
-    if (s.failed)
-      return;
-  }
+  uint64_t n = s.count(v.size());
+  if constexpr (S::reading) // item by item: a count that lies must not take memory
+    for (v.clear(); n > 0 && !s.failed; --n)
+      visit(s, v.emplace_back());
+  else
+    for (T &item : v)
+      visit(s, item);
 }
 
 template <typename S> void visit(S &s, std::pair<RegisterId, RegisterId> &v) { visit(s, v.first), visit(s, v.second); }
@@ -101,7 +106,7 @@ void visit(Writer &s, Attributes &v) {
 void visit(Reader &s, Attributes &v) {
   for (uint64_t n = s.count(0); n > 0 && !s.failed; --n) {
     std::string name;
-    uint8_t index;
+    uint8_t index = 0;
     Attributes::Item item;
     visitAll(s, name, index);
     readAlternative(s, index, item);
@@ -132,47 +137,6 @@ template <typename S> void visit(S &s, Frame &v) {
 template <typename S> void visit(S &s, Port &v) { visitAll(s, v.name, v.type, v.kind, v.dims, v.symbols); }
 template <typename S> void visit(S &s, Plan &v) { visitAll(s, v.inputs, v.outputs, v.frames, v.report); }
 
-/// True when every index of a parsed frame is in range, so that the executor need not check.
-bool isConsistent(const Frame &f, size_t frames) {
-  auto reg = [&](RegisterId r) { return r < f.registers; };
-  auto regOrNone = [&](RegisterId r) { return r == kNone || r < f.registers; };
-  auto buf = [&](BufferId b) { return b < f.buffers.size(); };
-  auto bufOrNone = [&](BufferId b) { return b == kNone || b < f.buffers.size(); };
-  auto all = [](auto &list, auto predicate) {
-    for (auto &item : list)
-      if (!predicate(item))
-        return false;
-    return true;
-  };
-  bool ok = f.registers <= (1u << 24) && f.entryEnd <= f.program.size();
-  ok &= all(f.program, [&](const Instruction &i) {
-    return reg(i.target) && i.op <= Instruction::Op::ifeq &&
-           (i.op == Instruction::Op::constant || (reg(i.args[0]) && reg(i.args[1]) && reg(i.args[2]) && reg(i.args[3])));
-  });
-  ok &= all(f.bindings, [&](const DimBinding &b) { return b.input < f.inputs.size() && reg(b.target); });
-  ok &= all(f.inherited, [&](auto &p) { return reg(p.second); });
-  ok &= all(f.storages, [&](const Storage &s) { return regOrNone(s.bytes) && s.kind <= Storage::Kind::object; });
-  ok &= all(f.buffers, [&](const Buffer &b) {
-    return b.storage < f.storages.size() && all(b.dims, reg) && b.dims.size() <= 64;
-  });
-  ok &= all(f.inputs, buf) && all(f.outputs, buf);
-  ok &= all(f.steps, [&](const Step &s) {
-    bool good = s.kind <= Step::Kind::loop && s.programBegin <= s.programEnd && s.programEnd <= f.program.size();
-    good &= all(s.inputs, bufOrNone) && all(s.outputs, buf) && all(s.registers, reg) && regOrNone(s.tiles) &&
-            regOrNone(s.scratch) && regOrNone(s.flops);
-    good &= all(s.registerAttributes, [&](const RegisterList &l) { return all(l.registers, reg); });
-    good &= all(s.definitions, [&](const DimDefinition &d) { return d.output < s.outputs.size() && reg(d.target); });
-    if (s.kind == Step::Kind::branch)
-      good &= size_t(s.target) + 1 < frames && !s.inputs.empty();
-    if (s.kind == Step::Kind::loop)
-      good &= s.target < frames && s.inputs.size() >= 2 + size_t(s.carried);
-    if (s.kind == Step::Kind::bind)
-      good &= s.inputs.size() == 1 && s.inputs[0] != kNone;
-    return good;
-  });
-  return ok;
-}
-
 } // namespace
 
 std::string optc::serialize(const Plan &plan) {
@@ -191,13 +155,7 @@ std::optional<Plan> optc::parsePlan(const void *data, size_t bytes) {
     return std::nullopt;
   Plan plan;
   visit(reader, plan);
-  if (reader.failed || reader.left != 0 || plan.frames.empty())
-    return std::nullopt;
-  for (const Frame &frame : plan.frames)
-    if (!isConsistent(frame, plan.frames.size()))
-      return std::nullopt;
-  const Frame &top = plan.frames[0];
-  if (top.inputs.size() != plan.inputs.size() || top.outputs.size() != plan.outputs.size())
+  if (reader.failed || reader.left != 0 || !isConsistent(plan))
     return std::nullopt;
   return plan;
 }

@@ -145,7 +145,9 @@ struct Plan {
 };
 
 std::string serialize(const Plan &plan);
-/// nullopt when the bytes are not a plan of this version.
+/// True when every index is in range and the frames fit each other, so that the executor need not check.
+bool isConsistent(const Plan &plan);
+/// nullopt when the bytes are not a consistent plan of this version.
 std::optional<Plan> parsePlan(const void *data, size_t bytes);
 /// The readable form (`--emit=plan`).
 std::string print(const Plan &plan);

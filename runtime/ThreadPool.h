@@ -2,7 +2,7 @@
 //
 // The one thread pool of the process. A run hands out [0, count) in chunks from a shared counter,
 // so a core that another process holds delays only its own chunk. Workers spin briefly between
-// loops, then sleep.
+// loops, then sleep. A child made by fork() gets a pool of its own.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_RUNTIME_THREADPOOL_H
@@ -34,7 +34,8 @@ public:
   ~ThreadPool();
 
 private:
-  void ensure(unsigned workers);
+  /// Starts workers up to this many threads in all; fewer when the system refuses. Gives what there are.
+  unsigned ensure(unsigned threads);
   void work(unsigned worker);
   void drain(unsigned worker);
 
@@ -42,13 +43,14 @@ private:
   std::mutex sleepMutex;
   std::condition_variable wake;
   std::vector<std::thread> workers;
-  std::atomic<uint32_t> generation{0};
+  /// The current loop: its number in the high half, the threads it wants in the low half. One word, so that a late
+  /// worker cannot take one loop's number with another's threads.
+  std::atomic<uint64_t> loop{0};
   std::atomic<uint32_t> sleeping{0};
   std::atomic<uint32_t> active{0};    // workers still inside the current loop
   std::atomic<int64_t> next{0};
   std::atomic<bool> stopping{false};
   // The current loop.
-  std::atomic<uint32_t> wanted{0};
   int64_t count = 0, chunk = 1;
   Body body = nullptr;
   void *context = nullptr;

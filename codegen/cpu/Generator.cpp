@@ -11,6 +11,7 @@ LogicalResult optc::generateKernel(KernelOp kernel, ModuleOp module, StringRef s
   using Generate = LogicalResult (*)(KernelFunction &);
   auto generate = llvm::StringSwitch<Generate>(kernel.getKind())
                       .Case("loops", generateLoops)
+                      .Cases("matmul", "conv", generateContraction)
                       .Case("rows", generateRows)
                       .Default(nullptr);
   if (!generate)

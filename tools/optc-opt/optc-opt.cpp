@@ -60,11 +60,12 @@ static int runOnModel(llvm::StringRef input, llvm::StringRef output, const Diale
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   DialectRegistry registry;
-  registry.insert<optc::OptcDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, scf::SCFDialect,
-                  vector::VectorDialect>();
+  registry.insert<optc::OptcDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect,
+                  scf::SCFDialect, vector::VectorDialect>();
   registerTransformsPasses();
   optc::registerPasses();
-  auto [input, output] = registerAndParseCLIOptions(argc, argv, "optc-opt: runs passes on optc IR\n", registry);
+  auto [input, output] =
+      registerAndParseCLIOptions(argc, argv, "optc-opt: runs passes on optc IR\n", registry);
   if (llvm::StringRef(input).ends_with(".onnx") || llvm::StringRef(input).ends_with(".onnxtxt"))
     return runOnModel(input, output, registry);
   return asMainReturnCode(MlirOptMain(argc, argv, input, output, registry));

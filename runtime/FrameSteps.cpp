@@ -1,0 +1,190 @@
+//===- FrameSteps.cpp - Runs a frame's steps ------------------------------===//
+
+#include "runtime/FrameState.h"
+#include "runtime/ThreadPool.h"
+#include <chrono>
+
+using namespace optc;
+
+Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> outputs, const FrameState *outer) {
+  results = outputs;
+  for (size_t i = 0; i < results.size(); ++i)
+    given[i] = results[i].data && !results[i].storage;
+  for (auto [from, to] : frame.inherited)
+    registers[to] = outer->registers[from];
+  if (Status status = bindInputs(inputs); !status.ok())
+    return status;
+  place(inputs);
+  if (Status status = layOut(); !status.ok())
+    return status;
+  const bool timed = isTop && session.profiling;
+  for (size_t i = 0; i < frame.steps.size(); ++i) {
+    const Step &step = frame.steps[i];
+    execute(step.programBegin, step.programEnd);
+    auto start = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    Status status = runStep(step, i);
+    if (!status.ok()) // what is wrong with an output's memory is the caller's to mend, not the step's
+      return status.message.starts_with("output '") ? status
+                                                    : Status::error("step '" + step.name + "': " + status.message);
+    if (timed) {
+      std::chrono::nanoseconds time = std::chrono::steady_clock::now() - start;
+      count(step, i, uint64_t(time.count()));
+    }
+  }
+  // Sizes that the last step defined.
+  execute(frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd, uint32_t(frame.program.size()));
+  return finish();
+}
+
+void FrameState::count(const Step &step, size_t index, uint64_t nanoseconds) {
+  StepTime &time = session.stepTimes[index];
+  time.nanoseconds += nanoseconds;
+  ++time.runs;
+  time.flops = step.flops == kNone ? 0 : registers[step.flops];
+  time.bytes = 0;
+  for (auto *list : {&step.inputs, &step.outputs})
+    for (BufferId b : *list)
+      if (b != kNone && !isObject(b))
+        time.bytes += view(b).bytes();
+}
+
+Status FrameState::runStep(const Step &step, size_t index) {
+  for (BufferId b : step.inputs)
+    if (b != kNone && viewChecks[b])
+      if (Status status = checkView(b); !status.ok())
+        return status;
+  switch (step.kind) {
+  case Step::Kind::kernel: return runKernel(step);
+  case Step::Kind::library: return runLibrary(step, index);
+  case Step::Kind::bind: return runBind(step);
+  case Step::Kind::branch: return runBranch(step, index);
+  case Step::Kind::loop: return runLoop(step, index);
+  }
+  return Status::error("damaged plan");
+}
+
+Status FrameState::runKernel(const Step &step) {
+  if (step.target >= session.program.kernelCount)
+    return Status::error("damaged plan");
+  kernelBuffers.clear();
+  for (BufferId b : step.inputs)
+    kernelBuffers.push_back(b == kNone ? nullptr : pointers[frame.buffers[b].storage]);
+  for (BufferId b : step.outputs) {
+    if (Status status = prepare(b); !status.ok())
+      return status;
+    kernelBuffers.push_back(pointers[frame.buffers[b].storage]);
+  }
+  kernelRegisters.clear();
+  for (RegisterId r : step.registers)
+    kernelRegisters.push_back(registers[r]);
+  unsigned threads = std::max(1u, session.threads);
+  // A cache line apart, so that workers do not share one.
+  uint64_t scratchBytes = step.scratch == kNone ? 0 : uint64_t(registers[step.scratch]);
+  if (scratchBytes > (uint64_t(1) << 40))
+    return Status::error("the sizes of the inputs give a negative or impossible shape");
+  uint64_t stride = (scratchBytes + 127) / 64 * 64;
+  if (scratchBytes && !scratch.reserve(stride * threads))
+    return Status::error("out of memory for scratch");
+  struct Context {
+    OptcKernel kernel;
+    void *const *buffers;
+    const int64_t *sizes;
+    char *scratch;
+    uint64_t stride;
+    std::atomic<int32_t> error;
+  } context{session.program.kernels[step.target],
+            kernelBuffers.data(),
+            kernelRegisters.data(),
+            scratchBytes ? static_cast<char *>(scratch.memory.get()) : nullptr,
+            stride,
+            0};
+  ThreadPool::process().forEach(
+      threads, registers[step.tiles], 1,
+      [](void *opaque, unsigned worker, int64_t begin, int64_t end) {
+        auto &c = *static_cast<Context *>(opaque);
+        OptcArgs args{c.buffers, c.sizes, c.scratch ? c.scratch + worker * c.stride : nullptr};
+        if (int32_t error = c.kernel(&args, begin, end))
+          c.error.store(error, std::memory_order_relaxed);
+      },
+      &context);
+  int32_t error = context.error.load();
+  if (error == OPTC_KERNEL_INDEX_OUT_OF_RANGE)
+    return Status::error("an index is out of range");
+  return error ? Status::error("kernel error " + std::to_string(error)) : Status::success();
+}
+
+bool FrameState::isShaped(BufferId output, size_t index) const {
+  if (isObject(output))
+    return false;
+  for (RegisterId r : frame.buffers[output].dims)
+    if (readyAt[r] > index)
+      return false;
+  return true;
+}
+
+Status FrameState::runLibrary(const Step &step, size_t index) {
+  if (!functions[index])
+    return Status::error("this runtime has no function '" + step.function + "'");
+  std::vector<const Value *> inputs;
+  for (BufferId b : step.inputs)
+    inputs.push_back(b == kNone ? nullptr : &view(b));
+  size_t n = step.outputs.size();
+  std::vector<Value> outputs(n);
+  std::unique_ptr<bool[]> shaped(new bool[n + 1]());
+  for (size_t i = 0; i < n; ++i) {
+    BufferId b = step.outputs[i];
+    outputs[i].type = frame.buffers[b].type;
+    outputs[i].kind = frame.buffers[b].kind;
+    shaped[i] = isShaped(b, index);
+    if (!shaped[i])
+      continue;
+    if (Status status = prepare(b); !status.ok())
+      return status;
+    outputs[i] = view(b);
+  }
+  const Attributes *attributes = &step.attributes;
+  Attributes completed;
+  if (!step.registerAttributes.empty()) {
+    completed = step.attributes;
+    for (const RegisterList &list : step.registerAttributes) {
+      std::vector<int64_t> values;
+      for (RegisterId r : list.registers)
+        values.push_back(registers[r]);
+      completed.set(list.name, std::move(values));
+    }
+    attributes = &completed;
+  }
+  Call call{*attributes, inputs, outputs, std::span<const bool>(shaped.get(), n)};
+  if (Status status = functions[index](call); !status.ok())
+    return status;
+  return takeResults(step, index, outputs);
+}
+
+Status FrameState::takeResults(const Step &step, size_t index, std::span<Value> values) {
+  for (const DimDefinition &d : step.definitions) {
+    if (d.axis >= values[d.output].dims.size())
+      return Status::error("result " + std::to_string(d.output) + " has rank " +
+                           std::to_string(values[d.output].dims.size()) + ", a higher one was expected");
+    registers[d.target] = values[d.output].dims[d.axis];
+  }
+  if (!step.definitions.empty())
+    executeAfter(index);
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t storage = frame.buffers[step.outputs[i]].storage;
+    if (isShaped(step.outputs[i], index) && values[i].data && values[i].data == pointers[storage])
+      continue;
+    if (Status status = adopt(step.outputs[i], std::move(values[i])); !status.ok())
+      return status;
+  }
+  return Status::success();
+}
+
+Status FrameState::runBind(const Step &step) {
+  const Value &v = view(step.inputs[0]);
+  if (v.size() < int64_t(step.registers.size()))
+    return Status::error("has " + std::to_string(v.size()) + " elements, expected " +
+                         std::to_string(step.registers.size()));
+  for (size_t i = 0; i < step.registers.size(); ++i)
+    load(v, int64_t(i), 1, &registers[step.registers[i]]);
+  return Status::success();
+}
