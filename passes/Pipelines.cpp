@@ -22,9 +22,14 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Matrix products first: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions());
   passes.addPass(createCSEPass());
+  // Reductions take what is around them: a row is read from memory once.
+  passes.addNestedPass<func::FuncOp>(createFormRowKernels());
   // What can be a kernel becomes one; the rest stays for library steps.
   passes.addNestedPass<func::FuncOp>(createFormKernels());
-  // What went into kernels leaves dead ops behind; equal kernels on equal operands are one.
+  // Long loops instead of deep nests; the reduced dims of a row become one.
+  passes.addNestedPass<func::FuncOp>(createCollapseDims());
+  // The views that this left around the kernels; what went into kernels leaves dead ops behind.
+  passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
 }
 

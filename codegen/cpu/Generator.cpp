@@ -13,6 +13,7 @@ LogicalResult optc::generateKernel(KernelOp kernel, ModuleOp module, StringRef s
                       .Case("loops", generateLoops)
                       .Cases("matmul", "conv", generateContraction)
                       .Case("depthwise", generateDepthwise)
+                      .Case("rows", generateRows)
                       .Default(nullptr);
   if (!generate)
     return kernel.emitError("unknown kind of kernel '") << kernel.getKind() << "'";

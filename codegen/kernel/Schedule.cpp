@@ -2,6 +2,7 @@
 
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/Rows.h"
 
 using namespace mlir;
 using namespace optc;
@@ -33,5 +34,7 @@ KernelSchedule optc::scheduleOf(KernelOp kernel) {
     return scheduleContraction(kernel);
   if (kernel.getKind() == "depthwise")
     return scheduleDepthwise(kernel);
+  if (kernel.getKind() == "rows")
+    return scheduleRows(kernel);
   return scheduleLoops(kernel);
 }
