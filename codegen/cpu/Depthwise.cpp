@@ -15,7 +15,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
-#include "codegen/cpu/TensorEmitter.h"
+#include "codegen/kernel/TensorEmitter.h"
 
 using namespace mlir;
 using namespace optc;
