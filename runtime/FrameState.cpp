@@ -146,6 +146,13 @@ Status FrameState::checkDims(const Buffer &buffer) const {
   return Status::success();
 }
 
+int64_t FrameState::bytesOf(const Buffer &buffer) const {
+  int64_t bytes = int64_t(sizeOf(buffer.type));
+  for (RegisterId r : buffer.dims)
+    bytes = mulSaturating(bytes, registers[r]);
+  return bytes;
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
@@ -224,10 +231,8 @@ Status FrameState::checkView(BufferId buffer) {
   const Buffer &b = frame.buffers[buffer];
   if (Status status = checkDims(b); !status.ok())
     return status;
-  int64_t bytes = int64_t(sizeOf(b.type)), have = registers[frame.storages[b.storage].bytes];
-  for (RegisterId r : b.dims)
-    bytes = mulSaturating(bytes, registers[r]);
-  if (bytes == have)
+  int64_t have = registers[frame.storages[b.storage].bytes];
+  if (bytesOf(b) == have)
     return Status::success();
   return Status::error("a tensor of " + std::to_string(have / int64_t(std::max<size_t>(1, sizeOf(b.type)))) +
                        " elements cannot have shape " + shapeText(view(buffer).dims));
@@ -242,8 +247,8 @@ Status FrameState::prepare(BufferId buffer) {
     return Status::success();
   if (Status status = checkDims(b); !status.ok())
     return status;
-  int64_t bytes = registers[s.bytes];
-  if (bytes < 0 || bytes > kMostBytes)
+  int64_t bytes = bytesOf(b);
+  if (bytes > kMostBytes)
     return Status::error("a result has an impossible size");
   if (s.kind == Storage::Kind::output)
     return prepareOutput(s, b, uint64_t(bytes));

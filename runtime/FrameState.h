@@ -64,6 +64,7 @@ private:
   /// the next step, with the same results.
   void executeAfter(size_t index);
   Status checkDims(const Buffer &buffer) const;
+  int64_t bytesOf(const Buffer &buffer) const;
 
   // Memory.
   void place(std::span<const Value *const> inputs);

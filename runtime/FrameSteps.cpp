@@ -69,9 +69,17 @@ Status FrameState::runKernel(const Step &step) {
   kernelBuffers.clear();
   for (BufferId b : step.inputs)
     kernelBuffers.push_back(b == kNone ? nullptr : pointers[frame.buffers[b].storage]);
+  auto overwrites = [&](BufferId b) {
+    for (BufferId in : step.inputs)
+      if (in != kNone && frame.buffers[in].storage == frame.buffers[b].storage)
+        return true;
+    return false;
+  };
   for (BufferId b : step.outputs) {
-    if (Status status = prepare(b); !status.ok())
-      return status;
+    // What is written in place has its memory, which may be an adopted value's.
+    if (!step.inPlace || !overwrites(b))
+      if (Status status = prepare(b); !status.ok())
+        return status;
     kernelBuffers.push_back(pointers[frame.buffers[b].storage]);
   }
   kernelRegisters.clear();

@@ -103,6 +103,28 @@ TEST(Executor, InPlace) {
   EXPECT_EQ(elementsOf<float>(ran.outputs[0]), (std::vector<float>{8, 16, 24, 32, 40}));
 }
 
+// The values of unique are the library's memory; a kernel overwrites them.
+TEST(Executor, InPlaceOfALibrarysResult) {
+  FrameSketch f;
+  auto n = f.dim(0, 0);
+  auto x = f.input(DType::f32, {n});
+  auto k = f.fresh();
+  f.library("unique", {x}, {}).definitions.push_back({0, 0, k});
+  auto values = f.dynamic(DType::f32, {k});
+  auto doubled = f.view(f.frame.buffers[values].storage, DType::f32, {k});
+  f.frame.steps.back().outputs = {values, f.dynamic(DType::i64, {k}), f.dynamic(DType::i64, {n}), f.dynamic(DType::i64, {k})};
+  auto y = f.output(DType::f32, {k});
+  f.kernel(kDouble, {values}, {doubled}, {k}, k).inPlace = true;
+  f.kernel(kDouble, {doubled}, {y}, {k}, k);
+  Sketch sketch(f, kKernels);
+  Session session(sketch.program, 1);
+  for (int round = 0; round < 2; ++round) {
+    Ran ran(session, {floats({7, 7, 3})});
+    ASSERT_TRUE(ran.status.ok()) << ran.status.message;
+    EXPECT_EQ(elementsOf<float>(ran.outputs[0]), (std::vector<float>{12, 28}));
+  }
+}
+
 TEST(Executor, StaticArenaAndWeights) {
   FrameSketch f;
   auto n = f.constant(4);
