@@ -91,7 +91,7 @@ static Results choose(Node &n, Value code, int64_t rank, ArrayRef<SmallVector<in
   Value isThis = n.make<CompareOp>(code, n.scalarInteger(n.i64(), wanted), "eq");
   auto inside = [&](Block &block, ArrayRef<SmallVector<int64_t>> rest) -> std::optional<Results> {
     auto builder = atEndOf(block, n.context());
-    Node inner(n.proto, n.opset, n.location, builder, n.all(), n.graph);
+    Node inner(n.proto, n.opset, n.location, builder, n.allOrNull(), n.graph);
     return choose(inner, code, rank, rest, import);
   };
   return makeIf(
@@ -111,7 +111,8 @@ Results optc::withAxes(Node &n, Value axes, int64_t rank,
   llvm::erase_if(choices, [&](ArrayRef<int64_t> axes) { return !isPossible(axes); });
   n.expect(!choices.empty(), "no choice of axes fits the input");
   if (choices.size() > size_t(kMaxChoices))
-    n.unsupported("unsupported: axes that arrive at run time, with more than " + Twine(kMaxChoices) + " choices");
+    n.unsupported("unsupported: axes that arrive at run time, with more than " + Twine(kMaxChoices) +
+                  " choices");
   // The axes, counted from the front, as the digits of one number.
   Value list = n.reshape(n.cast(axes, n.i64()), {count});
   Value digits = n.make<ModOp>(list, n.full(list, double(rank)), false);

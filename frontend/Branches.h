@@ -8,7 +8,8 @@
 
 namespace optc {
 
-/// A builder at the end of a block whose region has no op yet (OpBuilder::atBlockEnd asks the op for its context).
+/// A builder at the end of a block whose region has no op yet (OpBuilder::atBlockEnd asks the op for its
+/// context).
 inline mlir::OpBuilder atEndOf(mlir::Block &block, mlir::MLIRContext *context) {
   mlir::OpBuilder builder(context);
   builder.setInsertionPointToEnd(&block);
@@ -29,8 +30,9 @@ Results makeIf(Node &n, Value condition, Branch onTrue, Branch onFalse);
 ///   ReduceSum(x[2,3], axes[1])  ⇒  if axes == 0 { reduce {axes = [0]} } else { reduce {axes = [1]} }
 ///
 /// `isPossible` leaves out choices that would be wrong.
-Results withAxes(Node &n, Value axes, int64_t rank, llvm::function_ref<Results(Node &, ArrayRef<int64_t>)> import,
-                 llvm::function_ref<bool(ArrayRef<int64_t>)> isPossible = [](ArrayRef<int64_t>) { return true; });
+Results withAxes(
+    Node &n, Value axes, int64_t rank, llvm::function_ref<Results(Node &, ArrayRef<int64_t>)> import,
+    llvm::function_ref<bool(ArrayRef<int64_t>)> isPossible = [](ArrayRef<int64_t>) { return true; });
 
 } // namespace optc
 

@@ -66,7 +66,8 @@ Binding GraphImporter::importWeight(StringRef name, Scope &scope) {
     ElementsAttr value = dense != scope.weights.end()
                              ? tensor(*dense->second)
                              : importSparseTensor(&context, loaded, *scope.sparseWeights.find(name)->second);
-    auto op = builder.create<ConstantOp>(NameLoc::get(builder.getStringAttr(name)), value.getShapedType(), value);
+    auto op =
+        builder.create<ConstantOp>(NameLoc::get(builder.getStringAttr(name)), value.getShapedType(), value);
     scope.lastWeight = op;
     binding = {State::value, op.getY()};
   } catch (const NodeError &error) {
@@ -100,7 +101,8 @@ Type GraphImporter::importType(const onnx::TypeProto &type, StringRef name) {
   if (type.has_optional_type())
     return OptionalType::get(&context, importType(type.optional_type().elem_type(), name));
   if (!type.has_tensor_type())
-    throw NodeError{ProblemKind::unsupported, "unsupported type: neither a tensor nor a sequence or optional of them"};
+    throw NodeError{ProblemKind::unsupported,
+                    "unsupported type: neither a tensor nor a sequence or optional of them"};
   Type element = elementType(&context, type.tensor_type().elem_type());
   if (!type.tensor_type().has_shape())
     return UnrankedTensorType::get(element);
@@ -111,7 +113,8 @@ Type GraphImporter::importType(const onnx::TypeProto &type, StringRef name) {
   for (auto [i, d] : llvm::enumerate(shape.dim())) {
     if (d.has_dim_value()) {
       if (d.dim_value() < 0 || d.dim_value() > (int64_t(1) << 40))
-        throw NodeError{ProblemKind::badModel, "dim " + std::to_string(i) + " is " + std::to_string(d.dim_value())};
+        throw NodeError{ProblemKind::badModel,
+                        "dim " + std::to_string(i) + " is " + std::to_string(d.dim_value())};
       dims.push_back(d.dim_value());
     } else if (!d.dim_param().empty() && d.dim_param().find_first_not_of("?-1 ") != std::string::npos) {
       std::string symbol = DimExpr::symbolName(d.dim_param());
@@ -142,8 +145,9 @@ bool GraphImporter::readOpsets(const google::protobuf::RepeatedPtrField<onnx::Op
     StringRef domain = normalDomain(import.domain());
     scope.opsets[domain.str()] = import.version();
     if (domain.empty() && (import.version() < kMinOpset || import.version() > kMaxOpset)) {
-      problem(ProblemKind::unsupported, "unsupported opset version " + Twine(import.version()) + "; this compiler takes " +
-                                            Twine(kMinOpset) + " to " + Twine(kMaxOpset));
+      problem(ProblemKind::unsupported, "unsupported opset version " + Twine(import.version()) +
+                                            "; this compiler takes " + Twine(kMinOpset) + " to " +
+                                            Twine(kMaxOpset));
       return false;
     }
   }
@@ -239,7 +243,8 @@ void GraphImporter::run() {
     problem(ProblemKind::badModel, "the imported module is malformed: " + takeDiagnostic());
 }
 
-std::optional<Results> GraphImporter::importSubgraph(onnx::GraphProto &graph, Block &block, ArrayRef<Value> arguments) {
+std::optional<Results> GraphImporter::importSubgraph(onnx::GraphProto &graph, Block &block,
+                                                     ArrayRef<Value> arguments) {
   if (depth >= kMaxDepth)
     throw NodeError{ProblemKind::badModel, "graphs are nested too deeply"};
   Scope scope;
@@ -251,8 +256,9 @@ std::optional<Results> GraphImporter::importSubgraph(onnx::GraphProto &graph, Bl
   scope.block = &block;
   enterGraph(graph, scope);
   if (int(arguments.size()) != graph.input_size())
-    throw NodeError{ProblemKind::badModel, "the graph '" + graph.name() + "' takes " + std::to_string(graph.input_size()) +
-                                               " inputs, expected " + std::to_string(arguments.size())};
+    throw NodeError{ProblemKind::badModel, "the graph '" + graph.name() + "' takes " +
+                                               std::to_string(graph.input_size()) + " inputs, expected " +
+                                               std::to_string(arguments.size())};
   for (auto [input, value] : llvm::zip(graph.input(), arguments))
     define(input.name(), {State::value, value}, scope);
 
@@ -262,7 +268,8 @@ std::optional<Results> GraphImporter::importSubgraph(onnx::GraphProto &graph, Bl
   for (const auto &output : graph.output()) {
     auto binding = lookup(output.name(), scope);
     if (!binding || binding->state == State::absent)
-      throw NodeError{ProblemKind::badModel, "output '" + output.name() + "' of graph '" + graph.name() + "' is not computed"};
+      throw NodeError{ProblemKind::badModel,
+                      "output '" + output.name() + "' of graph '" + graph.name() + "' is not computed"};
     if (binding->state == State::poison)
       return std::nullopt;
     outputs.push_back(binding->value);
@@ -291,7 +298,8 @@ void GraphImporter::importNode(onnx::NodeProto &node, Scope &scope, OpBuilder &b
   auto opset = scope.opsets.find(domain.str());
   std::string label = scope.callLabel;
   if (label.empty()) {
-    StringRef shown = !node.name().empty() || node.output_size() == 0 ? StringRef(node.name()) : StringRef(node.output(0));
+    StringRef shown =
+        !node.name().empty() || node.output_size() == 0 ? StringRef(node.name()) : StringRef(node.output(0));
     label = ("node '" + shown + "' (" + (domain.empty() ? Twine("") : domain + ".") + node.op_type()).str();
     if (opset != scope.opsets.end())
       label += ", opset " + std::to_string(opset->second);
@@ -322,8 +330,8 @@ void GraphImporter::importNode(onnx::NodeProto &node, Scope &scope, OpBuilder &b
       if (!name.empty() && (scope.names.contains(name) || scope.weights.contains(name)))
         throw NodeError{ProblemKind::badModel, "output '" + name + "' is defined twice"};
     if (!poisoned)
-      results = translate(node, domain, opset == scope.opsets.end() ? 1 : opset->second, locationOf(node, scope),
-                          operands, scope, builder);
+      results = translate(node, domain, opset == scope.opsets.end() ? 1 : opset->second,
+                          locationOf(node, scope), operands, scope, builder);
   } catch (const NodeError &error) {
     if (!error.message.empty()) // empty: reported in a graph within
       problem(error.kind, label + ": " + error.message);
@@ -422,8 +430,8 @@ static void bindAttributes(google::protobuf::RepeatedPtrField<onnx::NodeProto> &
 }
 
 Results GraphImporter::expand(onnx::FunctionProto &function, onnx::NodeProto &call, bool isLocal,
-                              const onnx::OpSchema *schema, Location location, ArrayRef<Value> operands, Scope &outer,
-                              OpBuilder &builder) {
+                              const onnx::OpSchema *schema, Location location, ArrayRef<Value> operands,
+                              Scope &outer, OpBuilder &builder) {
   if (depth >= kMaxDepth)
     throw NodeError{ProblemKind::badModel, "functions call each other too deeply"};
   if (int(operands.size()) > function.input_size() || call.output_size() > function.output_size())
@@ -455,7 +463,9 @@ Results GraphImporter::expand(onnx::FunctionProto &function, onnx::NodeProto &ca
   } else {
     scope.callLabel = outer.callLabel;
     if (scope.callLabel.empty())
-      scope.callLabel = "node '" + (call.name().empty() && call.output_size() ? call.output(0) : call.name()) + "' (" + call.op_type() + ")";
+      scope.callLabel = "node '" +
+                        (call.name().empty() && call.output_size() ? call.output(0) : call.name()) + "' (" +
+                        call.op_type() + ")";
   }
   for (int i = 0; i < body->input_size(); ++i) {
     Value value = i < int(operands.size()) ? operands[i] : Value();

@@ -54,7 +54,8 @@ public:
 
   /// Imports a graph that is an attribute into `block`, whose arguments are `arguments`; gives its outputs
   /// (nothing when one is poison). Sees the scope of the node being imported.
-  std::optional<Results> importSubgraph(onnx::GraphProto &graph, mlir::Block &block, ArrayRef<Value> arguments);
+  std::optional<Results> importSubgraph(onnx::GraphProto &graph, mlir::Block &block,
+                                        ArrayRef<Value> arguments);
 
   mlir::ElementsAttr tensor(onnx::TensorProto &proto);
   Type declaredType(StringRef name);
@@ -74,12 +75,14 @@ private:
   void problem(ProblemKind kind, const Twine &message);
   bool readOpsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto> &imports, Scope &scope);
   void enterGraph(onnx::GraphProto &graph, Scope &scope);
-  void importNodes(google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, Scope &scope, mlir::OpBuilder &builder);
+  void importNodes(google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, Scope &scope,
+                   mlir::OpBuilder &builder);
   void importNode(onnx::NodeProto &node, Scope &scope, mlir::OpBuilder &builder);
   Results translate(onnx::NodeProto &node, StringRef domain, int64_t opset, Location location,
                     ArrayRef<Value> operands, Scope &scope, mlir::OpBuilder &builder);
-  Results expand(onnx::FunctionProto &function, onnx::NodeProto &call, bool isLocal, const onnx::OpSchema *schema,
-                 Location location, ArrayRef<Value> operands, Scope &scope, mlir::OpBuilder &builder);
+  Results expand(onnx::FunctionProto &function, onnx::NodeProto &call, bool isLocal,
+                 const onnx::OpSchema *schema, Location location, ArrayRef<Value> operands, Scope &scope,
+                 mlir::OpBuilder &builder);
   onnx::FunctionProto *functionBody(const onnx::NodeProto &node, const onnx::OpSchema &schema, int64_t opset,
                                     ArrayRef<Value> operands);
   /// nullopt when the name is not defined.

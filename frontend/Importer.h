@@ -23,7 +23,8 @@ struct ImportResult {
 /// Imports a `.onnx` or `.onnxtxt` file. Never throws; the dialects it needs are loaded.
 ImportResult importModel(llvm::StringRef path, mlir::MLIRContext &context);
 /// The same for bytes in memory; `folder` is where external data may lie (empty: nowhere).
-ImportResult importModelBytes(llvm::StringRef bytes, bool isText, llvm::StringRef folder, mlir::MLIRContext &context);
+ImportResult importModelBytes(llvm::StringRef bytes, bool isText, llvm::StringRef folder,
+                              mlir::MLIRContext &context);
 
 } // namespace optc
 

@@ -23,7 +23,8 @@ LoadedModel::~LoadedModel() = default;
 static bool parseBinary(StringRef bytes, onnx::ModelProto &model) {
   if (bytes.size() > INT32_MAX)
     return false;
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t *>(bytes.data()), int(bytes.size()));
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t *>(bytes.data()),
+                                            int(bytes.size()));
   in.SetTotalBytesLimit(INT32_MAX);
   in.SetRecursionLimit(kMaxNesting);
   return model.ParseFromCodedStream(&in) && in.ConsumedEntireMessage();
@@ -106,14 +107,16 @@ LoadedModel::Slice LoadedModel::externalData(const onnx::TensorProto &tensor) {
       location = entry.value();
     else if (entry.key() == "offset" && StringRef(entry.value()).getAsInteger(10, offset))
       return fail("'" + entry.value() + "' is no offset");
-    else if (entry.key() == "length" && (hasLength = true) && StringRef(entry.value()).getAsInteger(10, length))
+    else if (entry.key() == "length" && (hasLength = true) &&
+             StringRef(entry.value()).getAsInteger(10, length))
       return fail("'" + entry.value() + "' is no length");
   }
   if (location.empty() || folder.empty() || StringRef(location).contains('\0'))
     return fail("no location that may be read");
   if (llvm::sys::path::is_absolute(location))
     return fail("'" + location + "' is an absolute path; it must lie in the model's folder");
-  for (auto part = llvm::sys::path::begin(location), end = llvm::sys::path::end(location); part != end; ++part)
+  for (auto part = llvm::sys::path::begin(location), end = llvm::sys::path::end(location); part != end;
+       ++part)
     if (*part == "..")
       return fail("'" + location + "' leaves the model's folder");
 

@@ -32,7 +32,8 @@ public:
   /// Reads the file. On a problem the result has no proto.
   static LoadedModel fromFile(llvm::StringRef path, Problems &problems);
   /// Reads bytes; `folder` is where external data may lie (empty: nowhere).
-  static LoadedModel fromBytes(llvm::StringRef bytes, bool isText, llvm::StringRef folder, Problems &problems);
+  static LoadedModel fromBytes(llvm::StringRef bytes, bool isText, llvm::StringRef folder,
+                               Problems &problems);
 
   LoadedModel();
   LoadedModel(LoadedModel &&);

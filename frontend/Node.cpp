@@ -11,7 +11,9 @@ using namespace optc;
 using onnx::AttributeProto;
 
 void Node::fail(const Twine &message) const { throw NodeError{ProblemKind::badModel, message.str()}; }
-void Node::unsupported(const Twine &message) const { throw NodeError{ProblemKind::unsupported, message.str()}; }
+void Node::unsupported(const Twine &message) const {
+  throw NodeError{ProblemKind::unsupported, message.str()};
+}
 
 void Node::failWithDiagnostic() const {
   // "'optc.add' op operand ..." -> "operand ..."
@@ -29,6 +31,17 @@ void Node::failWithDiagnostic() const {
 Value Node::operator[](size_t i) const {
   if (!optional(i))
     fail("input " + Twine(i) + " is missing");
+  return operands[i];
+}
+
+ArrayRef<Value> Node::all() const {
+  for (size_t i = 0; i < operands.size(); ++i)
+    (void)(*this)[i];
+  return operands;
+}
+
+Value Node::tensor(size_t i) const {
+  expect(isa<RankedTensorType>((*this)[i].getType()), "input " + Twine(i) + " must be a tensor");
   return operands[i];
 }
 
@@ -87,7 +100,8 @@ SmallVector<int64_t> Node::integers(StringRef name, size_t count, int64_t otherw
   if (!has(name))
     return SmallVector<int64_t>(count, otherwise);
   auto list = integers(name);
-  expect(list.size() == count, "attribute '" + name + "' has " + Twine(list.size()) + " entries, expected " + Twine(count));
+  expect(list.size() == count,
+         "attribute '" + name + "' has " + Twine(list.size()) + " entries, expected " + Twine(count));
   return list;
 }
 onnx::GraphProto &Node::subgraph(StringRef name) const {
@@ -103,20 +117,27 @@ Value Node::tensorAttribute(const AttributeProto &a) {
     return constant(graph.tensor(*const_cast<AttributeProto &>(a).mutable_t()));
   case AttributeProto::SPARSE_TENSOR:
     return constant(importSparseTensor(context(), graph.loaded, a.sparse_tensor()));
-  case AttributeProto::INT: return scalarInteger(i64(), a.i());
-  case AttributeProto::FLOAT: return scalar(f32(), a.f());
-  case AttributeProto::INTS: return integersOf(integers(a.name()));
+  case AttributeProto::INT:
+    return scalarInteger(i64(), a.i());
+  case AttributeProto::FLOAT:
+    return scalar(f32(), a.f());
+  case AttributeProto::INTS:
+    return integersOf(integers(a.name()));
   case AttributeProto::FLOATS: {
     SmallVector<float> values(a.floats().begin(), a.floats().end());
-    return constant(DenseElementsAttr::get(RankedTensorType::get(values.size(), f32()), ArrayRef<float>(values)));
+    return constant(
+        DenseElementsAttr::get(RankedTensorType::get(values.size(), f32()), ArrayRef<float>(values)));
   }
   case AttributeProto::STRING:
-    return constant(DenseStringElementsAttr::get(RankedTensorType::get({}, StringType::get(context())), {a.s()}));
+    return constant(
+        DenseStringElementsAttr::get(RankedTensorType::get({}, StringType::get(context())), {a.s()}));
   case AttributeProto::STRINGS: {
     SmallVector<StringRef> values(a.strings().begin(), a.strings().end());
-    return constant(DenseStringElementsAttr::get(RankedTensorType::get(values.size(), StringType::get(context())), values));
+    return constant(DenseStringElementsAttr::get(
+        RankedTensorType::get(values.size(), StringType::get(context())), values));
   }
-  default: fail("attribute '" + a.name() + "' holds no tensor");
+  default:
+    fail("attribute '" + a.name() + "' holds no tensor");
   }
 }
 
@@ -125,18 +146,31 @@ DictionaryAttr Node::parameters() {
   for (const AttributeProto &a : proto.attribute()) {
     Attribute value;
     switch (a.type()) {
-    case AttributeProto::INT: value = b.getI64IntegerAttr(a.i()); break;
-    case AttributeProto::FLOAT: value = b.getF64FloatAttr(a.f()); break;
-    case AttributeProto::STRING: value = b.getStringAttr(a.s()); break;
-    case AttributeProto::INTS: value = b.getDenseI64ArrayAttr(integers(a.name())); break;
-    case AttributeProto::FLOATS: value = b.getDenseF64ArrayAttr(numbers(a.name())); break;
+    case AttributeProto::INT:
+      value = b.getI64IntegerAttr(a.i());
+      break;
+    case AttributeProto::FLOAT:
+      value = b.getF64FloatAttr(a.f());
+      break;
+    case AttributeProto::STRING:
+      value = b.getStringAttr(a.s());
+      break;
+    case AttributeProto::INTS:
+      value = b.getDenseI64ArrayAttr(integers(a.name()));
+      break;
+    case AttributeProto::FLOATS:
+      value = b.getDenseF64ArrayAttr(numbers(a.name()));
+      break;
     case AttributeProto::STRINGS: {
       SmallVector<StringRef> strings(a.strings().begin(), a.strings().end());
       value = b.getStrArrayAttr(strings);
       break;
     }
-    case AttributeProto::TENSOR: value = graph.tensor(*const_cast<AttributeProto &>(a).mutable_t()); break;
-    default: unsupported("unsupported kind of attribute '" + a.name() + "'");
+    case AttributeProto::TENSOR:
+      value = graph.tensor(*const_cast<AttributeProto &>(a).mutable_t());
+      break;
+    default:
+      unsupported("unsupported kind of attribute '" + a.name() + "'");
     }
     list.set(a.name(), value);
   }
@@ -157,12 +191,15 @@ SmallVector<int64_t> Node::axes(ArrayRef<int64_t> list, int64_t rank) const {
   SmallVector<int64_t> out;
   for (int64_t a : list) {
     out.push_back(axis(a, rank));
-    expect(!llvm::is_contained(ArrayRef<int64_t>(out).drop_back(), out.back()), "axis " + Twine(a) + " is given twice");
+    expect(!llvm::is_contained(ArrayRef<int64_t>(out).drop_back(), out.back()),
+           "axis " + Twine(a) + " is given twice");
   }
   return out;
 }
 
-Type Node::declaredType(size_t output) { return wants(output) ? graph.declaredType(proto.output(output)) : Type(); }
+Type Node::declaredType(size_t output) {
+  return wants(output) ? graph.declaredType(proto.output(output)) : Type();
+}
 
 void Node::checkTensors(const OperationState &state) const {
   for (Value operand : state.operands)
@@ -179,7 +216,8 @@ Operation *Node::create(const OperationState &state) {
   return op;
 }
 
-Results Node::library(StringRef function, TypeRange types, ArrayRef<Value> values, DictionaryAttr parameters) {
+Results Node::library(StringRef function, TypeRange types, ArrayRef<Value> values,
+                      DictionaryAttr parameters) {
   auto op = opAs<LibraryOp>(types, values, function, parameters ? parameters : b.getDictionaryAttr({}));
   return Results(op->result_begin(), op->result_end());
 }
@@ -239,7 +277,8 @@ SmallVector<Value> Node::together(ArrayRef<Value> values) {
   for (Value v : values.drop_front()) {
     auto common = broadcastDims(dims, dimsOf(v));
     if (failed(common))
-      fail("operands of dims " + printed(dims) + " and " + printed(dimsOf(v)) + " cannot be broadcast together");
+      fail("operands of dims " + printed(dims) + " and " + printed(dimsOf(v)) +
+           " cannot be broadcast together");
     dims = *common;
   }
   SmallVector<Value> out;
@@ -298,9 +337,9 @@ Value Node::concat(ArrayRef<Value> values, int64_t axis) {
 
 Value Node::alongAxis(Value vector, Value x, int64_t axis) {
   expect(rank(vector) == 1, "expected a vector along axis " + Twine(axis));
-  expect(dimsMayMatch(dimsOf(vector)[0], dimsOf(x)[axis]),
-         "a vector of " + dimsOf(vector)[0].str() + " elements does not fit dim " + Twine(axis) + " of size " +
-             dimsOf(x)[axis].str());
+  expect(dimsMayMatch(dimsOf(vector)[0], dimsOf(x)[axis]), "a vector of " + dimsOf(vector)[0].str() +
+                                                               " elements does not fit dim " + Twine(axis) +
+                                                               " of size " + dimsOf(x)[axis].str());
   Dims dims(rank(x) - axis, DimExpr(1));
   dims[0] = dimsOf(vector)[0];
   return broadcast(reshape(vector, dims), dimsOf(x));
@@ -372,5 +411,6 @@ std::optional<SmallVector<double>> Node::constantNumbers(Value x) {
 }
 
 DimExpr Node::freshSize(size_t output, size_t axis) {
-  return DimExpr::symbol(graph.freshSymbol(DimExpr::symbolName(outputName(output)) + "." + std::to_string(axis)));
+  return DimExpr::symbol(
+      graph.freshSymbol(DimExpr::symbolName(outputName(output)) + "." + std::to_string(axis)));
 }

@@ -23,14 +23,14 @@ class NodeProto;
 
 namespace optc {
 
-using mlir::Location;
-using mlir::RankedTensorType;
-using mlir::Type;
-using mlir::Value;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 using llvm::StringRef;
 using llvm::Twine;
+using mlir::Location;
+using mlir::RankedTensorType;
+using mlir::Type;
+using mlir::Value;
 
 /// One value an output of the node; those that the node leaves out may be null.
 using Results = SmallVector<Value>;
@@ -68,7 +68,12 @@ public:
   Value operator[](size_t i) const;
   /// Operand i; null when it is absent.
   Value optional(size_t i) const { return i < operands.size() ? operands[i] : Value(); }
-  ArrayRef<Value> all() const { return operands; }
+  /// All operands; a problem when one is absent.
+  ArrayRef<Value> all() const;
+  /// All operands, null where absent.
+  ArrayRef<Value> allOrNull() const { return operands; }
+  /// Operand i, in an importer that takes objects; a problem unless it is a tensor.
+  Value tensor(size_t i) const;
   /// Number of outputs the node names, and whether it names output i.
   size_t numOutputs() const;
   bool wants(size_t i) const;
@@ -138,7 +143,8 @@ public:
     return opAs<OpT>(mlir::TypeRange(type), std::forward<Args>(args)...)->getResult(0);
   }
   /// An `optc.library` call.
-  Results library(StringRef function, mlir::TypeRange types, ArrayRef<Value> operands, mlir::DictionaryAttr parameters);
+  Results library(StringRef function, mlir::TypeRange types, ArrayRef<Value> operands,
+                  mlir::DictionaryAttr parameters);
 
   //===- Constants -----------------------------------------------------------===//
 

@@ -7,11 +7,11 @@ using namespace optc;
 const Registry &Registry::instance() {
   static const Registry registry = [] {
     Registry r;
-    for (auto family :
-         {registerElementwise, registerActivations, registerReductions, registerProducts, registerConvolutions,
-          registerPooling, registerReshaping, registerSlicing, registerIndexing, registerGenerators, registerSelection,
-          registerNormalization, registerControlFlow, registerQuantization, registerResampling, registerRecurrent,
-          registerAttention, registerSignal, registerObjects, registerClassicalML})
+    for (auto family : {registerElementwise,  registerActivations,  registerReductions, registerProducts,
+                        registerConvolutions, registerPooling,      registerReshaping,  registerSlicing,
+                        registerIndexing,     registerGenerators,   registerSelection,  registerNormalization,
+                        registerControlFlow,  registerQuantization, registerResampling, registerRecurrent,
+                        registerAttention,    registerSignal,       registerObjects,    registerClassicalML})
       family(r);
     return r;
   }();

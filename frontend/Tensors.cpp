@@ -4,6 +4,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <onnx/onnx_pb.h>
@@ -25,26 +26,46 @@ Type optc::elementType(MLIRContext *c, int type) {
     return IntegerType::get(c, width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless);
   };
   switch (type) {
-  case TensorProto::FLOAT: return Float32Type::get(c);
-  case TensorProto::DOUBLE: return Float64Type::get(c);
-  case TensorProto::FLOAT16: return Float16Type::get(c);
-  case TensorProto::BFLOAT16: return BFloat16Type::get(c);
-  case TensorProto::FLOAT8E4M3FN: return Float8E4M3FNType::get(c);
-  case TensorProto::FLOAT8E4M3FNUZ: return Float8E4M3FNUZType::get(c);
-  case TensorProto::FLOAT8E5M2: return Float8E5M2Type::get(c);
-  case TensorProto::FLOAT8E5M2FNUZ: return Float8E5M2FNUZType::get(c);
-  case TensorProto::BOOL: return integer(1);
-  case TensorProto::INT8: return integer(8);
-  case TensorProto::INT16: return integer(16);
-  case TensorProto::INT32: return integer(32);
-  case TensorProto::INT64: return integer(64);
-  case TensorProto::UINT8: return integer(8, true);
-  case TensorProto::UINT16: return integer(16, true);
-  case TensorProto::UINT32: return integer(32, true);
-  case TensorProto::UINT64: return integer(64, true);
-  case TensorProto::STRING: return StringType::get(c);
-  case TensorProto::UNDEFINED: throw NodeError{ProblemKind::badModel, "undefined element type"};
-  default: throw NodeError{ProblemKind::unsupported, "unsupported type " + onnxTypeName(type)};
+  case TensorProto::FLOAT:
+    return Float32Type::get(c);
+  case TensorProto::DOUBLE:
+    return Float64Type::get(c);
+  case TensorProto::FLOAT16:
+    return Float16Type::get(c);
+  case TensorProto::BFLOAT16:
+    return BFloat16Type::get(c);
+  case TensorProto::FLOAT8E4M3FN:
+    return Float8E4M3FNType::get(c);
+  case TensorProto::FLOAT8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(c);
+  case TensorProto::FLOAT8E5M2:
+    return Float8E5M2Type::get(c);
+  case TensorProto::FLOAT8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(c);
+  case TensorProto::BOOL:
+    return integer(1);
+  case TensorProto::INT8:
+    return integer(8);
+  case TensorProto::INT16:
+    return integer(16);
+  case TensorProto::INT32:
+    return integer(32);
+  case TensorProto::INT64:
+    return integer(64);
+  case TensorProto::UINT8:
+    return integer(8, true);
+  case TensorProto::UINT16:
+    return integer(16, true);
+  case TensorProto::UINT32:
+    return integer(32, true);
+  case TensorProto::UINT64:
+    return integer(64, true);
+  case TensorProto::STRING:
+    return StringType::get(c);
+  case TensorProto::UNDEFINED:
+    throw NodeError{ProblemKind::badModel, "undefined element type"};
+  default:
+    throw NodeError{ProblemKind::unsupported, "unsupported type " + onnxTypeName(type)};
   }
 }
 
@@ -84,7 +105,9 @@ onnx::TypeProto optc::onnxType(Type type) {
 }
 
 /// Bytes an element takes in a blob.
-static int64_t elementBytes(Type element) { return element.isInteger(1) ? 1 : element.getIntOrFloatBitWidth() / 8; }
+static int64_t elementBytes(Type element) {
+  return element.isInteger(1) ? 1 : element.getIntOrFloatBitWidth() / 8;
+}
 
 /// Copies a typed field into bytes of type T.
 template <typename T, typename Field> static std::string packed(const Field &field) {
@@ -100,12 +123,18 @@ template <typename T, typename Field> static std::string packed(const Field &fie
 static std::string typedBytes(const TensorProto &tensor, Type element) {
   int64_t width = elementBytes(element);
   switch (tensor.data_type()) {
-  case TensorProto::FLOAT: return packed<float>(tensor.float_data());
-  case TensorProto::DOUBLE: return packed<double>(tensor.double_data());
-  case TensorProto::INT64: return packed<int64_t>(tensor.int64_data());
-  case TensorProto::UINT64: return packed<uint64_t>(tensor.uint64_data());
-  case TensorProto::UINT32: return packed<uint32_t>(tensor.uint64_data());
-  default: break;
+  case TensorProto::FLOAT:
+    return packed<float>(tensor.float_data());
+  case TensorProto::DOUBLE:
+    return packed<double>(tensor.double_data());
+  case TensorProto::INT64:
+    return packed<int64_t>(tensor.int64_data());
+  case TensorProto::UINT64:
+    return packed<uint64_t>(tensor.uint64_data());
+  case TensorProto::UINT32:
+    return packed<uint32_t>(tensor.uint64_data());
+  default:
+    break;
   }
   return width == 1   ? packed<uint8_t>(tensor.int32_data())
          : width == 2 ? packed<uint16_t>(tensor.int32_data())
@@ -115,7 +144,8 @@ static std::string typedBytes(const TensorProto &tensor, Type element) {
 static ElementsAttr importStrings(RankedTensorType type, const TensorProto &tensor) {
   if (tensor.string_data_size() != type.getNumElements())
     throw NodeError{ProblemKind::badModel, "a tensor has " + std::to_string(tensor.string_data_size()) +
-                                               " strings, its dims say " + std::to_string(type.getNumElements())};
+                                               " strings, its dims say " +
+                                               std::to_string(type.getNumElements())};
   SmallVector<StringRef> strings(tensor.string_data().begin(), tensor.string_data().end());
   return DenseStringElementsAttr::get(type, strings);
 }
@@ -133,11 +163,18 @@ static ElementsAttr smallElements(RankedTensorType type, StringRef bytes) {
 
 template <typename Owner>
 static ElementsAttr largeElements(RankedTensorType type, StringRef name, StringRef bytes, Owner owner) {
-  AsmResourceBlob blob(ArrayRef<char>(bytes.data(), bytes.size()), elementBytes(type.getElementType()),
-                       [owner = std::move(owner)](void *, size_t, size_t) mutable { owner = {}; },
-                       /*dataIsMutable=*/false);
-  // The manager makes the name unique.
-  return DenseResourceElementsAttr::get(type, name.empty() ? "weight" : name, std::move(blob));
+  AsmResourceBlob blob(
+      ArrayRef<char>(bytes.data(), bytes.size()), elementBytes(type.getElementType()),
+      [owner = std::move(owner)](void *, size_t, size_t) mutable { owner = {}; },
+      /*dataIsMutable=*/false);
+  // Printed without quotes, so it must be a bare identifier; the manager makes it unique.
+  std::string key = "w_" + name.str();
+  if (!name.empty() && (llvm::isAlpha(name.front()) || name.front() == '_'))
+    key = name.str();
+  for (char &c : key)
+    if (!llvm::isAlnum(c) && c != '_' && c != '.')
+      c = '_';
+  return DenseResourceElementsAttr::get(type, key, std::move(blob));
 }
 
 ElementsAttr optc::importTensor(MLIRContext *context, LoadedModel &model, TensorProto &tensor) {
@@ -150,7 +187,8 @@ ElementsAttr optc::importTensor(MLIRContext *context, LoadedModel &model, Tensor
     if (llvm::MulOverflow(count, d, count) || count > (int64_t(1) << 48))
       bad("a tensor's dims are too large");
   }
-  auto type = RankedTensorType::get(SmallVector<int64_t>(tensor.dims().begin(), tensor.dims().end()), element);
+  auto type =
+      RankedTensorType::get(SmallVector<int64_t>(tensor.dims().begin(), tensor.dims().end()), element);
   if (isa<StringType>(element))
     return importStrings(type, tensor);
 

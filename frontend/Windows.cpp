@@ -16,8 +16,8 @@ static Value lowest(Node &n, Type element) {
 SmallVector<int64_t> optc::kernelShape(Node &n, Value x) {
   auto kernel = n.integers("kernel_shape");
   n.expect(n.rank(x) >= 3, "expected an input of rank 3 or more");
-  n.expect(int64_t(kernel.size()) == n.rank(x) - 2, "kernel_shape has " + Twine(kernel.size()) + " entries, expected " +
-                                                        Twine(n.rank(x) - 2));
+  n.expect(int64_t(kernel.size()) == n.rank(x) - 2,
+           "kernel_shape has " + Twine(kernel.size()) + " entries, expected " + Twine(n.rank(x) - 2));
   return kernel;
 }
 
@@ -52,7 +52,8 @@ Window optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding pad
   bool dynamic = false;
   for (size_t i = 0; i < spatial; ++i) {
     DimExpr in = dims[i + 2];
-    DimExpr total = (DimExpr::ceildiv(in, w.strides[i]) - DimExpr(1)) * DimExpr(w.strides[i]) + DimExpr(w.extent(i)) - in;
+    DimExpr total =
+        (DimExpr::ceildiv(in, w.strides[i]) - DimExpr(1)) * DimExpr(w.strides[i]) + DimExpr(w.extent(i)) - in;
     total = DimExpr::max(total, DimExpr(0));
     DimExpr half = DimExpr::floordiv(total, 2), low = upper ? half : total - half;
     if (auto c = total.constant()) {
@@ -68,7 +69,8 @@ Window optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding pad
     if (padding == Padding::none)
       n.unsupported("unsupported: auto_pad " + mode + " of a dynamic dim");
     Value value = padding == Padding::zero ? n.scalar(elementOf(x), 0) : lowest(n, elementOf(x));
-    x = n.makeAs<PadOp>(tensorType(padded, elementOf(x)), x, value, DimsAttr::get(n.context(), starts), "constant");
+    x = n.makeAs<PadOp>(tensorType(padded, elementOf(x)), x, value, DimsAttr::get(n.context(), starts),
+                        "constant");
   }
   return w;
 }

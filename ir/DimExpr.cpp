@@ -341,7 +341,29 @@ DimExpr DimExpr::max(const DimExpr &a, const DimExpr &b) {
   return function("max", {a, b});
 }
 
+/// True when x is min(y, z) or min(z, y) with z at least 1.
+static bool isMinimumOf(const DimExpr &x, const DimExpr &y) {
+  std::string text = x.str();
+  StringRef inside = text;
+  if (!inside.consume_front("min(") || !inside.consume_back(")"))
+    return false;
+  int depth = 0;
+  for (size_t i = 0; i < inside.size() && depth >= 0; ++i) {
+    depth += inside[i] == '(' ? 1 : inside[i] == ')' ? -1 : 0;
+    if (depth != 0 || inside[i] != ',')
+      continue;
+    auto p = DimExpr::parse(inside.take_front(i)), q = DimExpr::parse(inside.drop_front(i + 1));
+    return p && q && ((*p == y && (*q - DimExpr(1)).isNonNegative()) || (*q == y && (*p - DimExpr(1)).isNonNegative()));
+  }
+  return false;
+}
+
 DimExpr DimExpr::bcast(const DimExpr &a, const DimExpr &b) {
+  // bcast(min(y, 512), y) == y: where the two differ neither is 1, and broadcasting them is an error.
+  if (isMinimumOf(a, b))
+    return b;
+  if (isMinimumOf(b, a))
+    return a;
   if (a == b || b == DimExpr(1))
     return a;
   if (a == DimExpr(1))

@@ -122,20 +122,23 @@ def Optc_ReverseSequenceOp : Optc_InferredOp<"reverse_sequence"> {
   let arguments = (ins Optc_Tensor:$x, Optc_IndexTensor:$lengths, I64Attr:$time_axis, I64Attr:$batch_axis);
   let results = (outs Optc_Tensor:$y);
 }
-def Optc_ResizeOp : Optc_PureOp<"resize"> {
+def Optc_ResizeOp : Optc_PureOp<"resize", [AttrSizedOperandSegments]> {
   let summary = "Resamples to the result's size (ONNX Resize)";
   let description = [{
     One entry of `scales` a dim (output over input size as the model gives it); 1 for dims that are not resized,
-    0 where it is the ratio of sizes known at run time only.
-    `roi` has starts then ends, for tf_crop_and_resize. See the ONNX page of Resize for the formulas.
+    0 where it is the ratio of sizes known at run time only. `roi` has starts then ends, for tf_crop_and_resize.
+    The operands `scale` [rank] and `region` [2*rank], where given, take the place of these attributes.
+    See the ONNX page of Resize for the formulas.
   }];
-  let arguments = (ins Optc_Tensor:$x, DenseF64ArrayAttr:$scales, DefaultValuedAttr<DenseF64ArrayAttr, "{}">:$roi,
+  let arguments = (ins Optc_Tensor:$x, Optional<RankedTensorOf<[F64]>>:$scale, Optional<RankedTensorOf<[F64]>>:$region,
+      DenseF64ArrayAttr:$scales, DefaultValuedAttr<DenseF64ArrayAttr, "{}">:$roi,
       OneOf<["nearest", "linear", "cubic"]>:$mode,
       OneOf<["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "tf_half_pixel_for_nn"]>:$coordinates,
       DefaultValuedStrAttr<StrAttr, "round_prefer_floor">:$nearest_mode, DefaultValuedAttr<F64Attr, "-0.75">:$cubic_coeff_a,
       DefaultValuedAttr<BoolAttr, "false">:$exclude_outside, DefaultValuedAttr<F64Attr, "0.0">:$extrapolation_value,
       DefaultValuedAttr<BoolAttr, "false">:$antialias);
   let results = (outs Optc_Tensor:$y);
+  let assemblyFormat = "$x (`scale` $scale^)? (`region` $region^)? attr-dict `:` functional-type(operands, results)";
 }
 def Optc_GridSampleOp : Optc_InferredOp<"grid_sample"> {
   let summary = "Samples x [N,C,spatial...] at the normalised coordinates grid [N,out...,rank] (ONNX GridSample)";

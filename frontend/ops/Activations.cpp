@@ -97,7 +97,8 @@ Results dropout(Node &n) {
   Value ratio = n.optional(1) ? n.cast(n.reshape(n[1], {}), element) : n.scalar(element, 0.5);
   training = n.reshape(training, {});
   ratio = n.make<SelectOp>(training, ratio, n.scalar(element, 0));
-  Value draw = n.makeAs<RandomOp>(x.getType(), "uniform", llvm::APFloat(0.0), llvm::APFloat(1.0), n.integer("seed", 0));
+  Value draw = n.makeAs<RandomOp>(x.getType(), "uniform", llvm::APFloat(0.0), llvm::APFloat(1.0),
+                                  n.integer("seed", 0));
   Value keep = n.make<CompareOp>(draw, n.broadcast(ratio, dims), "ge");
   Value scale = n.make<DivOp>(n.scalar(element, 1), n.make<SubOp>(n.scalar(element, 1), ratio));
   Value kept = n.make<SelectOp>(keep, n.make<MulOp>(x, n.broadcast(scale, dims)), n.full(x, 0));

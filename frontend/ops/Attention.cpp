@@ -30,10 +30,12 @@ Value heads(Node &n, Value x, StringRef attribute) {
 Results attention(Node &n) {
   Value mask = n.optional(3);
   double softcap = n.number("softcap", 0);
-  if (n.optional(6) || n.wants(3) || n.integer("left_window_size", -1) >= 0 || n.integer("right_window_size", -1) >= 0 ||
+  if (n.optional(6) || n.wants(3) || n.integer("left_window_size", -1) >= 0 ||
+      n.integer("right_window_size", -1) >= 0 ||
       (mask && (softcap != 0 || (elementOf(mask) != elementOf(n[0]) && elementOf(mask) != n.boolean()))))
     n.expandInstead();
-  Value q = heads(n, n[0], "q_num_heads"), k = heads(n, n[1], "kv_num_heads"), v = heads(n, n[2], "kv_num_heads");
+  Value q = heads(n, n[0], "q_num_heads"), k = heads(n, n[1], "kv_num_heads"),
+        v = heads(n, n[2], "kv_num_heads");
   n.expect(n.rank(q) == 4 && n.rank(k) == 4 && n.rank(v) == 4, "Q, K and V differ in rank");
   Value pastKey = n.optional(4), pastValue = n.optional(5);
   if (pastKey && pastValue) {
@@ -56,7 +58,8 @@ Results attention(Node &n) {
     own.append(n.dims(mask));
     mask = n.reshape(mask, own);
     if (elementOf(mask) == n.boolean()) {
-      Value zero = n.broadcast(n.scalar(elementOf(q), 0), own), never = n.broadcast(n.scalar(elementOf(q), -INFINITY), own);
+      Value zero = n.broadcast(n.scalar(elementOf(q), 0), own),
+            never = n.broadcast(n.scalar(elementOf(q), -INFINITY), own);
       mask = n.make<SelectOp>(mask, zero, never);
     }
   }

@@ -19,10 +19,12 @@ DimExpr rows(Node &n) {
   return n.rank(n[0]) == 2 ? n.dims(n[0])[0] : DimExpr(1);
 }
 
-/// Labels [N] and scores [N, E] of a classifier, whose labels are strings if the attribute `strings` holds any.
+/// Labels [N] and scores [N, E] of a classifier, whose labels are strings if the attribute `strings` holds
+/// any.
 Results classifier(Node &n, StringRef function, StringRef strings, int64_t classes) {
   Type label = n.has(strings) && !n.texts(strings).empty() ? Type(StringType::get(n.context())) : n.i64();
-  return n.library(function, {tensorType({rows(n)}, label), tensorType({rows(n), classes}, n.f32())}, n.all(), n.parameters());
+  return n.library(function, {tensorType({rows(n)}, label), tensorType({rows(n), classes}, n.f32())}, n.all(),
+                   n.parameters());
 }
 int64_t labels(Node &n, StringRef integers, StringRef strings) {
   return std::max(n.integers(integers).size(), n.texts(strings).size());
@@ -34,7 +36,8 @@ Results treeClassifier(Node &n) {
   return classifier(n, "tree_ensemble_classifier", "classlabels_strings", classes);
 }
 Results linearClassifier(Node &n) {
-  int64_t classes = std::max<int64_t>(labels(n, "classlabels_ints", "classlabels_strings"), n.numbers("intercepts").size());
+  int64_t classes =
+      std::max<int64_t>(labels(n, "classlabels_ints", "classlabels_strings"), n.numbers("intercepts").size());
   n.expect(classes > 0, "no class labels");
   return classifier(n, "linear_classifier", "classlabels_strings", classes);
 }
@@ -43,16 +46,23 @@ Results svmClassifier(Node &n) {
   n.expect(classes > 0, "no class labels");
   // Without probabilities there is a score a pair of classes.
   bool pairs = n.numbers("prob_a").empty() && classes > 2;
-  return classifier(n, "svm_classifier", "classlabels_strings", pairs ? classes * (classes - 1) / 2 : classes);
+  return classifier(n, "svm_classifier", "classlabels_strings",
+                    pairs ? classes * (classes - 1) / 2 : classes);
 }
 
 Results regressor(Node &n, StringRef function, int64_t targets, Type element) {
   n.expect(targets > 0, "no targets");
   return n.library(function, Type(tensorType({rows(n), targets}, element)), n.all(), n.parameters());
 }
-Results treeRegressor(Node &n) { return regressor(n, "tree_ensemble_regressor", n.integer("n_targets", 1), n.f32()); }
-Results treeEnsemble(Node &n) { return regressor(n, "tree_ensemble", n.integer("n_targets", 1), elementOf(n[0])); }
-Results linearRegressor(Node &n) { return regressor(n, "linear_regressor", n.integer("targets", 1), n.f32()); }
+Results treeRegressor(Node &n) {
+  return regressor(n, "tree_ensemble_regressor", n.integer("n_targets", 1), n.f32());
+}
+Results treeEnsemble(Node &n) {
+  return regressor(n, "tree_ensemble", n.integer("n_targets", 1), elementOf(n[0]));
+}
+Results linearRegressor(Node &n) {
+  return regressor(n, "linear_regressor", n.integer("targets", 1), n.f32());
+}
 Results svmRegressor(Node &n) { return regressor(n, "svm_regressor", 1, n.f32()); }
 
 /// The element type that an encoder's values have: the attribute `prefix` + s, ints, floats or tensor.

@@ -21,8 +21,10 @@ namespace {
 
 Results importIf(Node &n) {
   auto &onTrue = n.subgraph("then_branch"), &onFalse = n.subgraph("else_branch");
-  n.expect(numElements(n.dims(n[0])) == DimExpr(1) || !tensorOf(n[0]).hasStaticShape(), "the condition must be one bool");
-  auto take = [&](onnx::GraphProto &branch, Block &block) { return n.graph.importSubgraph(branch, block, {}); };
+  n.expect(dimsMayMatch(numElements(n.dims(n.tensor(0))), DimExpr(1)), "the condition must be one bool");
+  auto take = [&](onnx::GraphProto &branch, Block &block) {
+    return n.graph.importSubgraph(branch, block, {});
+  };
   if (auto known = n.constantIntegers(n[0]); known && known->size() == 1) {
     auto results = take((*known)[0] ? onTrue : onFalse, *n.b.getInsertionBlock());
     if (!results)
@@ -30,7 +32,8 @@ Results importIf(Node &n) {
     return *results;
   }
   return makeIf(
-      n, n[0], [&](Block &block) { return take(onTrue, block); }, [&](Block &block) { return take(onFalse, block); });
+      n, n[0], [&](Block &block) { return take(onTrue, block); },
+      [&](Block &block) { return take(onFalse, block); });
 }
 
 /// What Loop and Scan have in common.
@@ -64,7 +67,8 @@ bool widen(Node &n, MutableArrayRef<Carried> carried, ArrayRef<Value> yielded) {
       c.type = merged;
       continue;
     }
-    n.expect(tensor.getElementType() == elementOf(yielded[i]), "carried value " + Twine(i) + " changes its element type");
+    n.expect(tensor.getElementType() == elementOf(yielded[i]),
+             "carried value " + Twine(i) + " changes its element type");
     if (tensor.getRank() != n.rank(yielded[i]))
       n.unsupported("unsupported: carried value " + Twine(i) + " changes its rank");
     Dims dims = dimsOf(c.type), other = n.dims(yielded[i]);
@@ -93,7 +97,7 @@ Results importLoopForm(Node &n, onnx::GraphProto &body, const LoopForm &form) {
     region = std::make_unique<Region>();
     Block &block = region->emplaceBlock();
     auto builder = atEndOf(block, n.context());
-    Node inner(n.proto, n.opset, n.location, builder, n.all(), n.graph);
+    Node inner(n.proto, n.opset, n.location, builder, n.allOrNull(), n.graph);
     Value iteration = block.addArgument(RankedTensorType::get({}, n.i64()), n.location);
     SmallVector<Value> values;
     for (const Carried &c : carried)
@@ -107,10 +111,11 @@ Results importLoopForm(Node &n, onnx::GraphProto &body, const LoopForm &form) {
     n.expect(yielded.size() >= carried.size() + 1, "the body has too few outputs");
   } while (widen(n, carried, ArrayRef<Value>(yielded).slice(1, carried.size())));
 
+  n.expect(isa<RankedTensorType>(yielded[0].getType()), "the body's condition must be a tensor");
   auto going = n.constantIntegers(yielded[0]);
   bool runsToTheEnd = !form.condition && going && *going == SmallVector<int64_t>{1};
   auto builder = atEndOf(region->front(), n.context());
-  Node inner(n.proto, n.opset, n.location, builder, n.all(), n.graph);
+  Node inner(n.proto, n.opset, n.location, builder, n.allOrNull(), n.graph);
   yielded[0] = inner.reshape(yielded[0], {});
   builder.create<YieldOp>(n.location, yielded);
 
@@ -152,12 +157,14 @@ Results importLoop(Node &n) {
   onnx::GraphProto &body = n.subgraph("body");
   LoopForm form;
   form.yieldsCondition = true;
-  if (Value trips = n.optional(0)) {
+  if (n.optional(0)) {
+    Value trips = n.tensor(0);
     form.trips = n.reshape(n.cast(trips, n.i64()), {});
     if (auto known = symbolicElements(trips); known && known->size() == 1)
       form.count = DimExpr::max((*known)[0], 0);
   }
-  if (Value condition = n.optional(1)) {
+  if (n.optional(1)) {
+    Value condition = n.tensor(1);
     auto known = n.constantIntegers(condition);
     if (!known || *known != SmallVector<int64_t>{1})
       form.condition = n.reshape(condition, {});
@@ -212,7 +219,8 @@ Results importScan(Node &n) {
       Dims starts(rank, DimExpr(0)), strides(rank, DimExpr(1));
       starts[0] = n.dims(out[i])[0] - DimExpr(1);
       strides[0] = -1;
-      out[i] = n.makeAs<SliceOp>(out[i].getType(), out[i], DimsAttr::get(n.context(), starts), DimsAttr::get(n.context(), strides));
+      out[i] = n.makeAs<SliceOp>(out[i].getType(), out[i], DimsAttr::get(n.context(), starts),
+                                 DimsAttr::get(n.context(), strides));
     }
     int64_t axis = n.axis(entry(n, "scan_output_axes", k), rank);
     auto permutation = llvm::to_vector(llvm::seq<int64_t>(1, rank));

@@ -21,18 +21,18 @@ SmallVector<int64_t> kernelOf(Node &n, Value w) {
       n.unsupported("unsupported: the kernel's size is dynamic");
     kernel.push_back(*d.constant());
   }
-  n.expect(!n.has("kernel_shape") || n.integers("kernel_shape") == kernel, "kernel_shape differs from the weights' dims");
+  n.expect(!n.has("kernel_shape") || n.integers("kernel_shape") == kernel,
+           "kernel_shape differs from the weights' dims");
   return kernel;
 }
 
-Value addBias(Node &n, Value y, Value bias) {
-  return bias ? n.make<AddOp>(y, n.alongAxis(bias, y, 1)) : y;
-}
+Value addBias(Node &n, Value y, Value bias) { return bias ? n.make<AddOp>(y, n.alongAxis(bias, y, 1)) : y; }
 
 Results conv(Node &n) {
   Value x = n[0], w = n[1];
   Window window = readWindow(n, x, kernelOf(n, w), Padding::zero);
-  Value y = n.make<ConvOp>(x, w, window.strides, window.dilations, window.low, window.high, n.integer("group", 1));
+  Value y =
+      n.make<ConvOp>(x, w, window.strides, window.dilations, window.low, window.high, n.integer("group", 1));
   return {addBias(n, y, n.optional(2))};
 }
 
@@ -46,8 +46,9 @@ Results convTranspose(Node &n) {
   window.strides = n.integers("strides", spatial, 1);
   window.dilations = n.integers("dilations", spatial, 1);
   auto pads = n.integers("pads", 2 * spatial, 0), extra = n.integers("output_padding", spatial, 0);
-  for (ArrayRef<int64_t> list : {ArrayRef<int64_t>(window.strides), ArrayRef<int64_t>(window.dilations), ArrayRef<int64_t>(pads),
-                                 ArrayRef<int64_t>(extra), ArrayRef<int64_t>(kernel)})
+  for (ArrayRef<int64_t> list :
+       {ArrayRef<int64_t>(window.strides), ArrayRef<int64_t>(window.dilations), ArrayRef<int64_t>(pads),
+        ArrayRef<int64_t>(extra), ArrayRef<int64_t>(kernel)})
     for (int64_t v : list)
       n.expect(v >= -INT32_MAX && v <= INT32_MAX, "a window attribute is out of range");
   window.low.assign(pads.begin(), pads.begin() + spatial);
@@ -55,11 +56,14 @@ Results convTranspose(Node &n) {
   std::string mode = n.text("auto_pad", "NOTSET");
   auto shape = n.integers("output_shape");
   bool isSame = mode == "SAME_UPPER" || mode == "SAME_LOWER";
-  n.expect(shape.empty() || shape.size() == spatial || shape.size() == spatial + 2, "output_shape must have one entry a spatial dim");
+  n.expect(shape.empty() || shape.size() == spatial || shape.size() == spatial + 2,
+           "output_shape must have one entry a spatial dim");
   for (size_t i = 0; i < spatial && (isSame || !shape.empty()); ++i) {
     DimExpr in = n.dims(x)[i + 2];
-    DimExpr wanted = shape.empty() ? in * DimExpr(window.strides[i]) : DimExpr(shape[shape.size() - spatial + i]);
-    DimExpr total = (in - DimExpr(1)) * DimExpr(window.strides[i]) + DimExpr(extra[i] + window.extent(i)) - wanted;
+    DimExpr wanted =
+        shape.empty() ? in * DimExpr(window.strides[i]) : DimExpr(shape[shape.size() - spatial + i]);
+    DimExpr total =
+        (in - DimExpr(1)) * DimExpr(window.strides[i]) + DimExpr(extra[i] + window.extent(i)) - wanted;
     if (!total.isConstant())
       n.unsupported("unsupported: output_shape of a dynamic dim");
     int64_t all = *total.constant();
@@ -73,21 +77,24 @@ Results convTranspose(Node &n) {
   if (mode == "VALID")
     for (size_t i = 0; i < spatial; ++i)
       window.low[i] = window.high[i] = 0;
-  Value y = n.make<ConvTransposeOp>(x, w, window.strides, window.dilations, window.low, window.high, extra, n.integer("group", 1));
+  Value y = n.make<ConvTransposeOp>(x, w, window.strides, window.dilations, window.low, window.high, extra,
+                                    n.integer("group", 1));
   return {addBias(n, y, n.optional(2))};
 }
 
 Results deformConv(Node &n) {
   Value x = n[0], w = n[1];
-  n.expect(n.rank(x) == 4 && n.rank(w) == 4 && n.rank(n[2]) == 4, "expected input, weights and offsets of rank 4");
+  n.expect(n.rank(x) == 4 && n.rank(w) == 4 && n.rank(n[2]) == 4,
+           "expected input, weights and offsets of rank 4");
   Window window = readWindow(n, x, kernelOf(n, w), Padding::none);
   Dims out = n.dims(x);
   out[1] = n.dims(w)[0];
   for (size_t i = 0; i < 2; ++i)
-    out[i + 2] = windowSize(out[i + 2], window.kernel[i], window.strides[i], window.dilations[i], window.low[i],
-                            window.high[i], false);
+    out[i + 2] = windowSize(out[i + 2], window.kernel[i], window.strides[i], window.dilations[i],
+                            window.low[i], window.high[i], false);
   Value y = n.makeAs<DeformConvOp>(tensorType(out, elementOf(x)), x, w, n[2], n.optional(4), window.strides,
-                                   window.dilations, window.low, n.integer("group", 1), n.integer("offset_group", 1));
+                                   window.dilations, window.low, n.integer("group", 1),
+                                   n.integer("offset_group", 1));
   return {addBias(n, y, n.optional(3))};
 }
 

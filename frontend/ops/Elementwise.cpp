@@ -99,9 +99,9 @@ Results bitCast(Node &n) {
 Results clip(Node &n, Value low, Value high) {
   Value x = n[0];
   if (low)
-    x = n.make<MaxOp>(x, n.broadcast(low, n.dims(x)));
+    x = n.make<MaxOp>(x, n.broadcast(n.reshape(low, {}), n.dims(x)));
   if (high)
-    x = n.make<MinOp>(x, n.broadcast(high, n.dims(x)));
+    x = n.make<MinOp>(x, n.broadcast(n.reshape(high, {}), n.dims(x)));
   return {x};
 }
 Results clipByAttributes(Node &n) {

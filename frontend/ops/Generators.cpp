@@ -32,7 +32,8 @@ Results constantOfShape(Node &n) {
 DimExpr rangeSize(Node &n) {
   if (isa<IntegerType>(elementOf(n[0]))) {
     Dims start = n.elements(n[0]), limit = n.elements(n[1]), delta = n.elements(n[2]);
-    n.expect(start.size() == 1 && limit.size() == 1 && delta.size() == 1, "start, limit and delta must be scalars");
+    n.expect(start.size() == 1 && limit.size() == 1 && delta.size() == 1,
+             "start, limit and delta must be scalars");
     auto step = delta[0].constant();
     n.expect(!step || *step != 0, "delta is 0");
     DimExpr span = limit[0] - start[0];
@@ -41,7 +42,8 @@ DimExpr rangeSize(Node &n) {
     return DimExpr::max(DimExpr::ceildiv(span, delta[0]), 0);
   }
   auto start = n.constantNumbers(n[0]), limit = n.constantNumbers(n[1]), delta = n.constantNumbers(n[2]);
-  if (start && limit && delta && start->size() == 1 && limit->size() == 1 && delta->size() == 1 && (*delta)[0] != 0) {
+  if (start && limit && delta && start->size() == 1 && limit->size() == 1 && delta->size() == 1 &&
+      (*delta)[0] != 0) {
     double size = std::ceil(((*limit)[0] - (*start)[0]) / (*delta)[0]);
     n.expect(size < 1e12, "the range is too long");
     return std::max<int64_t>(int64_t(size), 0);
@@ -101,7 +103,8 @@ int64_t seed(Node &n) {
 }
 
 Value random(Node &n, StringRef distribution, double low, double high, ArrayRef<DimExpr> dims, Type element) {
-  return n.makeAs<RandomOp>(tensorType(dims, element), distribution, llvm::APFloat(low), llvm::APFloat(high), seed(n));
+  return n.makeAs<RandomOp>(tensorType(dims, element), distribution, llvm::APFloat(low), llvm::APFloat(high),
+                            seed(n));
 }
 Type randomType(Node &n) {
   if (n.has("dtype"))

@@ -27,11 +27,13 @@ Results gatherND(Node &n) { return {n.make<GatherNDOp>(n[0], indices(n, n[1]), n
 
 std::string reduction(Node &n) {
   std::string kind = n.text("reduction", "none");
-  n.expect(kind == "none" || kind == "add" || kind == "mul" || kind == "min" || kind == "max", "unknown reduction '" + kind + "'");
+  n.expect(kind == "none" || kind == "add" || kind == "mul" || kind == "min" || kind == "max",
+           "unknown reduction '" + kind + "'");
   return kind;
 }
 Results scatterElements(Node &n) {
-  return {n.make<ScatterElementsOp>(n[0], indices(n, n[1]), n[2], n.axis(n.integer("axis", 0), n.rank(n[0])), reduction(n))};
+  return {n.make<ScatterElementsOp>(n[0], indices(n, n[1]), n[2], n.axis(n.integer("axis", 0), n.rank(n[0])),
+                                    reduction(n))};
 }
 Results scatterND(Node &n) { return {n.make<ScatterNDOp>(n[0], indices(n, n[1]), n[2], reduction(n))}; }
 
@@ -43,7 +45,8 @@ Results tensorScatter(Node &n) {
   n.expect(cache.size() == fresh.size() && cache.size() >= 2, "cache and update differ in rank");
   int64_t axis = n.axis(n.integer("axis", -2), cache.size());
   std::string mode = n.text("mode", "linear");
-  n.expect(axis > 0 && (mode == "linear" || mode == "circular"), "expected an axis other than the batch, and mode linear or circular");
+  n.expect(axis > 0 && (mode == "linear" || mode == "circular"),
+           "expected an axis other than the batch, and mode linear or circular");
   Value at = n.makeAs<IotaOp>(tensorType(fresh, n.i64()), axis);
   if (start) {
     Dims perBatch(fresh.size(), DimExpr(1));
@@ -76,7 +79,8 @@ Results oneHot(Node &n) {
   Value position = n.makeAs<IotaOp>(tensorType(dims, n.i64()), axis);
   Value wanted = n.broadcast(n.unsqueeze(at, {axis}), dims);
   Value size = n.broadcast(n.fromDims(sizes, RankedTensorType::get({}, n.i64())), dims);
-  Value wrapped = n.make<SelectOp>(n.make<CompareOp>(wanted, n.full(wanted, 0), "lt"), n.make<AddOp>(wanted, size), wanted);
+  Value wrapped = n.make<SelectOp>(n.make<CompareOp>(wanted, n.full(wanted, 0), "lt"),
+                                   n.make<AddOp>(wanted, size), wanted);
   Value off = n.broadcast(n.reshape(n.slice(values, 0, 0, 1), {}), dims);
   Value on = n.broadcast(n.reshape(n.slice(values, 0, 1, 1), {}), dims);
   return {n.make<SelectOp>(n.make<CompareOp>(position, wrapped, "eq"), on, off)};

@@ -45,7 +45,8 @@ Results batchNormalization(Node &n) {
     Value batchVariance = n.make<ReduceOp>(n.make<MulOp>(centred, centred), axes, "mean");
     double momentum = n.number("momentum", 0.9);
     auto running = [&](Value before, Value now) {
-      return n.make<AddOp>(n.make<MulOp>(before, n.full(before, momentum)), n.make<MulOp>(now, n.full(now, 1 - momentum)));
+      return n.make<AddOp>(n.make<MulOp>(before, n.full(before, momentum)),
+                           n.make<MulOp>(now, n.full(now, 1 - momentum)));
     };
     out.push_back(running(mean, batchMean));
     out.push_back(running(variance, batchVariance));

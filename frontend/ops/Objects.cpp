@@ -27,7 +27,8 @@ Type elementOfSequence(Node &n, Value x) {
   return type.getElement();
 }
 
-/// The type of a tensor taken out of an object: dims without expression become symbols that this node defines.
+/// The type of a tensor taken out of an object: dims without expression become symbols that this node
+/// defines.
 Type taken(Node &n, Type type) {
   if (isa<UnrankedTensorType>(type))
     if (auto declared = dyn_cast_or_null<RankedTensorType>(n.declaredType(0)))
@@ -49,7 +50,8 @@ Results sequenceConstruct(Node &n) {
   Type element = n[0].getType();
   for (size_t i = 1; i < n.size(); ++i)
     element = common(n, element, n[i].getType());
-  return n.library("sequence_construct", Type(SequenceType::get(n.context(), element)), n.all(), n.parameters());
+  return n.library("sequence_construct", Type(SequenceType::get(n.context(), element)), n.all(),
+                   n.parameters());
 }
 Results sequenceEmpty(Node &n) {
   Type element = UnrankedTensorType::get(n.element(n.integer("dtype", 1)));
@@ -62,7 +64,9 @@ Results sequenceInsert(Node &n) {
   Type element = common(n, elementOfSequence(n, n[0]), n[1].getType());
   return n.library("sequence_insert", Type(SequenceType::get(n.context(), element)), n.all(), n.parameters());
 }
-Results sequenceErase(Node &n) { return n.library("sequence_erase", n[0].getType(), n.all(), n.parameters()); }
+Results sequenceErase(Node &n) {
+  return n.library("sequence_erase", n[0].getType(), n.all(), n.parameters());
+}
 Results sequenceLength(Node &n) {
   return n.library("sequence_length", Type(RankedTensorType::get({}, n.i64())), n.all(), n.parameters());
 }
@@ -76,7 +80,8 @@ Results splitToSequence(Node &n) {
     dims.erase(dims.begin() + axis);
   }
   Type element = tensorType(dims, elementOf(n[0]));
-  return n.library("split_to_sequence", Type(SequenceType::get(n.context(), element)), n.all(), n.parameters());
+  return n.library("split_to_sequence", Type(SequenceType::get(n.context(), element)), n.all(),
+                   n.parameters());
 }
 Results concatFromSequence(Node &n) {
   Type type = taken(n, elementOfSequence(n, n[0]));
@@ -89,7 +94,8 @@ Results concatFromSequence(Node &n) {
     dims.insert(dims.begin() + axis, n.freshSize(0, axis));
   else
     dims[axis] = n.freshSize(0, axis);
-  return n.library("concat_from_sequence", Type(tensorType(dims, tensor.getElementType())), n.all(), n.parameters());
+  return n.library("concat_from_sequence", Type(tensorType(dims, tensor.getElementType())), n.all(),
+                   n.parameters());
 }
 
 Results makeOptional(Node &n) {
@@ -97,7 +103,9 @@ Results makeOptional(Node &n) {
     return n.library("optional", Type(OptionalType::get(n.context(), n[0].getType())), n.all(), {});
   const auto *type = n.attribute("type");
   n.expect(type && type->has_tp(), "expected an input or the attribute 'type'");
-  return n.library("optional", Type(OptionalType::get(n.context(), n.graph.importType(type->tp(), n.outputName(0)))), {}, {});
+  return n.library("optional",
+                   Type(OptionalType::get(n.context(), n.graph.importType(type->tp(), n.outputName(0)))), {},
+                   {});
 }
 Results optionalHasElement(Node &n) {
   Value x = n.optional(0);
@@ -131,7 +139,8 @@ Results stringNormalizer(Node &n) {
 Results stringSplit(Node &n) {
   Dims dims = n.dims(n[0]), parts = dims;
   parts.push_back(n.freshSize(0, dims.size()));
-  return n.library("string_split", {tensorType(parts, elementOf(n[0])), tensorType(dims, n.i64())}, n.all(), n.parameters());
+  return n.library("string_split", {tensorType(parts, elementOf(n[0])), tensorType(dims, n.i64())}, n.all(),
+                   n.parameters());
 }
 Results tfIdfVectorizer(Node &n) {
   Dims dims = n.dims(n[0]);

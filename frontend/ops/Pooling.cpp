@@ -19,7 +19,8 @@ Results maxPool(Node &n) {
   if (!n.wants(1))
     return {n.make<PoolOp>(x, "max", w.kernel, w.strides, w.dilations, w.low, w.high, ceil, false)};
   n.expect(x == n[0], "positions in an input padded by a dynamic amount");
-  auto op = n.op<MaxPoolIndicesOp>(x, w.kernel, w.strides, w.dilations, w.low, w.high, ceil, n.flag("storage_order"));
+  auto op = n.op<MaxPoolIndicesOp>(x, w.kernel, w.strides, w.dilations, w.low, w.high, ceil,
+                                   n.flag("storage_order"));
   return {op.getY(), op.getIndices()};
 }
 
@@ -27,7 +28,8 @@ Results averagePool(Node &n) {
   Value x = n[0];
   bool countPadding = n.flag("count_include_pad");
   Window w = readWindow(n, x, kernelShape(n, x), countPadding ? Padding::zero : Padding::none);
-  return {n.make<PoolOp>(x, "mean", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"), countPadding)};
+  return {n.make<PoolOp>(x, "mean", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"),
+                         countPadding)};
 }
 
 Results lpPool(Node &n) {
@@ -35,7 +37,8 @@ Results lpPool(Node &n) {
   Window w = readWindow(n, x, kernelShape(n, x), Padding::zero);
   int64_t p = n.integer("p", 2);
   n.expect(p >= 1, "p must be at least 1");
-  return {n.make<PoolOp>(x, "lp", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"), false, p)};
+  return {n.make<PoolOp>(x, "lp", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"), false,
+                         p)};
 }
 
 SmallVector<int64_t> spatialAxes(Node &n, Value x) {
@@ -72,7 +75,8 @@ Results maxUnpool(Node &n) {
   auto strides = n.integers("strides", spatial, 1), pads = n.integers("pads", 2 * spatial, 0);
   Dims dims = n.dims(x);
   for (size_t i = 0; i < spatial; ++i)
-    dims[i + 2] = (dims[i + 2] - DimExpr(1)) * DimExpr(strides[i]) + DimExpr(kernel[i] - pads[i] - pads[i + spatial]);
+    dims[i + 2] =
+        (dims[i + 2] - DimExpr(1)) * DimExpr(strides[i]) + DimExpr(kernel[i] - pads[i] - pads[i + spatial]);
   Value y = n.makeAs<MaxUnpoolOp>(tensorType(dims, elementOf(x)), x, n[1]);
   Value shape = n.optional(2);
   if (!shape)

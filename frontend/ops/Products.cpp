@@ -161,7 +161,8 @@ Results einsum(Node &n) {
   auto [inputs, output] = text.split("->");
   SmallVector<StringRef> parts;
   inputs.split(parts, ',');
-  n.expect(parts.size() == n.size(), "the equation has " + Twine(parts.size()) + " terms for " + Twine(n.size()) + " inputs");
+  n.expect(parts.size() == n.size(),
+           "the equation has " + Twine(parts.size()) + " terms for " + Twine(n.size()) + " inputs");
 
   SmallVector<Term> terms;
   size_t ellipsisRank = 0;
@@ -177,12 +178,14 @@ Results einsum(Node &n) {
   for (auto [part, value] : llvm::zip(parts, n.all())) {
     size_t named = part.contains("...") ? part.size() - 3 : part.size();
     size_t rank = n.rank(value);
-    n.expect(part.contains("...") ? rank >= named : rank == named, "term '" + part + "' does not fit rank " + Twine(rank));
+    n.expect(part.contains("...") ? rank >= named : rank == named,
+             "term '" + part + "' does not fit rank " + Twine(rank));
     ellipsisRank = std::max(ellipsisRank, rank - named);
   }
   n.expect(ellipsisRank < 64, "too many dims");
   for (auto [part, value] : llvm::zip(parts, n.all()))
-    terms.push_back({value, expand(part, n.rank(value) - (part.contains("...") ? part.size() - 3 : part.size()))});
+    terms.push_back(
+        {value, expand(part, n.rank(value) - (part.contains("...") ? part.size() - 3 : part.size()))});
 
   std::string result;
   if (isExplicit) {

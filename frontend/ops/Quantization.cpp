@@ -42,10 +42,13 @@ Value spread(Node &n, Value p, Value x, int64_t axis, int64_t block) {
 }
 
 Value dequantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis = 1, int64_t block = 0) {
-  return n.makeAs<DequantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block), spread(n, zero, x, axis, block));
+  return n.makeAs<DequantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
+                                spread(n, zero, x, axis, block));
 }
-Value quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis = 1, int64_t block = 0, bool saturate = true) {
-  return n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block), spread(n, zero, x, axis, block), saturate);
+Value quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis = 1, int64_t block = 0,
+               bool saturate = true) {
+  return n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
+                              spread(n, zero, x, axis, block), saturate);
 }
 
 Results quantizeLinear(Node &n) {
@@ -57,7 +60,8 @@ Results quantizeLinear(Node &n) {
     to = n.element(wanted);
   if (isa<IntegerType>(elementOf(x)) && !elementOf(x).isSignlessInteger(32))
     n.unsupported("unsupported type: expected floats or int32");
-  return {quantize(n, x, n[1], zero, to, n.integer("axis", 1), n.integer("block_size", 0), n.flag("saturate", true))};
+  return {quantize(n, x, n[1], zero, to, n.integer("axis", 1), n.integer("block_size", 0),
+                   n.flag("saturate", true))};
 }
 
 Results dequantizeLinear(Node &n) {
@@ -77,9 +81,10 @@ Value centred(Node &n, Value x, Value zero, int64_t axis) {
     return wide;
   zero = n.cast(zero, i32);
   Dims own = n.dims(zero);
-  Value spreadZero = own.empty() || (own.size() == 1 && own[0] == DimExpr(1)) ? n.broadcast(n.reshape(zero, {}), n.dims(x))
-                     : own.size() == 1                                       ? n.alongAxis(zero, x, axis)
-                                                                             : n.broadcast(zero, n.dims(x));
+  Value spreadZero = own.empty() || (own.size() == 1 && own[0] == DimExpr(1))
+                         ? n.broadcast(n.reshape(zero, {}), n.dims(x))
+                     : own.size() == 1 ? n.alongAxis(zero, x, axis)
+                                       : n.broadcast(zero, n.dims(x));
   return n.make<SubOp>(wide, spreadZero);
 }
 
@@ -95,7 +100,8 @@ Results matMulInteger(Node &n) {
   Value a = n[0], b = n[1], zeroA = n.optional(2), zeroB = n.optional(3);
   if (isPlain(n, zeroA) && isPlain(n, zeroB))
     return {matMul(n, a, b)};
-  return {matMul(n, centred(n, a, zeroA, std::max<int64_t>(n.rank(a) - 2, 0)), centred(n, b, zeroB, n.rank(b) - 1))};
+  return {matMul(n, centred(n, a, zeroA, std::max<int64_t>(n.rank(a) - 2, 0)),
+                 centred(n, b, zeroB, n.rank(b) - 1))};
 }
 
 SmallVector<int64_t> kernelOf(Node &n, Value w) {
@@ -111,7 +117,8 @@ SmallVector<int64_t> kernelOf(Node &n, Value w) {
 
 Value conv(Node &n, Value x, Value w) {
   Window window = readWindow(n, x, kernelOf(n, w), Padding::zero);
-  return n.make<ConvOp>(x, w, window.strides, window.dilations, window.low, window.high, n.integer("group", 1));
+  return n.make<ConvOp>(x, w, window.strides, window.dilations, window.low, window.high,
+                        n.integer("group", 1));
 }
 
 Results convInteger(Node &n) {
@@ -135,7 +142,8 @@ Results qLinearConv(Node &n) {
     // The bias is in units of x's scale times w's.
     Value scale = n.make<MulOp>(n.broadcast(n.reshape(n[1], {}), n.dims(bias)),
                                 n.broadcast(n.rank(n[4]) == 1 ? n[4] : n.reshape(n[4], {1}), n.dims(bias)));
-    y = n.make<AddOp>(y, n.alongAxis(n.makeAs<DequantizeOp>(tensorType(n.dims(bias), f32), bias, scale, Value()), y, 1));
+    y = n.make<AddOp>(
+        y, n.alongAxis(n.makeAs<DequantizeOp>(tensorType(n.dims(bias), f32), bias, scale, Value()), y, 1));
   }
   return {quantize(n, y, n[6], n[7], elementOf(n[7]))};
 }

@@ -44,13 +44,16 @@ Results recurrent(Node &n, StringRef cell, int64_t gates, ArrayRef<StringRef> st
   if (batchFirst)
     x = n.transpose(x, {1, 0, 2});
   int64_t hidden = n.integer("hidden_size", 0);
-  n.expect(hidden == 0 || dimsMayMatch(n.dims(n[2])[2], DimExpr(hidden)), "hidden_size differs from R's last dim");
-  n.expect(dimsMayMatch(n.dims(n[1])[1], n.dims(n[2])[2] * DimExpr(gates)), "W's second dim is not " + Twine(gates) + " times the hidden size");
+  n.expect(hidden == 0 || dimsMayMatch(n.dims(n[2])[2], DimExpr(hidden)),
+           "hidden_size differs from R's last dim");
+  n.expect(dimsMayMatch(n.dims(n[1])[1], n.dims(n[2])[2] * DimExpr(gates)),
+           "W's second dim is not " + Twine(gates) + " times the hidden size");
 
   auto names = n.texts("activations");
   auto alphas = n.numbers("activation_alpha"), betas = n.numbers("activation_beta");
   size_t kinds = standard.size();
-  n.expect(names.empty() || names.size() == kinds * directions, "expected " + Twine(kinds) + " activations a direction");
+  n.expect(names.empty() || names.size() == kinds * directions,
+           "expected " + Twine(kinds) + " activations a direction");
   // Given alphas and betas belong, in order, to the activations that take one.
   size_t nextAlpha = 0, nextBeta = 0;
   Results y, h, c;
@@ -77,16 +80,18 @@ Results recurrent(Node &n, StringRef cell, int64_t gates, ArrayRef<StringRef> st
     };
     bool isLstm = cell == "lstm", reverse = way == "reverse" || d == 1;
     Value lengths = n.optional(4);
-    auto op = n.op<RecurrentOp>(x, direction(n, n[1], d, directions), direction(n, n[2], d, directions),
-                                direction(n, n.optional(3), d, directions), lengths, initial(5),
-                                isLstm ? initial(6) : Value(), isLstm ? direction(n, n.optional(7), d, directions) : Value(),
-                                cell, reverse, n.b.getArrayAttr(functions), alpha, beta, llvm::APFloat(n.number("clip", 0)),
-                                isLstm && n.flag("input_forget"), cell == "gru" && n.flag("linear_before_reset"));
+    auto op = n.op<RecurrentOp>(
+        x, direction(n, n[1], d, directions), direction(n, n[2], d, directions),
+        direction(n, n.optional(3), d, directions), lengths, initial(5), isLstm ? initial(6) : Value(),
+        isLstm ? direction(n, n.optional(7), d, directions) : Value(), cell, reverse,
+        n.b.getArrayAttr(functions), alpha, beta, llvm::APFloat(n.number("clip", 0)),
+        isLstm && n.flag("input_forget"), cell == "gru" && n.flag("linear_before_reset"));
     y.push_back(op.getY());
     h.push_back(op.getH());
     c.push_back(op.getC());
   }
-  // y: [T, directions, B, H], with layout [B, T, directions, H]; h, c: [directions, B, H], with layout [B, directions, H]
+  // y: [T, directions, B, H], with layout [B, T, directions, H]; h, c: [directions, B, H], with layout [B,
+  // directions, H]
   auto stack = [&](ArrayRef<Value> values, int64_t axis) {
     SmallVector<Value> parts;
     for (Value v : values)

@@ -18,7 +18,8 @@ namespace {
 enum class Axes { attribute, input };
 
 /// Calls `import` with the axes to reduce; nullopt when the node is to leave its input's shape as it is.
-Results withReducedAxes(Node &n, Axes form, llvm::function_ref<Results(Node &, std::optional<SmallVector<int64_t>>)> import) {
+Results withReducedAxes(Node &n, Axes form,
+                        llvm::function_ref<Results(Node &, std::optional<SmallVector<int64_t>>)> import) {
   int64_t rank = n.rank(n[0]);
   auto given = [&](Node &n, ArrayRef<int64_t> axes) {
     if (!axes.empty())
@@ -54,7 +55,8 @@ Value root(Node &n, Value x) {
 }
 
 /// before, the reduction, after.
-Results reduceOver(Node &n, std::optional<SmallVector<int64_t>> axes, StringRef kind, Step before, Step after) {
+Results reduceOver(Node &n, std::optional<SmallVector<int64_t>> axes, StringRef kind, Step before,
+                   Step after) {
   Value x = before(n, n[0]);
   if (!axes)
     return {after(n, x)};
@@ -67,7 +69,8 @@ Results reduceOver(Node &n, std::optional<SmallVector<int64_t>> axes, StringRef 
   return {keepDims(n, n[0], after(n, y), *axes)};
 }
 template <Axes form> Results reduce(Node &n, StringRef kind, Step before = same, Step after = same) {
-  return withReducedAxes(n, form, [&](Node &n, auto axes) { return reduceOver(n, axes, kind, before, after); });
+  return withReducedAxes(n, form,
+                         [&](Node &n, auto axes) { return reduceOver(n, axes, kind, before, after); });
 }
 
 template <Axes f> Results sum(Node &n) { return reduce<f>(n, "sum"); }

@@ -37,7 +37,8 @@ Results reshape(Node &n) {
       if (*c == -1)
         inferred = i;
       else if (*c == 0 && !allowZero) {
-        n.expect(i < in.size(), "entry " + Twine(i) + " of shape is 0, but the input has rank " + Twine(in.size()));
+        n.expect(i < in.size(),
+                 "entry " + Twine(i) + " of shape is 0, but the input has rank " + Twine(in.size()));
         d = copied;
       }
     } else if (!allowZero && !(d - DimExpr(1)).isNonNegative()) {
@@ -81,20 +82,24 @@ Results squeeze(Node &n, std::optional<SmallVector<int64_t>> given) {
   } else {
     for (auto [i, d] : llvm::enumerate(in)) {
       if (!d.isConstant())
-        n.unsupported("unsupported: without axes, whether the dynamic dim " + Twine(i) + " is squeezed is not known");
+        n.unsupported("unsupported: without axes, whether the dynamic dim " + Twine(i) +
+                      " is squeezed is not known");
       if (d == DimExpr(1))
         axes.push_back(i);
     }
   }
   return {n.squeeze(n[0], axes)};
 }
-Results squeezeByAttribute(Node &n) { return squeeze(n, n.has("axes") ? std::optional(n.integers("axes")) : std::nullopt); }
+Results squeezeByAttribute(Node &n) {
+  return squeeze(n, n.has("axes") ? std::optional(n.integers("axes")) : std::nullopt);
+}
 Results squeezeByInput(Node &n) {
   if (!n.optional(1))
     return squeeze(n, std::nullopt);
   Dims dims = n.dims(n[0]);
   return withAxes(
-      n, n[1], dims.size(), [](Node &n, ArrayRef<int64_t> axes) { return squeeze(n, SmallVector<int64_t>(axes)); },
+      n, n[1], dims.size(),
+      [](Node &n, ArrayRef<int64_t> axes) { return squeeze(n, SmallVector<int64_t>(axes)); },
       [&](ArrayRef<int64_t> axes) {
         return llvm::all_of(axes, [&](int64_t a) { return dimsMayMatch(dims[a], DimExpr(1)); });
       });
@@ -166,9 +171,11 @@ Results split(Node &n, std::optional<Dims> sizes) {
     sizes.emplace(parts, part);
     sizes->back() = total - part * DimExpr(parts - 1);
     if (auto last = sizes->back().constant())
-      n.expect(*last >= 0 && (*last == *part.constant() || n.has("num_outputs")), "the dim of " + total.str() + " cannot be split into " + Twine(parts) + " parts");
+      n.expect(*last >= 0 && (*last == *part.constant() || n.has("num_outputs")),
+               "the dim of " + total.str() + " cannot be split into " + Twine(parts) + " parts");
   }
-  n.expect(int64_t(sizes->size()) == parts, "split has " + Twine(sizes->size()) + " entries for " + Twine(parts) + " outputs");
+  n.expect(int64_t(sizes->size()) == parts,
+           "split has " + Twine(sizes->size()) + " entries for " + Twine(parts) + " outputs");
   Results out;
   DimExpr start(0);
   for (const DimExpr &size : *sizes) {
@@ -176,14 +183,17 @@ Results split(Node &n, std::optional<Dims> sizes) {
     out.push_back(n.slice(n[0], axis, start, size));
     start = start + size;
   }
-  n.expect(dimsMayMatch(start, total), "the parts have " + start.str() + " elements, the dim has " + total.str());
+  n.expect(dimsMayMatch(start, total),
+           "the parts have " + start.str() + " elements, the dim has " + total.str());
   return out;
 }
 Results splitByAttribute(Node &n) {
   auto sizes = n.integers("split");
   return split(n, n.has("split") ? std::optional(Dims(sizes.begin(), sizes.end())) : std::nullopt);
 }
-Results splitByInput(Node &n) { return split(n, n.optional(1) ? std::optional(n.elements(n[1])) : std::nullopt); }
+Results splitByInput(Node &n) {
+  return split(n, n.optional(1) ? std::optional(n.elements(n[1])) : std::nullopt);
+}
 
 Results shape(Node &n) {
   Dims dims = n.dims(n[0]);
@@ -198,7 +208,8 @@ Results size(Node &n) {
 
 /// The dim as blocks; a problem when it is not divisible.
 DimExpr divided(Node &n, const DimExpr &d, int64_t by) {
-  n.expect(!d.isConstant() || *d.constant() % by == 0, "a dim of " + d.str() + " is not divisible by " + Twine(by));
+  n.expect(!d.isConstant() || *d.constant() % by == 0,
+           "a dim of " + d.str() + " is not divisible by " + Twine(by));
   auto exact = DimExpr::divideExactly(d, by);
   return exact ? *exact : DimExpr::floordiv(d, by);
 }
@@ -212,7 +223,8 @@ Results depthToSpace(Node &n) {
   bool depthFirst = mode == "DCR";
   n.expect(depthFirst || mode == "CRD", "mode must be DCR or CRD");
   // DCR: channels are (block, block, c), CRD: (c, block, block)
-  Value x = depthFirst ? n.reshape(n[0], {d[0], block, block, c, d[2], d[3]}) : n.reshape(n[0], {d[0], c, block, block, d[2], d[3]});
+  Value x = depthFirst ? n.reshape(n[0], {d[0], block, block, c, d[2], d[3]})
+                       : n.reshape(n[0], {d[0], c, block, block, d[2], d[3]});
   x = depthFirst ? n.transpose(x, {0, 3, 4, 1, 5, 2}) : n.transpose(x, {0, 1, 4, 2, 5, 3});
   return {n.reshape(x, {d[0], c, d[2] * DimExpr(block), d[3] * DimExpr(block)})};
 }

@@ -21,8 +21,8 @@ Results topK(Node &n, const DimExpr &k) {
     n.expect(*k.constant() >= 0 && *k.constant() <= *dims[axis].constant(),
              "k is " + k.str() + ", the dim has " + dims[axis].str() + " elements");
   dims[axis] = k;
-  auto op = n.opAs<TopKOp>({tensorType(dims, elementOf(x)), tensorType(dims, n.i64())}, x, axis, n.flag("largest", true),
-                           n.flag("sorted", true));
+  auto op = n.opAs<TopKOp>({tensorType(dims, elementOf(x)), tensorType(dims, n.i64())}, x, axis,
+                           n.flag("largest", true), n.flag("sorted", true));
   return {op.getValues(), op.getIndices()};
 }
 Results topKByAttribute(Node &n) { return topK(n, n.integer("k")); }
@@ -53,8 +53,8 @@ Results unique(Node &n) {
     dims[a] = count;
   }
   Type counts = tensorType({count}, n.i64());
-  auto op = n.opAs<UniqueOp>({tensorType(dims, elementOf(x)), counts, tensorType({from}, n.i64()), counts}, x, axis,
-                             n.b.getBoolAttr(n.flag("sorted", true)));
+  auto op = n.opAs<UniqueOp>({tensorType(dims, elementOf(x)), counts, tensorType({from}, n.i64()), counts}, x,
+                             axis, n.b.getBoolAttr(n.flag("sorted", true)));
   return Results(op->result_begin(), op->result_end());
 }
 

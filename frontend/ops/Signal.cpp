@@ -16,7 +16,8 @@ Value dft(Node &n, Value x, int64_t axis, const DimExpr &length, bool inverse, b
   Dims out = n.dims(x);
   out[axis] = onesided && !inverse ? DimExpr::floordiv(length, 2) + DimExpr(1) : length;
   out.back() = onesided && inverse ? DimExpr(1) : DimExpr(2);
-  return n.makeAs<DftOp>(tensorType(out, elementOf(x)), x, axis, DimsAttr::get(n.context(), ArrayRef<DimExpr>(length)), inverse, onesided);
+  return n.makeAs<DftOp>(tensorType(out, elementOf(x)), x, axis,
+                         DimsAttr::get(n.context(), ArrayRef<DimExpr>(length)), inverse, onesided);
 }
 
 Results importDft(Node &n, int64_t axis) {
@@ -72,7 +73,8 @@ Results stft(Node &n) {
 Results melWeightMatrix(Node &n) {
   Dims bins = n.elements(n[0]), length = n.elements(n[1]);
   n.expect(bins.size() == 1 && length.size() == 1, "num_mel_bins and dft_length must be scalars");
-  Type type = tensorType({DimExpr::floordiv(length[0], 2) + DimExpr(1), bins[0]}, n.element(n.integer("output_datatype", 1)));
+  Type type = tensorType({DimExpr::floordiv(length[0], 2) + DimExpr(1), bins[0]},
+                         n.element(n.integer("output_datatype", 1)));
   return n.library("mel_weight_matrix", type, n.all(), n.parameters());
 }
 

@@ -51,7 +51,8 @@ Results slice(Node &n, Dims starts, Dims ends, std::optional<SmallVector<int64_t
   int64_t rank = in.size();
   if (!axes)
     axes = llvm::to_vector(llvm::seq<int64_t>(0, starts.size()));
-  n.expect(starts.size() == ends.size() && axes->size() == starts.size() && (steps.empty() || steps.size() == starts.size()),
+  n.expect(starts.size() == ends.size() && axes->size() == starts.size() &&
+               (steps.empty() || steps.size() == starts.size()),
            "starts, ends, axes and steps differ in length");
   axes = n.axes(*axes, rank);
   for (auto [i, axis] : llvm::enumerate(*axes)) {
@@ -81,7 +82,9 @@ Results slice(Node &n, Dims starts, Dims ends, std::optional<SmallVector<int64_t
     strides[axis] = step;
   }
   RankedTensorType type = tensorType(out, elementOf(x));
-  auto isTrivial = [](ArrayRef<DimExpr> list, int64_t v) { return llvm::all_of(list, [&](const DimExpr &d) { return d == DimExpr(v); }); };
+  auto isTrivial = [](ArrayRef<DimExpr> list, int64_t v) {
+    return llvm::all_of(list, [&](const DimExpr &d) { return d == DimExpr(v); });
+  };
   if (type == x.getType() && isTrivial(first, 0) && isTrivial(strides, 1))
     return {x};
   return {n.makeAs<SliceOp>(type, x, DimsAttr::get(n.context(), first), DimsAttr::get(n.context(), strides))};
@@ -99,7 +102,8 @@ Results sliceByInputs(Node &n) {
   };
   if (!n.optional(3))
     return along(n, std::nullopt);
-  return withAxes(n, n[3], n.rank(n[0]), [&](Node &n, ArrayRef<int64_t> axes) { return along(n, SmallVector<int64_t>(axes)); });
+  return withAxes(n, n[3], n.rank(n[0]),
+                  [&](Node &n, ArrayRef<int64_t> axes) { return along(n, SmallVector<int64_t>(axes)); });
 }
 
 Results pad(Node &n, ArrayRef<DimExpr> low, ArrayRef<DimExpr> high, Value value) {
@@ -109,7 +113,8 @@ Results pad(Node &n, ArrayRef<DimExpr> low, ArrayRef<DimExpr> high, Value value)
   n.expect(low.size() == in.size() && high.size() == in.size(), "pads must have two entries a dim");
   for (size_t i = 0; i < in.size(); ++i) {
     out.push_back(in[i] + low[i] + high[i]);
-    n.expect(!out.back().isConstant() || *out.back().constant() >= 0, "dim " + Twine(i) + " is cropped to a negative size");
+    n.expect(!out.back().isConstant() || *out.back().constant() >= 0,
+             "dim " + Twine(i) + " is cropped to a negative size");
   }
   if (llvm::all_of(low, [](const DimExpr &d) { return d == DimExpr(0); }) && out == in)
     return {x};
@@ -149,7 +154,8 @@ Results padByInputs(Node &n) {
 
 Results reverseSequence(Node &n) {
   int64_t rank = n.rank(n[0]);
-  return {n.make<ReverseSequenceOp>(n[0], n[1], n.axis(n.integer("time_axis", 0), rank), n.axis(n.integer("batch_axis", 1), rank))};
+  return {n.make<ReverseSequenceOp>(n[0], n[1], n.axis(n.integer("time_axis", 0), rank),
+                                    n.axis(n.integer("batch_axis", 1), rank))};
 }
 
 } // namespace

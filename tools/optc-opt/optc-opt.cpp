@@ -9,6 +9,7 @@
 
 #include "frontend/Importer.h"
 #include "ir/Dialect.h"
+#include "passes/Pipelines.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -59,10 +60,12 @@ static int runOnModel(llvm::StringRef input, llvm::StringRef output, const Diale
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   DialectRegistry registry;
-  registry.insert<optc::OptcDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, scf::SCFDialect,
-                  vector::VectorDialect>();
+  registry.insert<optc::OptcDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect,
+                  scf::SCFDialect, vector::VectorDialect>();
   registerTransformsPasses();
-  auto [input, output] = registerAndParseCLIOptions(argc, argv, "optc-opt: runs passes on optc IR\n", registry);
+  optc::registerPasses();
+  auto [input, output] =
+      registerAndParseCLIOptions(argc, argv, "optc-opt: runs passes on optc IR\n", registry);
   if (llvm::StringRef(input).ends_with(".onnx") || llvm::StringRef(input).ends_with(".onnxtxt"))
     return runOnModel(input, output, registry);
   return asMainReturnCode(MlirOptMain(argc, argv, input, output, registry));

@@ -1,0 +1,476 @@
+//===- Contraction.cpp - Generator of matrix products and convolutions ----===//
+//
+// One tile of registers serves both: h rows by a few vectors of columns, accumulators carried through
+// the loop over k (and over the taps of a convolution).
+//
+//   for tile in [begin, end)                      tile -> (batch, block of columns, block of rows)
+//     for each tile of registers in the block     h rows, panels * 16 columns
+//       acc = 0
+//       for tap, for k   acc[r][v] += a[r][k] * panel[k][v]
+//       y = epilogue(acc)
+//
+// A row of the left operand is a pointer: into the matrix, or for a convolution the pixel under a tap
+// (a row of zeros outside the image). Panels are 16 columns wide on every level, so packed
+// weights are shared between them. Source: Georganas et al., "Harnessing Deep Learning via a Single Building
+// Block" (batch-reduce GEMM).
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Generators.h"
+#include "codegen/cpu/TensorEmitter.h"
+#include "codegen/kernel/Contraction.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include <set>
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+using Values = SmallVector<Value>;
+
+class ContractionEmitter {
+public:
+  ContractionEmitter(KernelFunction &f, const ContractionKernel &c)
+      : f(f), c(c), emitter(f), lanes(std::min<int64_t>(f.target.lanes(4), kPanel)), vectorsPerPanel(kPanel / lanes) {
+    yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
+    f32 = f.b.getF32Type();
+  }
+  LogicalResult run();
+
+private:
+  /// Rows of a tile of registers: accumulators, a row's element and a step's panel vectors fit.
+  int64_t tileRows(int64_t panels) const {
+    int64_t vectors = panels * vectorsPerPanel;
+    return std::clamp<int64_t>((int64_t(f.target.vectorRegisters) - vectors - 1) / vectors, 1, kMaxTileRows);
+  }
+  void rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd);
+  void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
+  Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
+  Values sumOverK(Values acc, const Values &rows, Value base, int64_t panels, int64_t height);
+  void step(Values &acc, const Values &rows, Value base, Value k, int64_t offset, int64_t panels, int64_t height);
+  void storePointers(Value batch, Value row, int64_t height);
+  void gather(Value batch, Value row, int64_t height);
+  void forEachTap(Value batch, Value row, llvm::function_ref<void(Value tap, Value inside, Value offset)> visit);
+  void pack(Value batch, Value panel, int64_t panels);
+  void epilogue(const Values &acc, Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
+  void emitRow(llvm::function_ref<Value(int64_t vector)> product, Value batch, Value panel, int64_t panels, bool partial, Value row);
+  bool isHeavy();
+
+  Value scratchAt(const DimExpr &bytes) { return f.pointerTo(f.scratch, f.size(bytes), f.b.getI8Type()); }
+  Value packedBase() { return f.scratch; }
+  Value gatherBase() { return scratchAt(c.packedBytes()); }
+  Value pointerBase() { return scratchAt(c.packedBytes() + c.gatherBytes()); }
+  Value zeroBase() { return scratchAt(c.packedBytes() + c.gatherBytes() + c.pointerBytes()); }
+  Value sumBase() { return scratchAt(c.packedBytes() + c.gatherBytes() + c.pointerBytes() + c.zeroBytes()); }
+
+  KernelFunction &f;
+  const ContractionKernel &c;
+  TensorEmitter emitter;
+  int64_t lanes, vectorsPerPanel;
+  YieldOp yield;
+  Type f32;
+};
+
+/// Loads, exponentials and the like are emitted once in a loop over the rows rather than for each row.
+bool ContractionEmitter::isHeavy() {
+  bool heavy = false;
+  f.kernel.getBody().walk([&](Operation *op) {
+    heavy |= isa<ExpOp, LogOp, ErfOp, TanhOp, SigmoidOp, SiluOp, GeluOp, SoftplusOp, SinOp, CosOp, PowOp, Log1pOp, Expm1Op>(op);
+  });
+  return heavy;
+}
+
+LogicalResult ContractionEmitter::run() {
+  Value rows = f.size(c.m), rowBlocks = f.size(c.rowBlocks()), columnBlocks = f.size(c.columnBlocks());
+  if (c.isConv && !c.gatherRows) {
+    // The row of zeros that taps outside the image read.
+    Value zero = buildConstant(f.b, f.loc, f32, 0);
+    f.loop(f.index(0), f.size(c.k), f.index(1), {}, [&](Value i, ValueRange) {
+      f.store(zero, f.pointerTo(zeroBase(), i, f32), f32);
+      return Values{};
+    });
+  }
+  f.loop(f.begin, f.end, f.index(1), {}, [&](Value t, ValueRange) {
+    Value rowBlock = f.modulo(t, rowBlocks), rest = f.divide(t, rowBlocks);
+    Value columnBlock = f.modulo(rest, columnBlocks), batch = f.divide(rest, columnBlocks);
+    // Rows are dealt out evenly over the blocks.
+    Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
+    Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
+    Value panel = f.mul(columnBlock, f.index(c.panelsPerTile));
+    if (!c.packed)
+      pack(batch, panel, c.panelsPerTile);
+
+    auto columns = c.n.constant();
+    if (!columns) {
+      // Any number of columns may be left: one panel at a time, each partial.
+      f.loop(panel, f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels())), f.index(1), {}, [&](Value p, ValueRange) {
+        rowLoop(batch, p, 1, true, rowBegin, rowEnd);
+        return Values{};
+      });
+      return Values{};
+    }
+    // Widest group of panels whose vectors leave room for several rows.
+    int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16 * 2 / 2, 1, c.panelsPerTile);
+    if (c.panelsPerTile > 2)
+      widest = std::min<int64_t>(c.panelsPerTile, std::max<int64_t>(1, 8 / vectorsPerPanel));
+    int64_t panels = (*columns + kPanel - 1) / kPanel, blockColumns = kPanel * c.panelsPerTile;
+    int64_t whole = *columns / blockColumns; // blocks of whole panels
+    bool hasLast = *columns % blockColumns != 0;
+    auto wholeBlock = [&] {
+      for (int64_t p = 0; p < c.panelsPerTile; p += widest)
+        rowLoop(batch, f.add(panel, f.index(p)), std::min(widest, c.panelsPerTile - p), false, rowBegin, rowEnd);
+    };
+    auto lastBlock = [&] {
+      int64_t first = whole * c.panelsPerTile;
+      for (int64_t p = first; p < panels;) {
+        int64_t group = std::min(widest, panels - p);
+        bool partial = (p + group) * kPanel > *columns;
+        rowLoop(batch, f.index(p), group, partial, rowBegin, rowEnd);
+        p += group;
+      }
+    };
+    if (whole == 0) {
+      lastBlock();
+    } else if (!hasLast) {
+      wholeBlock();
+    } else {
+      auto op = f.b.create<scf::IfOp>(f.loc, f.less(columnBlock, f.index(whole)), /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(f.b);
+      f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+      {
+        TensorEmitter::Scope scope(emitter);
+        wholeBlock();
+      }
+      f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+      TensorEmitter::Scope scope(emitter);
+      lastBlock();
+    }
+    return Values{};
+  });
+  f.finish();
+  return success();
+}
+
+/// The heights that dividing `rows` evenly over tiles of at most `limit` rows gives.
+static std::set<int64_t> heightsOf(int64_t rows, int64_t limit) {
+  if (rows == 0)
+    return {};
+  int64_t tiles = (rows + limit - 1) / limit;
+  return {rows / tiles, (rows + tiles - 1) / tiles};
+}
+
+void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd) {
+  int64_t limit = tileRows(panels);
+  Value count = f.sub(rowEnd, rowBegin);
+  auto rows = c.m.constant();
+  if (rows) {
+    int64_t blocks = *c.rowBlocks().constant();
+    std::set<int64_t> heights;
+    for (int64_t size : {*rows / blocks, (*rows + blocks - 1) / blocks})
+      heights.merge(heightsOf(size, limit));
+    if (heights.empty())
+      return;
+    Value tiles = f.divide(f.add(count, f.index(limit - 1)), f.index(limit));
+    f.loop(f.index(0), tiles, f.index(1), {}, [&](Value i, ValueRange) {
+      TensorEmitter::Scope scope(emitter);
+      Value from = f.add(rowBegin, f.divide(f.mul(count, i), tiles));
+      Value to = f.add(rowBegin, f.divide(f.mul(count, f.add(i, f.index(1))), tiles));
+      Value height = f.sub(to, from);
+      size_t left = heights.size();
+      for (int64_t h : heights) {
+        if (--left == 0 && heights.size() == 1) {
+          tile(batch, panel, panels, partial, from, h);
+          break;
+        }
+        Value isThis = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, height, f.index(h));
+        f.when(isThis, [&] {
+          TensorEmitter::Scope inner(emitter);
+          tile(batch, panel, panels, partial, from, h);
+        });
+      }
+      return Values{};
+    });
+    return;
+  }
+  // Unknown rows: full tiles, then halves of what is left.
+  Value at = rowBegin;
+  for (int64_t h = limit; h >= 1; h = h == limit ? int64_t(llvm::bit_floor(uint64_t(limit - 1))) : h / 2) {
+    Value tiles = f.divide(f.sub(rowEnd, at), f.index(h));
+    Value next = f.add(at, f.mul(tiles, f.index(h)));
+    f.loop(at, next, f.index(h), {}, [&](Value row, ValueRange) {
+      TensorEmitter::Scope scope(emitter);
+      tile(batch, panel, panels, partial, row, h);
+      return Values{};
+    });
+    at = next;
+    if (h == 1)
+      break;
+  }
+}
+
+void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height) {
+  Values rows;
+  Value k = f.size(c.k);
+  if (!c.isConv) {
+    Value base = f.mul(f.add(c.batched ? f.mul(batch, f.size(c.m)) : f.index(0), row), k);
+    for (int64_t r = 0; r < height; ++r)
+      rows.push_back(f.pointerTo(f.input(c.lhs.getArgNumber()), f.add(base, f.mul(k, f.index(r))), f32));
+  } else if (c.gatherRows) {
+    gather(batch, row, height);
+    for (int64_t r = 0; r < height; ++r)
+      rows.push_back(f.pointerTo(gatherBase(), f.mul(k, f.index(r)), f32));
+  } else {
+    storePointers(batch, row, height);
+  }
+  Value panelBytes = f.mul(f.mul(k, f.index(c.totalTaps())), f.index(kPanel));
+  Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
+                        : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
+  epilogue(product(rows, base, panels, height), batch, panel, panels, partial, row, height);
+}
+
+/// acc[r * vectors + v] over all taps and k.
+Values ContractionEmitter::product(const Values &rows, Value base, int64_t panels, int64_t height) {
+  int64_t vectors = panels * vectorsPerPanel;
+  Values acc(height * vectors, buildConstant(f.b, f.loc, withLanes(f32, lanes), 0));
+  if (!rows.empty())
+    return sumOverK(acc, rows, base, panels, height);
+  Type pointer = LLVM::LLVMPointerType::get(f.b.getContext());
+  return f.loop(f.index(0), f.index(c.taps), f.index(1), acc, [&](Value tap, ValueRange carried) {
+    Values pixels;
+    Value table = f.pointerTo(pointerBase(), f.mul(tap, f.index(height)), f.b.getI64Type());
+    for (int64_t r = 0; r < height; ++r)
+      pixels.push_back(f.b.create<LLVM::LoadOp>(f.loc, pointer, f.pointerTo(table, f.index(r), f.b.getI64Type()), 8));
+    Value tapBase = f.pointerTo(base, f.mul(f.mul(tap, f.size(c.k)), f.index(kPanel)), f32);
+    return sumOverK(Values(carried), pixels, tapBase, panels, height);
+  });
+}
+
+Values ContractionEmitter::sumOverK(Values acc, const Values &rows, Value base, int64_t panels, int64_t height) {
+  constexpr int64_t kUnroll = 4;
+  auto constant = c.k.constant();
+  Value size = f.size(c.k), main = constant ? f.index(*constant / kUnroll * kUnroll) : f.mul(f.divide(size, f.index(kUnroll)), f.index(kUnroll));
+  if (!constant || *constant >= kUnroll)
+    acc = f.loop(f.index(0), main, f.index(kUnroll), acc, [&](Value k, ValueRange carried) {
+      Values next(carried);
+      for (int64_t u = 0; u < kUnroll; ++u)
+        step(next, rows, base, k, u, panels, height);
+      return next;
+    });
+  if (constant) {
+    for (int64_t u = *constant / kUnroll * kUnroll; u < *constant; ++u)
+      step(acc, rows, base, f.index(0), u, panels, height);
+    return acc;
+  }
+  return f.loop(main, size, f.index(1), acc, [&](Value k, ValueRange carried) {
+    Values next(carried);
+    step(next, rows, base, k, 0, panels, height);
+    return next;
+  });
+}
+
+/// One k: acc[r][v] += a[r][k + offset] * panel[k + offset][v].
+void ContractionEmitter::step(Values &acc, const Values &rows, Value base, Value k, int64_t offset, int64_t panels, int64_t height) {
+  int64_t vectors = panels * vectorsPerPanel;
+  Value total = f.mul(f.size(c.k), f.index(c.totalTaps()));
+  Value at = f.pointerTo(base, f.mul(k, f.index(kPanel)), f32);
+  Values column;
+  for (int64_t p = 0; p < panels; ++p) {
+    Value panel = f.pointerTo(at, f.mul(total, f.index(kPanel * p)), f32);
+    for (int64_t v = 0; v < vectorsPerPanel; ++v)
+      column.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v * lanes), f32), f32, lanes));
+  }
+  for (int64_t r = 0; r < height; ++r) {
+    Value x = f.load(f.pointerTo(f.pointerTo(rows[r], k, f32), f.index(offset), f32), f32, 1);
+    Value a = f.splat(x, lanes);
+    for (int64_t v = 0; v < vectors; ++v)
+      acc[r * vectors + v] = f.b.create<vector::FMAOp>(f.loc, a, column[v], acc[r * vectors + v]);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Convolution: pixels under the taps
+//===----------------------------------------------------------------------===//
+
+/// Visits the taps of output pixel `row` (flattened over the spatial dims): whether the tap is inside the image and
+/// the offset in elements of its pixel.
+void ContractionEmitter::forEachTap(Value batch, Value row, llvm::function_ref<void(Value, Value, Value)> visit) {
+  auto conv = cast<ConvOp>(c.root);
+  Dims x = dimsOf(conv.getX()), y = dimsOf(conv.getY()), w = dimsOf(conv.getW());
+  size_t spatial = x.size() - 2;
+  Values start(spatial);
+  Value rest = row;
+  for (size_t d = spatial; d-- > 0;) {
+    Value size = f.size(y[d + 1]);
+    Value o = d == 0 ? rest : f.modulo(rest, size);
+    rest = d == 0 ? rest : f.divide(rest, size);
+    start[d] = f.sub(f.mul(o, f.index(conv.getStrides()[d])), f.index(conv.getPadsLow()[d]));
+  }
+  // Nest over the kernel's dims; `inside` and `offset` are complete for the dims so far.
+  std::function<void(size_t, Value, Value, Value)> nest = [&](size_t d, Value tap, Value inside, Value offset) {
+    if (d == spatial)
+      return visit(tap, inside, f.mul(offset, f.size(x.back())));
+    Value size = f.size(x[d + 1]), kernel = f.size(w[d]);
+    auto one = [&](Value k) {
+      Value i = f.add(start[d], f.mul(k, f.index(conv.getDilations()[d])));
+      Value ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, i, size);
+      ok = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, ok)) : ok;
+      nest(d + 1, f.add(f.mul(tap, kernel), k), ok, f.add(f.mul(offset, size), i));
+    };
+    if (*w[d].constant() == 1)
+      return one(f.index(0));
+    f.loop(f.index(0), kernel, f.index(1), {}, [&](Value k, ValueRange) {
+      one(k);
+      return Values{};
+    });
+  };
+  nest(0, f.index(0), {}, batch);
+}
+
+/// pointers[tap][r] = the pixel of row + r under the tap.
+void ContractionEmitter::storePointers(Value batch, Value row, int64_t height) {
+  Value x = f.input(c.lhs.getArgNumber());
+  for (int64_t r = 0; r < height; ++r)
+    forEachTap(batch, f.add(row, f.index(r)), [&](Value tap, Value inside, Value offset) {
+      Value pixel = f.b.create<arith::SelectOp>(f.loc, inside, f.pointerTo(x, offset, f32), zeroBase());
+      Value slot = f.pointerTo(pointerBase(), f.add(f.mul(tap, f.index(height)), f.index(r)), f.b.getI64Type());
+      f.b.create<LLVM::StoreOp>(f.loc, pixel, slot, 8);
+    });
+}
+
+/// rows[r][tap * channels + c], zeros outside the image.
+void ContractionEmitter::gather(Value batch, Value row, int64_t height) {
+  Value x = f.input(c.lhs.getArgNumber());
+  int64_t channels = *dimsOf(cast<ConvOp>(c.root).getX()).back().constant();
+  Value zero = buildConstant(f.b, f.loc, f32, 0);
+  f.loop(f.index(0), f.index(height), f.index(1), {}, [&](Value r, ValueRange) {
+    Value target = f.pointerTo(gatherBase(), f.mul(f.size(c.k), r), f32);
+    forEachTap(batch, f.add(row, r), [&](Value tap, Value inside, Value offset) {
+      for (int64_t channel = 0; channel < channels; ++channel) {
+        Value value = f.branch(
+            inside, f32, [&] { return f.load(f.pointerTo(x, f.add(offset, f.index(channel)), f32), f32, 1); }, [&] { return zero; });
+        f.store(value, f.pointerTo(target, f.add(f.mul(tap, f.index(channels)), f.index(channel)), f32), f32);
+      }
+    });
+    return Values{};
+  });
+}
+
+/// Panels of an activation into scratch: packed[p][k][j] = rhs[k][(panel + p) * 16 + j], zeros beyond its columns.
+void ContractionEmitter::pack(Value batch, Value panel, int64_t panels) {
+  Value k = f.size(c.k), n = f.size(c.n), source = f.input(c.rhs.getArgNumber());
+  Value base = c.rhsBatched ? f.mul(f.mul(batch, k), n) : f.index(0);
+  Value zero = buildConstant(f.b, f.loc, f32, 0), zeros = f.splat(zero, lanes);
+  f.loop(f.index(0), f.index(panels), f.index(1), {}, [&](Value p, ValueRange) {
+    Value first = f.mul(f.add(panel, p), f.index(kPanel));
+    Value target = f.pointerTo(packedBase(), f.mul(f.mul(p, k), f.index(kPanel)), f32);
+    auto element = [&](Value i, Value j) { // row i of k, column first + j
+      Value column = f.add(first, j);
+      Value offset = c.rhsTransposed ? f.add(f.mul(column, k), i) : f.add(f.mul(i, n), column);
+      return f.branch(
+          f.less(column, n), f32, [&] { return f.load(f.pointerTo(source, f.add(base, offset), f32), f32, 1); }, [&] { return zero; });
+    };
+    Value full = f.less(f.add(first, f.index(kPanel - 1)), n);
+    auto op = f.b.create<scf::IfOp>(f.loc, full, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+    f.loop(f.index(0), k, f.index(1), {}, [&](Value i, ValueRange) {
+      Value to = f.pointerTo(target, f.mul(i, f.index(kPanel)), f32);
+      for (int64_t j = 0; j < kPanel; j += lanes) {
+        Value v;
+        if (c.rhsTransposed) {
+          v = zeros;
+          for (int64_t lane = 0; lane < lanes; ++lane) {
+            Value offset = f.add(base, f.add(f.mul(f.add(first, f.index(j + lane)), k), i));
+            v = f.b.create<vector::InsertOp>(f.loc, f.load(f.pointerTo(source, offset, f32), f32, 1), v, lane);
+          }
+        } else {
+          Value offset = f.add(base, f.add(f.mul(i, n), f.add(first, f.index(j))));
+          v = f.load(f.pointerTo(source, offset, f32), f32, lanes);
+        }
+        f.store(v, f.pointerTo(to, f.index(j), f32), f32);
+      }
+      return Values{};
+    });
+    f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+    f.loop(f.index(0), k, f.index(1), {}, [&](Value i, ValueRange) {
+      Value to = f.pointerTo(target, f.mul(i, f.index(kPanel)), f32);
+      f.loop(f.index(0), f.index(kPanel), f.index(1), {}, [&](Value j, ValueRange) {
+        f.store(element(i, j), f.pointerTo(to, j, f32), f32);
+        return Values{};
+      });
+      return Values{};
+    });
+    return Values{};
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Epilogue
+//===----------------------------------------------------------------------===//
+
+void ContractionEmitter::epilogue(const Values &acc, Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height) {
+  int64_t vectors = panels * vectorsPerPanel;
+  if (!isHeavy()) {
+    for (int64_t r = 0; r < height; ++r) {
+      TensorEmitter::Scope scope(emitter);
+      emitRow([&](int64_t v) { return acc[r * vectors + v]; }, batch, panel, panels, partial, f.add(row, f.index(r)));
+    }
+    return;
+  }
+  // The sums go through scratch, which stays in L1, so that the function's code is there once.
+  for (int64_t r = 0; r < height; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      f.store(acc[r * vectors + v], f.pointerTo(sumBase(), f.index((r * vectors + v) * lanes), f32), f32);
+  f.loop(f.index(0), f.index(height), f.index(1), {}, [&](Value r, ValueRange) {
+    TensorEmitter::Scope scope(emitter);
+    Value sums = f.pointerTo(sumBase(), f.mul(r, f.index(vectors * lanes)), f32);
+    emitRow([&](int64_t v) { return f.load(f.pointerTo(sums, f.index(v * lanes), f32), f32, lanes); }, batch, panel, panels, partial,
+            f.add(row, r));
+    return Values{};
+  });
+}
+
+/// Stores one row of the results, a vector at a time.
+void ContractionEmitter::emitRow(llvm::function_ref<Value(int64_t)> product, Value batch, Value panel, int64_t panels, bool partial,
+                                 Value row) {
+  int64_t vectors = panels * vectorsPerPanel;
+  Value columns = f.size(c.n);
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value column = f.add(f.mul(panel, f.index(kPanel)), f.index(v * lanes));
+    Value mask;
+    bool mayExceed = partial && v >= vectors - vectorsPerPanel;
+    if (mayExceed) {
+      // Lanes below n - column.
+      SmallVector<int64_t> steps;
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        steps.push_back(lane);
+      auto type = VectorType::get({lanes}, f.b.getI64Type());
+      Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
+      mask = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(f.sub(columns, column), lanes));
+    }
+    LaneIndices index;
+    if (c.batched)
+      index.push_back({batch, 0});
+    index.push_back({row, 0});
+    index.push_back({column, 1});
+    Value sum = product(v);
+    emitter.define(c.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
+    Values results;
+    for (Value result : yield.getValues())
+      results.push_back(emitter.at(result, index, lanes, mask));
+    for (auto [i, result] : llvm::enumerate(yield.getValues())) {
+      auto offset = emitter.offsetOf(tensorOf(result), index);
+      f.store(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
+    }
+  }
+}
+
+} // namespace
+
+LogicalResult optc::generateContraction(KernelFunction &f) {
+  auto c = readContraction(f.kernel);
+  if (!c)
+    return f.kernel.emitError("not in the canonical form of a contraction");
+  return ContractionEmitter(f, *c).run();
+}
