@@ -27,7 +27,9 @@ struct Tensors {
   int64_t n[1] = {3}, four[1] = {4};
   optc_tensor in = optc_tensor_of(x, OPTC_F32, 1, n);
   optc_tensor out[3] = {optc_tensor_of(y, OPTC_F32, 1, n), optc_tensor_of(z, OPTC_F32, 1, four), {}};
-  optc_status run(optc_model *model, optc_session *session = nullptr) { return optc_run(model, session, &in, 1, out, 3); }
+  optc_status run(optc_model *model, optc_session *session = nullptr) {
+    return optc_run(model, session, &in, 1, out, 3);
+  }
   ~Tensors() { optc_tensor_release(&out[2]); }
 };
 
@@ -72,18 +74,23 @@ TEST(Api, BadArguments) {
     return std::string(status.message);
   };
   int64_t two[] = {2, 2}, negative[] = {-1}, huge[] = {int64_t(1) << 40, int64_t(1) << 40}, strides[] = {2};
-  EXPECT_EQ(message([&](Tensors &t) { t.in = optc_tensor_of(t.x, OPTC_I32, 1, t.n); }), "input 'x': has type i32, expected f32");
+  EXPECT_EQ(message([&](Tensors &t) { t.in = optc_tensor_of(t.x, OPTC_I32, 1, t.n); }),
+            "input 'x': has type i32, expected f32");
   EXPECT_EQ(message([&](Tensors &t) { t.in.dtype.bits = 7; }), "input 'x': has type none, expected f32");
-  EXPECT_EQ(message([&](Tensors &t) { t.in = optc_tensor_of(t.x, OPTC_F32, 2, two); }), "input 'x': has rank 2, expected 1");
+  EXPECT_EQ(message([&](Tensors &t) { t.in = optc_tensor_of(t.x, OPTC_F32, 2, two); }),
+            "input 'x': has rank 2, expected 1");
   EXPECT_EQ(message([&](Tensors &t) { t.in.shape = negative; }), "input 'x': its shape is not valid");
-  EXPECT_EQ(message([&](Tensors &t) { t.in = optc_tensor_of(t.x, OPTC_F32, 2, huge); }), "input 'x': its shape is not valid");
+  EXPECT_EQ(message([&](Tensors &t) { t.in = optc_tensor_of(t.x, OPTC_F32, 2, huge); }),
+            "input 'x': its shape is not valid");
   EXPECT_EQ(message([&](Tensors &t) { t.in.ndim = -1; }), "input 'x': its rank or shape is not valid");
   EXPECT_EQ(message([&](Tensors &t) { t.in.shape = nullptr; }), "input 'x': its rank or shape is not valid");
   EXPECT_EQ(message([&](Tensors &t) { t.in.strides = strides; }), "input 'x': is not dense");
   EXPECT_EQ(message([&](Tensors &t) { t.in.device.type = 2; }), "input 'x': is not in CPU memory");
   EXPECT_EQ(message([&](Tensors &t) { t.in.data = nullptr; }), "input 'x': has no memory");
-  EXPECT_EQ(message([&](Tensors &t) { t.out[0].shape = t.four; }), "output 'y' has shape [3], the memory given is for [4]");
-  EXPECT_EQ(message([&](Tensors &t) { t.out[0].shape = two; }), "output 'y': the memory given is for shape [2], the result has 12 bytes");
+  EXPECT_EQ(message([&](Tensors &t) { t.out[0].shape = t.four; }),
+            "output 'y' has shape [3], the memory given is for [4]");
+  EXPECT_EQ(message([&](Tensors &t) { t.out[0].shape = two; }),
+            "output 'y': the memory given is for shape [2], the result has 12 bytes");
   EXPECT_EQ(message([&](Tensors &t) { t.out[1] = optc_tensor_of(t.z, OPTC_I32, 1, t.four); }),
             "output 'z': has memory for type i32, the result is f32");
   Tensors t;
@@ -151,7 +158,8 @@ TEST(Api, CppHeader) {
 
 /// A file of the test's own, damaged as it likes.
 struct Copy {
-  std::string path = (std::filesystem::temp_directory_path() / ("optc-api-" + std::to_string(getpid()) + ".so")).string();
+  std::string path =
+      (std::filesystem::temp_directory_path() / ("optc-api-" + std::to_string(getpid()) + ".so")).string();
   std::string bytes;
   explicit Copy(const char *model = "/plain.so") {
     std::stringstream text;
@@ -190,7 +198,8 @@ TEST(Loader, DamagedFiles) {
   }
   c = Copy();
   c.bytes[c.bytes.size() - 16] = 99;
-  EXPECT_EQ(c.open(OPTC_BAD_ARTEFACT), ": was made for version 99 of the artefact format, this runtime has 1");
+  EXPECT_EQ(c.open(OPTC_BAD_ARTEFACT),
+            ": was made for version 99 of the artefact format, this runtime has 1");
   EXPECT_EQ(Copy("/foreign.so").open(OPTC_UNAVAILABLE).substr(0, 8), ": needs ");
 }
 

@@ -1,7 +1,7 @@
 //===- MakeModel.cpp - A compiled model without a compiler ----------------===//
 //
-// An artefact whose plan is written by hand and whose kernels are C++ functions, so that the loader, the C ABI
-// and optc-run are tested without what makes plans and code:
+// An artefact whose plan is written by hand and whose kernels are C++ functions, so that the loader, the C
+// ABI and optc-run are tested without what makes plans and code:
 //
 //   make_model source MODEL > model.cpp           then the build compiles it to a shared object
 //   make_model package model-code.so model.so     appends weights and trailer
@@ -42,7 +42,8 @@ static Plan makePlan(const std::string &model) {
   unique.name = "unique";
   unique.attributes.set("sorted", int64_t(1));
   unique.definitions.push_back({0, 0, k});
-  auto u = f.output(DType::f32, {k}), first = f.dynamic(DType::i64, {k}), inverse = f.dynamic(DType::i64, {n}), counts = f.dynamic(DType::i64, {k});
+  auto u = f.output(DType::f32, {k}), first = f.dynamic(DType::i64, {k}),
+       inverse = f.dynamic(DType::i64, {n}), counts = f.dynamic(DType::i64, {k});
   f.frame.steps.back().outputs = {u, first, inverse, counts};
   Plan plan;
   plan.frames = {f.take()};
