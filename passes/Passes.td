@@ -1,5 +1,9 @@
 //===- Passes.td - The catalogue of passes ---------------------*- tablegen -*-===//
-#ifndef ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
+#ifndef OPTC_PASSES_PASSES_TD
+#define OPTC_PASSES_PASSES_TD
+include "mlir/Pass/PassBase.td"
+
+def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let summary = "Convolutions and what is around them in channels-last";
   let description = [{
     before:  %y = optc.conv %x, %w {layout = "nchw"}

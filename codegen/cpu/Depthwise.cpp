@@ -15,7 +15,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
-#include "codegen/cpu/TensorEmitter.h"
+#include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/TensorEmitter.h"
 
 using namespace mlir;
 using namespace optc;
@@ -26,8 +27,8 @@ using Values = SmallVector<Value>;
 
 class DepthwiseEmitter {
 public:
-  DepthwiseEmitter(KernelFunction &f, ConvOp conv, ReshapeOp flat)
-      : f(f), conv(conv), product(flat.getY()), emitter(f), lanes(f.target.lanes(4)) {
+  DepthwiseEmitter(KernelFunction &f, ConvOp conv)
+      : f(f), conv(conv), product(flatProduct(conv)), emitter(f), lanes(f.target.lanes(4)) {
     yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
     f32 = f.b.getF32Type();
     Dims x = dimsOf(conv.getX()), y = dimsOf(conv.getY()), w = dimsOf(conv.getW());
@@ -187,6 +188,7 @@ private:
 LogicalResult optc::generateDepthwise(KernelFunction &f) {
   for (Operation &op : f.kernel.getBody().front())
     if (auto conv = dyn_cast<ConvOp>(op))
-      return DepthwiseEmitter(f, conv, cast<ReshapeOp>(*conv->user_begin())).run();
+      if (flatProduct(conv))
+        return DepthwiseEmitter(f, conv).run();
   return f.kernel.emitError("holds no convolution");
 }

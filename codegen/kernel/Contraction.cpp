@@ -38,16 +38,21 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   return c.lhs && c.rhs;
 }
 
+Value optc::flatProduct(ConvOp conv) {
+  if (tensorOf(conv.getY()).getRank() == 3)
+    return conv.getY();
+  if (!conv->hasOneUse())
+    return {};
+  auto flat = dyn_cast<ReshapeOp>(*conv->user_begin());
+  return flat && tensorOf(flat.getY()).getRank() == 3 ? flat.getY() : Value();
+}
+
 static bool readConv(ConvOp op, ContractionKernel &c) {
-  // conv -> reshape [N, pixels, O]
-  if (!op->hasOneUse())
-    return false;
-  auto flat = dyn_cast<ReshapeOp>(*op->user_begin());
-  if (!flat || op.getLayout() != "nhwc" || op.getGroups() != 1)
+  c.product = flatProduct(op);
+  if (!c.product || op.getLayout() != "nhwc" || op.getGroups() != 1)
     return false;
   c.root = op;
   c.isConv = c.batched = c.packed = true;
-  c.product = flat.getY();
   c.lhs = dyn_cast<BlockArgument>(op.getX());
   c.rhs = panelsOf(op.getW());
   Dims out = dimsOf(c.product), w = dimsOf(op.getW());
