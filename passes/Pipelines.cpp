@@ -12,6 +12,13 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Exporters leave identities, duplicates and dead shape arithmetic.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  // Formulas become the ops that they stand for: cheaper bodies, better numerics. Powers first, whose squares and roots
+  // the others look for.
+  passes.addNestedPass<func::FuncOp>(createSimplifyPowers());
+  passes.addNestedPass<func::FuncOp>(createRecognizeActivations());
+  passes.addNestedPass<func::FuncOp>(createRecognizeGelu());
+  passes.addNestedPass<func::FuncOp>(createRecognizeSoftmax());
+  passes.addNestedPass<func::FuncOp>(createRecognizeNormalize());
   // Reductions take what is around them: a row is read from memory once.
   passes.addNestedPass<func::FuncOp>(createFormRowKernels());
   // What can be a kernel becomes one; the rest stays for library steps.
