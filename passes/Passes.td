@@ -48,6 +48,34 @@ def RecognizeNormalize : Pass<"recognize-normalize", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
+  let summary = "Convolutions and what is around them in channels-last";
+  let description = [{
+    before:  %y = optc.conv %x, %w {layout = "nchw"}
+    after:   %a = optc.transpose %x [0, 2, 3, 1];  %b = optc.conv %a, %v {layout = "nhwc"};  %y = optc.transpose %b [0, 3, 1, 2]
+    Transposes remain only where the layouts meet.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def NormalizeContractions : Pass<"normalize-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Matrix products and 1x1 convolutions as [b,m,k] x [b,k,n]";
+  let description = [{
+    before:  %y = optc.contract %x, %w {lhs_contract = [2], rhs_contract = [0]} : 1x128x768, 768x3072
+    after:   %a = optc.reshape %x : 128x768;  %b = optc.contract %a, %w;  %y = optc.reshape %b : 1x128x3072
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def FormContractions : Pass<"form-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Kernels around matrix products and convolutions, with packed weights and epilogues";
+  let description = [{
+    before:  %1 = optc.contract %x, %w;  %2 = optc.add %1, %bias
+    after:   %p = optc.transpose (pack of %w);  %2 = optc.kernel "matmul" (%x, %p, %bias) { ... }
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def FormRowKernels : Pass<"form-row-kernels", "::mlir::func::FuncOp"> {
   let summary = "Fuses reductions along a dim and the elementwise ops around them";
   let description = [{
@@ -58,22 +86,22 @@ def FormRowKernels : Pass<"form-row-kernels", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
-def CollapseDims : Pass<"collapse-dims", "::mlir::func::FuncOp"> {
-  let summary = "Merges neighbouring dims that every op of a kernel treats alike, and drops dims of size 1";
-  let description = [{
-    before:  optc.kernel "loops" (%x, %b) : (tensor<1x64x56x56xf32>, tensor<64x1x1xf32>)
-    after:   optc.kernel "loops" (reshape %x, reshape %b) : (tensor<64x3136xf32>, tensor<64x1xf32>)
-    Fewer, longer loops; the reshapes outside are views.
-  }];
-  let dependentDialects = ["::optc::OptcDialect"];
-}
-
 def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
   let summary = "Fuses ops into optc.kernel regions";
   let description = [{
     before:  %1 = optc.add %x, %y;  %2 = optc.exp %1
     after:   %2 = optc.kernel "loops" (%x, %y) { %1 = optc.add; %2 = optc.exp; optc.yield %2 }
     What no generator can emit stays outside and becomes a library step.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def CollapseDims : Pass<"collapse-dims", "::mlir::func::FuncOp"> {
+  let summary = "Merges neighbouring dims that every op of a kernel treats alike, and drops dims of size 1";
+  let description = [{
+    before:  optc.kernel "loops" (%x, %b) : (tensor<1x64x56x56xf32>, tensor<64x1x1xf32>)
+    after:   optc.kernel "loops" (reshape %x, reshape %b) : (tensor<64x3136xf32>, tensor<64x1xf32>)
+    Fewer, longer loops; the reshapes outside are views.
   }];
   let dependentDialects = ["::optc::OptcDialect"];
 }

@@ -19,14 +19,25 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRecognizeGelu());
   passes.addNestedPass<func::FuncOp>(createRecognizeSoftmax());
   passes.addNestedPass<func::FuncOp>(createRecognizeNormalize());
+  // Channels innermost: rows of the matrix products that convolutions become are contiguous.
+  passes.addNestedPass<func::FuncOp>(createConvertLayout());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  // Matrix products first: they take the elementwise ops that follow them.
+  passes.addNestedPass<func::FuncOp>(createFormContractions());
+  passes.addPass(createCSEPass());
   // Reductions take what is around them: a row is read from memory once.
   passes.addNestedPass<func::FuncOp>(createFormRowKernels());
   // What can be a kernel becomes one; the rest stays for library steps.
   passes.addNestedPass<func::FuncOp>(createFormKernels());
   // Long loops instead of deep nests; the reduced dims of a row become one.
   passes.addNestedPass<func::FuncOp>(createCollapseDims());
-  // The views that this left around the kernels.
+  // The views that this left around the kernels; what went into kernels leaves dead ops behind.
   passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
 }
 
 void optc::registerPasses() {

@@ -79,10 +79,10 @@ Status FrameState::runKernel(const Step &step) {
     kernelRegisters.push_back(registers[r]);
   unsigned threads = std::max(1u, session.threads);
   // A cache line apart, so that workers do not share one.
-  uint64_t scratchBytes = step.scratch == kNone ? 0 : uint64_t(registers[step.scratch]);
-  if (scratchBytes > (uint64_t(1) << 40))
+  int64_t scratchBytes = step.scratch == kNone ? 0 : registers[step.scratch];
+  if (scratchBytes < 0 || scratchBytes > kMostBytes)
     return Status::error("the sizes of the inputs give a negative or impossible shape");
-  uint64_t stride = (scratchBytes + 127) / 64 * 64;
+  uint64_t stride = (uint64_t(scratchBytes) + 127) / 64 * 64;
   if (scratchBytes && !scratch.reserve(stride * threads))
     return Status::error("out of memory for scratch");
   struct Context {

@@ -110,7 +110,7 @@ private:
       if (!buf(s.inputs[i]) && !(s.inputs[i] == kNone && (absentAllowed || (s.kind == Step::Kind::loop && i < 2))))
         return false;
     if (!all(s.outputs, [&](BufferId b) { return buf(b); }) || !regs(s.registers) || !regOrNone(s.tiles) ||
-        !regOrNone(s.flops) || !regOrNone(s.scratch))
+        !regOrNone(s.scratch) || !regOrNone(s.flops))
       return false;
     if (!all(s.registerAttributes, [&](const RegisterList &l) { return regs(l.registers); }) ||
         !all(s.definitions, [&](const DimDefinition &d) { return d.output < s.outputs.size() && reg(d.target); }))

@@ -17,7 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
-#include "codegen/cpu/TensorEmitter.h"
+#include "codegen/kernel/TensorEmitter.h"
 #include "codegen/kernel/Contraction.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <set>

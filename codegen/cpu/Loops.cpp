@@ -12,7 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
-#include "codegen/cpu/TensorEmitter.h"
+#include "codegen/kernel/TensorEmitter.h"
 #include "codegen/kernel/Kernel.h"
 
 using namespace mlir;

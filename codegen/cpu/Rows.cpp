@@ -12,7 +12,7 @@
 
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/RowReduction.h"
-#include "codegen/cpu/TensorEmitter.h"
+#include "codegen/kernel/TensorEmitter.h"
 #include "codegen/kernel/Rows.h"
 
 using namespace mlir;

@@ -5,17 +5,16 @@
 using namespace mlir;
 using namespace optc;
 
-/// Reads through slice(reshape(transpose(panels))); null when the value is not unpacked panels.
+/// Reads through reshapes and slices of a transpose; null when the value is not unpacked panels.
 static BlockArgument panelsOf(Value value) {
-  if (auto slice = value.getDefiningOp<SliceOp>())
-    value = slice.getX();
-  auto reshape = value.getDefiningOp<ReshapeOp>();
-  if (!reshape)
-    return {};
-  auto transpose = reshape.getX().getDefiningOp<TransposeOp>();
-  if (!transpose)
-    return {};
-  return dyn_cast<BlockArgument>(transpose.getX());
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto transpose = dyn_cast<TransposeOp>(op))
+      return dyn_cast<BlockArgument>(transpose.getX());
+    if (!isa<SliceOp, ReshapeOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return {};
 }
 
 static bool readMatmul(ContractOp op, ContractionKernel &c) {
@@ -39,21 +38,23 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   return c.lhs && c.rhs;
 }
 
+Value optc::flatProduct(ConvOp conv) {
+  if (tensorOf(conv.getY()).getRank() == 3)
+    return conv.getY();
+  if (!conv->hasOneUse())
+    return {};
+  auto flat = dyn_cast<ReshapeOp>(*conv->user_begin());
+  return flat && tensorOf(flat.getY()).getRank() == 3 ? flat.getY() : Value();
+}
+
 static bool readConv(ConvOp op, ContractionKernel &c) {
-  // conv -> reshape [N, pixels, O]
-  if (!op->hasOneUse())
-    return false;
-  auto flat = dyn_cast<ReshapeOp>(*op->user_begin());
-  if (!flat || op.getLayout() != "nhwc" || op.getGroups() != 1)
+  c.product = flatProduct(op);
+  if (!c.product || op.getLayout() != "nhwc" || op.getGroups() != 1)
     return false;
   c.root = op;
   c.isConv = c.batched = c.packed = true;
-  c.product = flat.getY();
   c.lhs = dyn_cast<BlockArgument>(op.getX());
-  auto unflatten = op.getW().getDefiningOp<ReshapeOp>();
-  if (!unflatten)
-    return false;
-  c.rhs = panelsOf(unflatten.getX());
+  c.rhs = panelsOf(op.getW());
   Dims out = dimsOf(c.product), w = dimsOf(op.getW());
   c.batch = out[0];
   c.m = out[1];

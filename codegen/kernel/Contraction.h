@@ -24,6 +24,10 @@ constexpr int64_t kRowBlock = 84;
 /// The tallest tile of registers of any level (rows).
 constexpr int64_t kMaxTileRows = 14;
 
+/// A channels-last convolution's result as [batch, pixels, channels]: its own for one spatial dim, else that of the reshape
+/// which follows it. Null when there is none.
+mlir::Value flatProduct(ConvOp conv);
+
 struct ContractionKernel {
   /// The contract or conv op.
   mlir::Operation *root = nullptr;

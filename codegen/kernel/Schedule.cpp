@@ -17,9 +17,23 @@ static KernelSchedule scheduleLoops(KernelOp kernel) {
   return schedule;
 }
 
+/// A tile is an output row of an image.
+static KernelSchedule scheduleDepthwise(KernelOp kernel) {
+  KernelSchedule schedule;
+  for (Operation &op : kernel.getBody().front())
+    if (auto conv = dyn_cast<ConvOp>(op)) {
+      Dims y = dimsOf(conv.getY()), w = dimsOf(conv.getW());
+      schedule.tiles = y.size() == 4 ? y[0] * y[1] : y[0];
+      schedule.flops = DimExpr(2) * numElements(y) * numElements(ArrayRef<DimExpr>(w).drop_back(2));
+    }
+  return schedule;
+}
+
 KernelSchedule optc::scheduleOf(KernelOp kernel) {
   if (kernel.getKind() == "matmul" || kernel.getKind() == "conv")
     return scheduleContraction(kernel);
+  if (kernel.getKind() == "depthwise")
+    return scheduleDepthwise(kernel);
   if (kernel.getKind() == "rows")
     return scheduleRows(kernel);
   return scheduleLoops(kernel);

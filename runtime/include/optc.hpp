@@ -8,7 +8,7 @@
 //   std::vector<optc::Output> out = model.run({optc::tensor(image, {1, 1, 28, 28})});
 //   for (float score : out[0].values<float>()) ...
 //
-// Into memory of one's own, without an allocation and without exceptions:
+// Into memory of one's own and without exceptions:
 //
 //   optc::Session session(model, /*threads=*/2);
 //   optc::Tensor inputs[] = {optc::tensor(image, {1, 1, 28, 28})}, outputs[] = {optc::tensor(scores, {1, 10})};
@@ -19,14 +19,15 @@
 #define OPTC_HPP
 
 #include "optc.h"
-#include <initializer_list>
 #include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace optc {
+inline namespace api { // in a static build the runtime's own classes stand beside these
 
 /// Outcome of a call, as a value.
 class [[nodiscard]] Status {
@@ -42,38 +43,30 @@ private:
 };
 
 /// The same, thrown.
-class Error : public std::runtime_error {
-public:
-  explicit Error(const Status &status) : std::runtime_error(status.message()), status(status) {}
-  optc_code code() const { return status.code(); }
-
-private:
-  Status status;
+struct Error : std::runtime_error {
+  optc_code code;
+  explicit Error(const Status &status) : std::runtime_error(status.message()), code(status.code()) {}
 };
-
 inline void check(const Status &status) {
   if (!status.ok())
     throw Error(status);
 }
 
-template <typename T> constexpr optc_dtype dtypeOf();
-template <> constexpr optc_dtype dtypeOf<float>() { return OPTC_F32; }
-template <> constexpr optc_dtype dtypeOf<double>() { return OPTC_F64; }
-template <> constexpr optc_dtype dtypeOf<int8_t>() { return OPTC_I8; }
-template <> constexpr optc_dtype dtypeOf<int16_t>() { return OPTC_I16; }
-template <> constexpr optc_dtype dtypeOf<int32_t>() { return OPTC_I32; }
-template <> constexpr optc_dtype dtypeOf<int64_t>() { return OPTC_I64; }
-template <> constexpr optc_dtype dtypeOf<uint8_t>() { return OPTC_U8; }
-template <> constexpr optc_dtype dtypeOf<uint16_t>() { return OPTC_U16; }
-template <> constexpr optc_dtype dtypeOf<uint32_t>() { return OPTC_U32; }
-template <> constexpr optc_dtype dtypeOf<uint64_t>() { return OPTC_U64; }
-template <> constexpr optc_dtype dtypeOf<bool>() { return OPTC_BOOL; }
+/// The element type of plain C++ types. f16 and the like have none: name the type.
+template <typename T> constexpr optc_dtype dtypeOf() {
+  static_assert(std::is_arithmetic_v<T> && sizeof(T) <= 8);
+  if constexpr (std::is_same_v<T, bool>)
+    return OPTC_BOOL;
+  else if constexpr (std::is_floating_point_v<T>)
+    return sizeof(T) == 4 ? OPTC_F32 : OPTC_F64;
+  constexpr optc_dtype integers[2][4] = {{OPTC_U8, OPTC_U16, OPTC_U32, OPTC_U64}, {OPTC_I8, OPTC_I16, OPTC_I32, OPTC_I64}};
+  return integers[std::is_signed_v<T>][sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3];
+}
 
-/// A view: the memory is the caller's and must outlive the run. f16 and the like: name the type.
+/// A view: the memory is the caller's and must outlive the run.
 class Tensor {
 public:
   Tensor(void *data, optc_dtype dtype, std::vector<int64_t> shape) : data(data), dtype(dtype), dims(std::move(shape)) {}
-  const std::vector<int64_t> &shape() const { return dims; }
   size_t size() const {
     size_t n = 1;
     for (int64_t d : dims)
@@ -98,11 +91,8 @@ template <typename T> Tensor tensor(std::span<T> values, std::vector<int64_t> sh
                                 std::to_string(view.size()));
   return view;
 }
-template <typename T> Tensor tensor(std::vector<T> &values, std::vector<int64_t> shape) {
-  return tensor(std::span<T>(values), std::move(shape));
-}
-template <typename T> Tensor tensor(const std::vector<T> &values, std::vector<int64_t> shape) {
-  return tensor(std::span<const T>(values), std::move(shape));
+template <typename Vector> Tensor tensor(Vector &&values, std::vector<int64_t> shape) {
+  return tensor(std::span(values), std::move(shape));
 }
 
 /// A result in memory of the runtime's.
@@ -206,6 +196,7 @@ private:
   std::unique_ptr<optc_session, Close> handle;
 };
 
+} // namespace api
 } // namespace optc
 
 #endif // OPTC_HPP

@@ -138,7 +138,7 @@ void appendUtf8(std::string &out, uint32_t c) {
     return;
   }
   int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  out += char((0xf00 >> more & 0xff) | (c >> (6 * more)));
+  out += char((0xff00 >> (more + 1) & 0xff) | (c >> (6 * more)));
   while (more-- > 0)
     out += char(0x80 | (c >> (6 * more) & 0x3f));
 }

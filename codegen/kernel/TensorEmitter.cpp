@@ -1,6 +1,6 @@
 //===- TensorEmitter.cpp - One element (or vector) of a tensor ------------===//
 
-#include "codegen/cpu/TensorEmitter.h"
+#include "codegen/kernel/TensorEmitter.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -82,7 +82,7 @@ Value TensorEmitter::at(Value tensor, const LaneIndices &index, int64_t lanes, V
   std::vector<const void *> key{tensor.getAsOpaquePointer(), reinterpret_cast<const void *>(lanes), mask.getAsOpaquePointer()};
   for (const LaneIndex &i : index) {
     // Equal constants are equal indices.
-    auto constant = KernelFunction::constantOf(i.base);
+    auto constant = KernelEmitter::constantOf(i.base);
     key.push_back(constant ? reinterpret_cast<const void *>(*constant * 2 + 1) : i.base.getAsOpaquePointer());
     key.push_back(reinterpret_cast<const void *>(i.stride));
   }
@@ -184,20 +184,19 @@ Value TensorEmitter::atConstant(ConstantOp op, int64_t lanes) {
 }
 
 Value TensorEmitter::atIota(IotaOp op, const LaneIndices &index, int64_t lanes) {
-  Type element = elementOf(op.getY()), type = registerType(element);
+  Type type = registerType(elementOf(op.getY()));
   LaneIndex i = index[op.getAxis()];
   Value x = f.splat(i.base, lanes);
   if (lanes > 1 && i.stride != 0) {
-    SmallVector<int64_t> steps;
+    SmallVector<Attribute> steps;
     for (int64_t lane = 0; lane < lanes; ++lane)
-      steps.push_back(lane * i.stride);
-    auto vector = VectorType::get({lanes}, f.b.getI64Type());
-    x = f.b.create<arith::AddIOp>(f.loc, x, f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(vector, ArrayRef<int64_t>(steps))));
+      steps.push_back(f.b.getIntegerAttr(f.indexType(), lane * i.stride));
+    auto vector = VectorType::get({lanes}, f.indexType());
+    x = f.b.create<arith::AddIOp>(f.loc, x, f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(vector, steps)));
   }
-  Type full = withLanes(type, lanes);
   if (isa<FloatType>(type))
-    return f.b.create<arith::SIToFPOp>(f.loc, full, x);
-  return type.getIntOrFloatBitWidth() < 64 ? Value(f.b.create<arith::TruncIOp>(f.loc, full, x)) : x;
+    return f.b.create<arith::SIToFPOp>(f.loc, withLanes(type, lanes), x);
+  return f.resize(x, type);
 }
 
 /// Dims that stay as they are (from the back) keep their index; the rest goes through the flat position.
@@ -330,12 +329,14 @@ Value TensorEmitter::atGather(GatherOp op, const LaneIndices &index, int64_t lan
   LaneIndices where(index.begin() + axis, index.begin() + axis + rank);
   if (lanes > 1 && llvm::any_of(where, [](const LaneIndex &i) { return i.stride != 0; }))
     return byLane(op.getY(), index, lanes, mask);
-  Value i = at(op.getIndices(), where, 1);
-  if (i.getType() != f.b.getI64Type())
-    i = f.b.create<arith::ExtSIOp>(f.loc, f.b.getI64Type(), i);
-  Value size = f.size(dimsOf(op.getX())[axis]), zero = f.index(0);
+  // Wrapped and clamped as i64, whatever the type of indices is: a narrower one would hide an index out of range.
+  Type i64 = f.b.getI64Type();
+  Value i = f.resize(at(op.getIndices(), where, 1), i64), size = f.resize(f.size(dimsOf(op.getX())[axis]), i64);
+  f.checkIndex(i, size);
+  Value zero = f.b.create<arith::ConstantIntOp>(f.loc, 0, 64), one = f.b.create<arith::ConstantIntOp>(f.loc, 1, 64);
   i = f.b.create<arith::SelectOp>(f.loc, f.less(i, zero), f.b.create<arith::AddIOp>(f.loc, i, size), i);
-  i = f.max(zero, f.min(i, f.b.create<arith::SubIOp>(f.loc, size, f.index(1))));
+  i = f.max(zero, f.min(i, f.b.create<arith::SubIOp>(f.loc, size, one)));
+  i = f.resize(i, f.indexType());
   LaneIndices inner(index.begin(), index.begin() + axis);
   inner.push_back({i, 0});
   inner.append(index.begin() + axis + rank, index.end());
@@ -360,7 +361,7 @@ Value TensorEmitter::atReduce(ReduceOp op, const LaneIndices &index, int64_t lan
     else
       inner[i] = index[next++];
   unsigned bytes = std::max(1u, registerType(element).getIntOrFloatBitWidth() / 8);
-  int64_t width = lanes == 1 && !axes.empty() && axes.back() + 1 == dims.size() ? f.target.lanes(bytes) : 1;
+  int64_t width = lanes == 1 && !axes.empty() && axes.back() + 1 == dims.size() ? f.lanes(bytes) : 1;
   auto constant = dims.empty() ? std::optional<int64_t>() : dims.back().constant();
   if (width > 1 && constant && *constant < width)
     width = 1;
@@ -398,7 +399,7 @@ Value TensorEmitter::atReduce(ReduceOp op, const LaneIndices &index, int64_t lan
     count = count * dims[axis];
   Type scalar = registerType(element);
   if (!isa<FloatType>(scalar))
-    return f.b.create<arith::DivSIOp>(f.loc, sum, f.splat(f.b.create<arith::TruncIOp>(f.loc, scalar, f.size(count)), lanes));
+    return f.b.create<arith::DivSIOp>(f.loc, sum, f.splat(f.resize(f.size(count), scalar), lanes));
   Value n = f.b.create<arith::SIToFPOp>(f.loc, scalar, f.size(count));
   return f.b.create<arith::DivFOp>(f.loc, sum, f.splat(n, lanes));
 }

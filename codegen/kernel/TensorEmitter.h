@@ -10,22 +10,22 @@
 // scalar loads.
 //
 //===----------------------------------------------------------------------===//
-#ifndef OPTC_CODEGEN_CPU_TENSOREMITTER_H
-#define OPTC_CODEGEN_CPU_TENSOREMITTER_H
+#ifndef OPTC_CODEGEN_KERNEL_TENSOREMITTER_H
+#define OPTC_CODEGEN_KERNEL_TENSOREMITTER_H
 
-#include "codegen/cpu/KernelFunction.h"
+#include "codegen/kernel/KernelEmitter.h"
 
 namespace optc {
 
 struct LaneIndex {
-  mlir::Value base;   // i64
+  mlir::Value base;   // of the emitter's index type
   int64_t stride = 0; // per lane
 };
 using LaneIndices = llvm::SmallVector<LaneIndex>;
 
 class TensorEmitter {
 public:
-  explicit TensorEmitter(KernelFunction &f) : f(f) {}
+  explicit TensorEmitter(KernelEmitter &f) : f(f) {}
 
   /// Register of `tensor` at `index`: a scalar, or a vector of `lanes`. A mask (of i1 lanes) guards the
   /// contiguous loads; without it every lane must be inside.
@@ -68,11 +68,11 @@ private:
   mlir::Value atPool(PoolOp op, const LaneIndices &index, int64_t lanes, mlir::Value mask);
   mlir::Value atConstant(ConstantOp op, int64_t lanes);
 
-  KernelFunction &f;
+  KernelEmitter &f;
   llvm::DenseMap<mlir::Value, Source> sources;
   std::map<std::vector<const void *>, mlir::Value> emitted;
 };
 
 } // namespace optc
 
-#endif // OPTC_CODEGEN_CPU_TENSOREMITTER_H
+#endif // OPTC_CODEGEN_KERNEL_TENSOREMITTER_H

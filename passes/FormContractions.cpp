@@ -1,0 +1,317 @@
+//===- FormContractions.cpp - Kernels around matrix products --------------===//
+//
+// Each canonical contract and each channels-last convolution becomes a kernel, together with the
+// elementwise ops that follow it (bias, activation, residual):
+//
+//   %c = contract %x, %w;  %y = max (add %c, broadcast %bias), 0
+//   =>  %p = pack %w  (pad, reshape, transpose: a weight, evaluated at compile time)
+//       %y = optc.kernel "matmul" (%x, %p, %bias) { unpack; contract; broadcast; add; max }
+//
+// The epilogue works on the product's shape [b, m, n]; reshapes between are moved behind the kernel.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/ScalarBody.h"
+#include "ir/eval/Weight.h"
+#include "passes/Passes.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace optc {
+#define GEN_PASS_DEF_FORMCONTRACTIONS
+#include "passes/Passes.h.inc"
+} // namespace optc
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+/// How a value from outside enters the epilogue.
+struct ExternalOperand {
+  enum class Kind { none, splat, full, broadcast } kind = Kind::none;
+  Value source;    // full: the value; broadcast: what is broadcast
+  Dims sourceDims; // broadcast: its dims as [b|1, 1, n|1]
+};
+
+/// A channels-last convolution with one filter a channel, over one or two spatial dims.
+bool isDepthwise(Operation *op) {
+  auto conv = dyn_cast<ConvOp>(op);
+  if (!conv || conv.getLayout() != "nhwc")
+    return false;
+  Dims x = dimsOf(conv.getX()), w = dimsOf(conv.getW());
+  return x.size() <= 4 && w[w.size() - 2] == DimExpr(1) && x.back() == DimExpr(conv.getGroups()) && w.back() == x.back() &&
+         conv.getGroups() > 1;
+}
+
+class KernelFormer {
+public:
+  explicit KernelFormer(Operation *root) : root(root), b(root) {}
+
+  void form() {
+    setShape();
+    growEpilogue();
+    build();
+  }
+
+private:
+  /// [b, m, n] or [m, n]
+  void setShape() {
+    Dims dims = dimsOf(root->getResult(0));
+    if (isa<ConvOp>(root))
+      dims = {dims.front(), numElements(ArrayRef<DimExpr>(dims).drop_front().drop_back()), dims.back()};
+    shape = dims;
+    last = root->getResult(0);
+  }
+  Type canonical(Type element) { return tensorType(shape, element); }
+
+  /// True when a tensor of these dims is the product's shape up to a reshape that keeps the columns.
+  bool fits(ArrayRef<DimExpr> dims) const { return !dims.empty() && dims.back() == shape.back() && numElements(dims) == numElements(shape); }
+
+  ExternalOperand classify(Value v) const {
+    ExternalOperand e;
+    auto broadcast = v.getDefiningOp<BroadcastOp>();
+    Value scalar = broadcast ? broadcast.getX() : v;
+    auto constant = scalar.getDefiningOp<ConstantOp>();
+    if (constant && constant.getValue().isSplat()) {
+      e.kind = ExternalOperand::Kind::splat;
+      e.source = scalar;
+      return e;
+    }
+    if (!broadcast) {
+      e.kind = ExternalOperand::Kind::full;
+      e.source = v;
+      return e;
+    }
+    Dims to = dimsOf(v), from(to.size() - dimsOf(broadcast.getX()).size(), DimExpr(1));
+    from.append(dimsOf(broadcast.getX()));
+    e.source = broadcast.getX();
+    if (from.back() != DimExpr(1) && from.back() != shape.back())
+      return e;
+    DimExpr one(1);
+    bool perColumn = llvm::all_of(ArrayRef<DimExpr>(from).drop_back(), [&](const DimExpr &d) { return d == one; });
+    bool perBatch = shape.size() == 3 && from.size() > 1 && to.front() == shape.front() && from.front() == shape.front() &&
+                    llvm::all_of(ArrayRef<DimExpr>(from).drop_front().drop_back(), [&](const DimExpr &d) { return d == one; });
+    if (perColumn)
+      e.sourceDims = {from.back()};
+    else if (perBatch)
+      e.sourceDims = {from.front(), one, from.back()};
+    else
+      return e;
+    e.kind = ExternalOperand::Kind::broadcast;
+    return e;
+  }
+
+  bool mayJoin(Operation *op, const llvm::SetVector<Operation *> &members) const {
+    if (op->getBlock() != root->getBlock() || op->getNumResults() != 1 || !fits(dimsOf(op->getResult(0))))
+      return false;
+    if (isa<ReshapeOp>(op))
+      return true;
+    if (!op->hasTrait<Elementwise>() || !hasScalarBody(op))
+      return false;
+    // One width of lanes for the whole epilogue.
+    auto fourBytes = [](Value v) {
+      Type t = registerType(elementOf(v));
+      return t.isInteger(1) || t.getIntOrFloatBitWidth() == 32;
+    };
+    return fourBytes(op->getResult(0)) && llvm::all_of(op->getOperands(), [&](Value v) {
+             Operation *def = v.getDefiningOp();
+             return fourBytes(v) && ((def && members.contains(def)) || classify(v).kind != ExternalOperand::Kind::none);
+           });
+  }
+
+  /// Adds ops while all that leaves the group is one value.
+  void growEpilogue() {
+    constexpr size_t kMaxOps = 24, kMaxTry = 6;
+    llvm::SetVector<Operation *> accepted;
+    accepted.insert(root);
+    for (;;) {
+      llvm::SetVector<Operation *> trial = accepted;
+      Value out = last;
+      bool single = false;
+      for (size_t tried = 0; tried < kMaxTry && trial.size() < kMaxOps && !single; ++tried) {
+        // The earliest user outside of what the group produces.
+        Operation *next = nullptr;
+        for (Operation *member : trial)
+          for (Operation *user : member->getUsers())
+            if (!trial.contains(user) && (!next || (user->getBlock() == next->getBlock() && user->isBeforeInBlock(next))))
+              next = user;
+        if (!next || !mayJoin(next, trial))
+          break;
+        trial.insert(next);
+        out = next->getResult(0);
+        // What else leaves the group?
+        single = llvm::all_of(trial, [&](Operation *member) {
+          return member->getResult(0) == out || llvm::all_of(member->getUsers(), [&](Operation *u) { return trial.contains(u); });
+        });
+      }
+      if (!single)
+        break;
+      accepted = trial;
+      last = out;
+    }
+    // Reshapes at the end gain nothing inside.
+    members = accepted.takeVector();
+    while (members.size() > 1 && isa<ReshapeOp>(members.back())) {
+      last = members.back()->getOperand(0);
+      members.pop_back();
+    }
+  }
+
+  /// Packs a [k, n] matrix outside of the kernel, and gives it back inside.
+  Value packOutside(Value matrix) {
+    Dims dims = dimsOf(matrix);
+    int64_t n = *dims[1].constant(), padded = (n + kPanel - 1) / kPanel * kPanel;
+    Type element = elementOf(matrix);
+    if (padded != n)
+      matrix = b.create<PadOp>(matrix.getLoc(), tensorType({dims[0], padded}, element), matrix, Value(),
+                               DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}), "constant");
+    matrix = b.create<ReshapeOp>(matrix.getLoc(), tensorType({dims[0], padded / kPanel, kPanel}, element), matrix);
+    return b.create<TransposeOp>(matrix.getLoc(), matrix, ArrayRef<int64_t>{1, 0, 2});
+  }
+  Value unpackInside(Value panels, int64_t n) {
+    Dims dims = dimsOf(panels);
+    Type element = elementOf(panels);
+    Location loc = root->getLoc();
+    Value x = b.create<TransposeOp>(loc, panels, ArrayRef<int64_t>{1, 0, 2});
+    x = b.create<ReshapeOp>(loc, tensorType({dims[1], dims[0] * dims[2]}, element), x);
+    if (dims[0] * dims[2] == DimExpr(n))
+      return x;
+    return b.create<SliceOp>(loc, tensorType({dims[1], n}, element), x, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}),
+                             DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1}));
+  }
+
+  Value reshapeTo(Value v, Type type) {
+    return v.getType() == type ? v : Value(b.create<ReshapeOp>(v.getLoc(), type, v));
+  }
+
+  void build() {
+    Operation *end = members.back();
+    b.setInsertionPoint(end);
+    // Operands, outside of the kernel.
+    SmallVector<Value> operands{root->getOperand(0)};
+    bool packed = isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
+    Value rhs = root->getOperand(1);
+    bool depthwise = isDepthwise(root);
+    if (depthwise) {
+      // [taps, C]
+      Dims w = dimsOf(rhs);
+      rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
+    } else if (packed) {
+      Dims w = dimsOf(rhs);
+      if (isa<ConvOp>(root)) {
+        rhs = b.create<ReshapeOp>(rhs.getLoc(), tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)), rhs);
+      } else if (cast<ContractOp>(root).getRhsContract().front() == 1) {
+        rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, ArrayRef<int64_t>{1, 0});
+      }
+      rhs = packOutside(rhs);
+    }
+    operands.push_back(rhs);
+    llvm::DenseMap<Value, unsigned> argumentOf; // by the value that enters the epilogue
+    for (Operation *op : ArrayRef(members).drop_front())
+      for (Value v : op->getOperands()) {
+        Operation *def = v.getDefiningOp();
+        if ((def && llvm::is_contained(members, def)) || argumentOf.count(v))
+          continue;
+        ExternalOperand e = classify(v);
+        if (e.kind == ExternalOperand::Kind::splat)
+          continue;
+        argumentOf[v] = operands.size();
+        Type type = e.kind == ExternalOperand::Kind::full ? canonical(elementOf(v)) : tensorType(e.sourceDims, elementOf(v));
+        operands.push_back(reshapeTo(e.source, type));
+      }
+
+    SmallVector<Location> locations;
+    for (Operation *op : members)
+      locations.push_back(op->getLoc());
+    Location location = b.getFusedLoc(locations);
+    auto kernel = b.create<KernelOp>(location, canonical(elementOf(last)), operands,
+                                     depthwise ? "depthwise" : isa<ConvOp>(root) ? "conv" : "matmul");
+    Block *body = b.createBlock(&kernel.getBody());
+    for (Value operand : operands)
+      body->addArgument(operand.getType(), operand.getLoc());
+
+    // The root on its unpacked weights.
+    IRMapping mapping;
+    Value x = body->getArgument(0), w = body->getArgument(1), product;
+    if (auto conv = dyn_cast<ConvOp>(root)) {
+      Value matrix = depthwise ? w : unpackInside(w, *shape.back().constant());
+      matrix = b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), matrix);
+      mapping.map(conv.getX(), x);
+      mapping.map(conv.getW(), matrix);
+      product = b.clone(*root, mapping)->getResult(0);
+      product = b.create<ReshapeOp>(root->getLoc(), canonical(elementOf(product)), product);
+    } else {
+      auto contract = cast<ContractOp>(root);
+      auto rhsContract = SmallVector<int64_t>(contract.getRhsContract());
+      if (packed) {
+        w = unpackInside(w, *shape.back().constant());
+        rhsContract = {0};
+      }
+      product = b.create<ContractOp>(root->getLoc(), x, w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(), rhsContract);
+    }
+    mapping.map(root->getResult(0), product);
+    for (Operation *op : ArrayRef(members).drop_front()) {
+      if (isa<ReshapeOp>(op)) {
+        mapping.map(op->getResult(0), mapping.lookup(op->getOperand(0)));
+        continue;
+      }
+      for (Value v : op->getOperands()) {
+        if (mapping.contains(v))
+          continue;
+        ExternalOperand e = classify(v);
+        Value inside;
+        if (e.kind == ExternalOperand::Kind::splat) {
+          Attribute splat = e.source.getDefiningOp<ConstantOp>().getValue().getSplatValue<Attribute>();
+          auto scalar = DenseElementsAttr::get(cast<ShapedType>(tensorType({}, elementOf(v))), splat);
+          inside = b.create<ConstantOp>(v.getLoc(), scalar);
+        } else {
+          inside = body->getArgument(argumentOf[v]);
+        }
+        if (e.kind != ExternalOperand::Kind::full)
+          inside = b.create<BroadcastOp>(v.getLoc(), canonical(elementOf(v)), inside);
+        mapping.map(v, inside);
+      }
+      Operation *twin = b.clone(*op, mapping);
+      twin->getResult(0).setType(cast<RankedTensorType>(canonical(elementOf(op->getResult(0)))));
+    }
+    b.create<YieldOp>(location, mapping.lookup(last));
+    b.setInsertionPointAfter(kernel);
+    Value result = reshapeTo(kernel.getResult(0), last.getType());
+    last.replaceAllUsesWith(result);
+    for (Operation *op : llvm::reverse(members))
+      op->erase();
+  }
+
+  Operation *root;
+  OpBuilder b;
+  Dims shape;
+  Value last;
+  SmallVector<Operation *> members;
+};
+
+bool isRoot(Operation *op) {
+  if (auto contract = dyn_cast<ContractOp>(op)) {
+    size_t batch = contract.getLhsBatch().size();
+    return elementOf(contract.getLhs()).isF32() && batch <= 1 && tensorOf(contract.getLhs()).getRank() == int64_t(batch + 2) &&
+           tensorOf(contract.getRhs()).getRank() == int64_t(batch + 2) && contract.getLhsContract() == ArrayRef<int64_t>{int64_t(batch + 1)} &&
+           (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
+  }
+  auto conv = dyn_cast<ConvOp>(op);
+  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && elementOf(conv.getX()).isF32() && isWeight(conv.getW()) &&
+         tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
+}
+
+struct FormContractions : optc::impl::FormContractionsBase<FormContractions> {
+  void runOnOperation() override {
+    SmallVector<Operation *> roots;
+    getOperation().walk([&](Operation *op) {
+      if (isRoot(op) && !op->use_empty() && !isWeight(op->getResult(0)))
+        roots.push_back(op);
+    });
+    for (Operation *root : roots)
+      KernelFormer(root).form();
+  }
+};
+} // namespace

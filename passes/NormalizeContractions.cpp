@@ -1,0 +1,180 @@
+//===- NormalizeContractions.cpp - Matrix products in one form ------------===//
+//
+//   contract over any dims        =>  transposes and reshapes around [b,m,k] x [b,k,n] (or [b,n,k])
+//   1x1 convolution, nhwc         =>  contract [pixels, c] x [c, o]
+//
+// Transposes of weights are evaluated at compile time; those of activations that are left are steps.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ir/Shape.h"
+#include "ir/eval/Weight.h"
+#include "passes/Passes.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace optc {
+#define GEN_PASS_DEF_NORMALIZECONTRACTIONS
+#include "passes/Passes.h.inc"
+} // namespace optc
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+SmallVector<int64_t> freeDims(int64_t rank, ArrayRef<int64_t> batch, ArrayRef<int64_t> contract) {
+  SmallVector<int64_t> free;
+  for (int64_t i = 0; i < rank; ++i)
+    if (!llvm::is_contained(batch, i) && !llvm::is_contained(contract, i))
+      free.push_back(i);
+  return free;
+}
+
+/// x with its dims in the order of `groups`, each group merged into one dim. An empty group is left out when
+/// `optional`, else it becomes a dim of 1.
+Value arrange(PatternRewriter &rewriter, Location loc, Value x, ArrayRef<SmallVector<int64_t>> groups, bool dropFirstIfEmpty) {
+  SmallVector<int64_t> permutation;
+  Dims dims = dimsOf(x), merged;
+  for (auto [i, group] : llvm::enumerate(groups)) {
+    permutation.append(group);
+    if (i == 0 && group.empty() && dropFirstIfEmpty)
+      continue;
+    DimExpr product(1);
+    for (int64_t d : group)
+      product = product * dims[d];
+    merged.push_back(product);
+  }
+  if (!llvm::is_sorted(permutation))
+    x = rewriter.create<TransposeOp>(loc, x, permutation);
+  auto type = tensorType(merged, elementOf(x));
+  return type == x.getType() ? x : rewriter.create<ReshapeOp>(loc, type, x);
+}
+
+bool isCanonical(ContractOp op) {
+  size_t batch = op.getLhsBatch().size();
+  auto rank = [](Value v) { return size_t(tensorOf(v).getRank()); };
+  if (batch > 1 || rank(op.getLhs()) != batch + 2 || rank(op.getRhs()) != batch + 2)
+    return false;
+  if (batch == 1 && (op.getLhsBatch()[0] != 0 || op.getRhsBatch()[0] != 0))
+    return false;
+  return op.getLhsContract() == ArrayRef<int64_t>{int64_t(batch + 1)} && op.getRhsContract().size() == 1;
+}
+
+// contract x, y over any dims => reshape (contract [b,m,k], [b,k,n])
+struct CanonicalContract : OpRewritePattern<ContractOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ContractOp op, PatternRewriter &rewriter) const override {
+    if (isCanonical(op))
+      return rewriter.notifyMatchFailure(op, "is canonical");
+    Location loc = op.getLoc();
+    auto list = [](ArrayRef<int64_t> dims) { return SmallVector<int64_t>(dims); };
+    SmallVector<int64_t> lhsBatch = list(op.getLhsBatch()), rhsBatch = list(op.getRhsBatch());
+    SmallVector<int64_t> lhsContract = list(op.getLhsContract()), rhsContract = list(op.getRhsContract());
+    SmallVector<int64_t> lhsFree = freeDims(tensorOf(op.getLhs()).getRank(), lhsBatch, lhsContract);
+    SmallVector<int64_t> rhsFree = freeDims(tensorOf(op.getRhs()).getRank(), rhsBatch, rhsContract);
+    bool batched = !lhsBatch.empty();
+    // The right operand keeps [b, n, k] where that is how it lies, so that no transpose is needed.
+    bool rhsTransposed = !rhsFree.empty() && !rhsContract.empty() && rhsFree.back() < rhsContract.front() && !isWeight(op.getRhs());
+    Value lhs = arrange(rewriter, loc, op.getLhs(), {lhsBatch, lhsFree, lhsContract}, !batched);
+    Value rhs = rhsTransposed ? arrange(rewriter, loc, op.getRhs(), {rhsBatch, rhsFree, rhsContract}, !batched)
+                              : arrange(rewriter, loc, op.getRhs(), {rhsBatch, rhsContract, rhsFree}, !batched);
+    int64_t first = batched ? 1 : 0;
+    SmallVector<int64_t> batch;
+    if (batched)
+      batch.push_back(0);
+    auto product = rewriter.create<ContractOp>(loc, lhs, rhs, batch, batch, ArrayRef<int64_t>{first + 1},
+                                               ArrayRef<int64_t>{rhsTransposed ? first + 1 : first});
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product);
+    return success();
+  }
+};
+
+// conv with a 1x1 kernel, stride 1, no padding, nhwc => reshape (contract [pixels, c], [c, o])
+struct PointwiseConv : OpRewritePattern<ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
+    auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
+    Dims w = dimsOf(op.getW()), x = dimsOf(op.getX());
+    if (op.getLayout() != "nhwc" || op.getGroups() != 1 || !all(op.getStrides(), 1) || !all(op.getPadsLow(), 0) || !all(op.getPadsHigh(), 0))
+      return rewriter.notifyMatchFailure(op, "has strides, padding or groups");
+    for (const DimExpr &d : ArrayRef<DimExpr>(w).drop_back(2))
+      if (d != DimExpr(1))
+        return rewriter.notifyMatchFailure(op, "the kernel is larger than 1x1");
+    Type element = elementOf(op.getX());
+    DimExpr pixels = numElements(ArrayRef<DimExpr>(x).drop_back());
+    auto flat = rewriter.create<ReshapeOp>(op.getLoc(), tensorType({pixels, x.back()}, element), op.getX());
+    auto matrix = rewriter.create<ReshapeOp>(op.getLoc(), tensorType({w[w.size() - 2], w.back()}, element), op.getW());
+    auto product = rewriter.create<ContractOp>(op.getLoc(), flat, matrix, ArrayRef<int64_t>{}, ArrayRef<int64_t>{},
+                                               ArrayRef<int64_t>{1}, ArrayRef<int64_t>{0});
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product);
+    return success();
+  }
+};
+
+// conv_transpose whose windows do not overlap (stride = kernel), nhwc
+//   => contract [pixels, c] x [c, kernel * o], then the kernel's dims woven into the spatial ones
+struct DisjointConvTranspose : OpRewritePattern<ConvTransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConvTransposeOp op, PatternRewriter &rewriter) const override {
+    auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
+    Dims x = dimsOf(op.getX()), w = dimsOf(op.getW());
+    size_t spatial = x.size() - 2;
+    if (op.getLayout() != "nhwc" || op.getGroups() != 1 || !all(op.getPadsLow(), 0) || !all(op.getPadsHigh(), 0) ||
+        !all(op.getDilations(), 1) || !all(op.getOutputPadding(), 0))
+      return rewriter.notifyMatchFailure(op, "has groups, padding or dilation");
+    for (size_t i = 0; i < spatial; ++i)
+      if (w[i] != DimExpr(op.getStrides()[i]))
+        return rewriter.notifyMatchFailure(op, "windows overlap");
+    Type element = elementOf(op.getX());
+    Location loc = op.getLoc();
+    // [kernel..., c, o] -> [c, kernel..., o]
+    SmallVector<int64_t> first{int64_t(spatial)};
+    for (size_t i = 0; i < spatial; ++i)
+      first.push_back(i);
+    first.push_back(spatial + 1);
+    DimExpr taps = numElements(ArrayRef<DimExpr>(w).take_front(spatial));
+    Value matrix = rewriter.create<TransposeOp>(loc, op.getW(), first);
+    matrix = rewriter.create<ReshapeOp>(loc, tensorType({w[spatial], taps * w.back()}, element), matrix);
+    Value flat = rewriter.create<ReshapeOp>(loc, tensorType({numElements(ArrayRef<DimExpr>(x).drop_back()), x.back()}, element), op.getX());
+    Value product = rewriter.create<ContractOp>(loc, flat, matrix, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, ArrayRef<int64_t>{1}, ArrayRef<int64_t>{0});
+    // [n, s..., kernel..., o] -> [n, s0, k0, s1, k1, ..., o]
+    Dims apart(x.begin(), x.end() - 1);
+    apart.append(w.begin(), w.begin() + spatial);
+    apart.push_back(w.back());
+    SmallVector<int64_t> woven{0};
+    for (size_t i = 0; i < spatial; ++i)
+      woven.append({int64_t(1 + i), int64_t(1 + spatial + i)});
+    woven.push_back(1 + 2 * spatial);
+    product = rewriter.create<ReshapeOp>(loc, tensorType(apart, element), product);
+    product = rewriter.create<TransposeOp>(loc, product, woven);
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product);
+    return success();
+  }
+};
+
+// transpose that moves dims of 1 only => reshape
+struct TransposeOfOnes : OpRewritePattern<TransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
+    Dims dims = dimsOf(op.getX());
+    SmallVector<int64_t> moved;
+    for (int64_t p : op.getPermutation())
+      if (dims[p] != DimExpr(1))
+        moved.push_back(p);
+    if (!llvm::is_sorted(moved))
+      return rewriter.notifyMatchFailure(op, "changes the order of elements");
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), op.getX());
+    return success();
+  }
+};
+
+struct NormalizeContractions : optc::impl::NormalizeContractionsBase<NormalizeContractions> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<CanonicalContract, PointwiseConv, DisjointConvTranspose, TransposeOfOnes>(&getContext());
+    if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+} // namespace
