@@ -8,8 +8,8 @@
 #include "codegen/kernel/ScalarBody.h"
 #include "ir/Shape.h"
 #include "ir/eval/Weight.h"
+#include "passes/KernelFormation.h"
 #include "passes/Passes.h"
-#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace optc {
@@ -21,20 +21,6 @@ using namespace mlir;
 using namespace optc;
 
 namespace {
-
-bool hasEmittableTypes(Operation *op) {
-  auto emittable = [](Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    if (!tensor)
-      return false;
-    Type e = tensor.getElementType();
-    if (e.isF32() || e.isF64() || e.isF16() || e.isBF16())
-      return true;
-    auto integer = dyn_cast<IntegerType>(e);
-    return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
-  };
-  return llvm::all_of(op->getOperandTypes(), emittable) && llvm::all_of(op->getResultTypes(), emittable);
-}
 
 /// Ops whose elements the loop generator can pull.
 bool isLoopOp(Operation *op) {
@@ -54,15 +40,13 @@ bool isInlinable(Operation *op) {
   return isLoopOp(op) && !isa<ReduceOp, PoolOp, GatherOp>(op);
 }
 
-bool isSplatConstant(Value value) {
-  auto constant = value.getDefiningOp<ConstantOp>();
-  return constant && constant.getValue().isSplat();
-}
-
 struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
     SmallVector<Block *> blocks;
-    getOperation().walk([&](Block *block) { blocks.push_back(block); });
+    getOperation().walk([&](Block *block) {
+      if (!isa<KernelOp>(block->getParentOp()))
+        blocks.push_back(block);
+    });
     for (Block *block : blocks)
       formIn(*block);
   }
@@ -100,29 +84,8 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
     // In program order.
     SmallVector<Operation *> ordered(members.begin(), members.end());
     llvm::sort(ordered, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-    llvm::SetVector<Value> operands;
-    SmallVector<Location> locations;
-    for (Operation *op : ordered) {
-      locations.push_back(op->getLoc());
-      for (Value operand : op->getOperands())
-        if (!isSplatConstant(operand) && (!operand.getDefiningOp() || !members.contains(operand.getDefiningOp())))
-          operands.insert(operand);
-    }
-    OpBuilder builder(root);
-    Location location = builder.getFusedLoc(locations);
-    auto kernel = builder.create<KernelOp>(location, root->getResultTypes(), operands.getArrayRef(), "loops");
-    Block *body = builder.createBlock(&kernel.getBody());
-    IRMapping mapping;
-    for (Value operand : operands)
-      mapping.map(operand, body->addArgument(operand.getType(), operand.getLoc()));
-    for (Operation *op : ordered) {
-      for (Value operand : op->getOperands())
-        if (isSplatConstant(operand) && !mapping.contains(operand))
-          mapping.map(operand, builder.clone(*operand.getDefiningOp())->getResult(0));
-      builder.clone(*op, mapping);
-    }
-    builder.create<YieldOp>(location, mapping.lookup(root->getResult(0)));
-    root->getResult(0).replaceAllUsesWith(kernel.getResult(0));
+    buildKernel(ordered, root->getResult(0), "loops", root,
+                [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
     for (Operation *op : llvm::reverse(ordered)) {
       absorbed.insert(op);
       op->erase();

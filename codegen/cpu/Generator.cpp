@@ -12,6 +12,7 @@ LogicalResult optc::generateKernel(KernelOp kernel, ModuleOp module, StringRef s
   auto generate = llvm::StringSwitch<Generate>(kernel.getKind())
                       .Case("loops", generateLoops)
                       .Cases("matmul", "conv", generateContraction)
+                      .Case("rows", generateRows)
                       .Default(nullptr);
   if (!generate)
     return kernel.emitError("unknown kind of kernel '") << kernel.getKind() << "'";

@@ -2,6 +2,7 @@
 
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/Rows.h"
 
 using namespace mlir;
 using namespace optc;
@@ -19,5 +20,7 @@ static KernelSchedule scheduleLoops(KernelOp kernel) {
 KernelSchedule optc::scheduleOf(KernelOp kernel) {
   if (kernel.getKind() == "matmul" || kernel.getKind() == "conv")
     return scheduleContraction(kernel);
+  if (kernel.getKind() == "rows")
+    return scheduleRows(kernel);
   return scheduleLoops(kernel);
 }

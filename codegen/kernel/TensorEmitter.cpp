@@ -2,6 +2,7 @@
 
 #include "codegen/kernel/TensorEmitter.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -46,15 +47,33 @@ Value TensorEmitter::loadArgument(Value pointer, RankedTensorType type, const La
   return {};
 }
 
-/// The general way: each lane by itself.
-Value TensorEmitter::byLane(Value tensor, const LaneIndices &index, int64_t lanes) {
+/// The general way: each lane by itself. Lanes outside the mask read nothing and are 0.
+Value TensorEmitter::byLane(Value tensor, const LaneIndices &index, int64_t lanes, Value mask) {
   Type scalar = registerType(tensorOf(tensor).getElementType());
   Value vector = buildConstant(f.b, f.loc, withLanes(scalar, lanes), 0);
+  DenseIntElementsAttr known;
+  if (mask)
+    matchPattern(mask, m_Constant(&known));
   for (int64_t lane = 0; lane < lanes; ++lane) {
+    if (known && !known.getValues<bool>()[lane])
+      continue;
     LaneIndices one;
     for (const LaneIndex &i : index)
       one.push_back({f.add(i.base, f.index(i.stride * lane)), 0});
-    vector = f.b.create<vector::InsertOp>(f.loc, at(tensor, one, 1), vector, lane);
+    Value x;
+    if (mask && !known) {
+      Value inside = f.b.create<vector::ExtractOp>(f.loc, mask, lane);
+      x = f.branch(
+          inside, scalar,
+          [&] {
+            Scope scope(*this);
+            return at(tensor, one, 1);
+          },
+          [&] { return buildConstant(f.b, f.loc, scalar, 0); });
+    } else {
+      x = at(tensor, one, 1);
+    }
+    vector = f.b.create<vector::InsertOp>(f.loc, x, vector, lane);
   }
   return vector;
 }
@@ -88,7 +107,7 @@ Value TensorEmitter::compute(Value tensor, const LaneIndices &index, int64_t lan
     return it->second(index, lanes, mask);
   if (auto argument = dyn_cast<BlockArgument>(tensor)) {
     Value v = loadArgument(f.input(argument.getArgNumber()), tensorOf(tensor), index, lanes, mask);
-    return v ? v : byLane(tensor, index, lanes);
+    return v ? v : byLane(tensor, index, lanes, mask);
   }
   // Uniform over the lanes: one scalar for all.
   if (lanes > 1 && llvm::all_of(index, [](const LaneIndex &i) { return i.stride == 0; }))
@@ -110,7 +129,7 @@ Value TensorEmitter::compute(Value tensor, const LaneIndices &index, int64_t lan
           auto repeated = isRepeated(from[i], to[i + to.size() - from.size()]);
           if (!repeated) {
             if (at.stride != 0 && lanes > 1)
-              return byLane(tensor, index, lanes);
+              return byLane(tensor, index, lanes, mask);
             Value one = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, f.size(from[i]), f.index(1));
             at.base = f.b.create<arith::SelectOp>(f.loc, one, f.index(0), at.base);
           } else if (*repeated) {
@@ -131,7 +150,7 @@ Value TensorEmitter::compute(Value tensor, const LaneIndices &index, int64_t lan
         for (size_t i = 0; i < index.size(); ++i) {
           DimExpr stride = o.getStrides().dim(i);
           if (!stride.isConstant() && index[i].stride != 0)
-            return byLane(tensor, index, lanes);
+            return byLane(tensor, index, lanes, mask);
           Value base = f.add(f.size(o.getStarts().dim(i)), f.mul(index[i].base, f.size(stride)));
           inner.push_back({base, index[i].stride * stride.constant().value_or(0)});
         }
@@ -216,10 +235,10 @@ Value TensorEmitter::atReshape(ReshapeOp op, const LaneIndices &index, int64_t l
     if (lanes > 1 && laneStride != 0) {
       // One dim takes the flat position as it is; more would wrap within the lanes.
       if (!regular || a != 1)
-        return byLane(op.getY(), index, lanes);
+        return byLane(op.getY(), index, lanes, mask);
     }
     if (!regular && lanes > 1)
-      return byLane(op.getY(), index, lanes);
+      return byLane(op.getY(), index, lanes, mask);
     for (size_t i = a; i-- > 0;) {
       Value size = f.size(from[keptFrom[i]]);
       inner[keptFrom[i]] = {i == 0 ? flat : f.modulo(flat, size), i + 1 == a ? laneStride : 0};
@@ -240,7 +259,7 @@ Value TensorEmitter::atPad(PadOp op, const LaneIndices &index, int64_t lanes, Va
     if (low == DimExpr(0) && from[i] == to[i])
       continue;
     if (index[i].stride != 0 && lanes > 1)
-      return byLane(op.getY(), index, lanes);
+      return byLane(op.getY(), index, lanes, mask);
     Value size = f.size(from[i]), zero = f.index(0);
     Value x = f.sub(index[i].base, f.size(low));
     if (mode == "constant") {
@@ -281,7 +300,7 @@ Value TensorEmitter::atPad(PadOp op, const LaneIndices &index, int64_t lanes, Va
 Value TensorEmitter::atConcat(ConcatOp op, const LaneIndices &index, int64_t lanes, Value mask) {
   int64_t axis = op.getAxis();
   if (index[axis].stride != 0 && lanes > 1)
-    return byLane(op.getY(), index, lanes);
+    return byLane(op.getY(), index, lanes, mask);
   Type type = withLanes(registerType(elementOf(op.getY())), lanes);
   // if (i < end of part k) part k else the rest
   std::function<Value(size_t, Value)> from = [&](size_t k, Value begin) -> Value {
@@ -309,7 +328,7 @@ Value TensorEmitter::atGather(GatherOp op, const LaneIndices &index, int64_t lan
   int64_t axis = op.getAxis(), rank = tensorOf(op.getIndices()).getRank();
   LaneIndices where(index.begin() + axis, index.begin() + axis + rank);
   if (lanes > 1 && llvm::any_of(where, [](const LaneIndex &i) { return i.stride != 0; }))
-    return byLane(op.getY(), index, lanes);
+    return byLane(op.getY(), index, lanes, mask);
   // Wrapped and clamped as i64, whatever the type of indices is: a narrower one would hide an index out of range.
   Type i64 = f.b.getI64Type();
   Value i = f.resize(at(op.getIndices(), where, 1), i64), size = f.resize(f.size(dimsOf(op.getX())[axis]), i64);
@@ -392,7 +411,7 @@ Value TensorEmitter::atPool(PoolOp op, const LaneIndices &index, int64_t lanes, 
   size_t rank = index.size(), first = nhwc ? 1 : 2, spatial = rank - 2;
   for (size_t i = 0; i < spatial; ++i)
     if (lanes > 1 && index[first + i].stride != 0)
-      return byLane(op.getY(), index, lanes);
+      return byLane(op.getY(), index, lanes, mask);
   Type element = elementOf(op.getX());
   Dims dims = dimsOf(op.getX());
   bool mean = op.getKind() == "mean";

@@ -58,7 +58,7 @@ public:
 private:
   mlir::Value compute(mlir::Value tensor, const LaneIndices &index, int64_t lanes, mlir::Value mask);
   mlir::Value loadArgument(mlir::Value pointer, mlir::RankedTensorType type, const LaneIndices &index, int64_t lanes, mlir::Value mask);
-  mlir::Value byLane(mlir::Value tensor, const LaneIndices &index, int64_t lanes);
+  mlir::Value byLane(mlir::Value tensor, const LaneIndices &index, int64_t lanes, mlir::Value mask);
   mlir::Value atReshape(ReshapeOp op, const LaneIndices &index, int64_t lanes, mlir::Value mask);
   mlir::Value atPad(PadOp op, const LaneIndices &index, int64_t lanes, mlir::Value mask);
   mlir::Value atConcat(ConcatOp op, const LaneIndices &index, int64_t lanes, mlir::Value mask);

@@ -9,6 +9,7 @@
 
 #include "frontend/Importer.h"
 #include "ir/Dialect.h"
+#include "passes/Pipelines.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -62,6 +63,7 @@ int main(int argc, char **argv) {
   registry.insert<optc::OptcDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect,
                   scf::SCFDialect, vector::VectorDialect>();
   registerTransformsPasses();
+  optc::registerPasses();
   auto [input, output] =
       registerAndParseCLIOptions(argc, argv, "optc-opt: runs passes on optc IR\n", registry);
   if (llvm::StringRef(input).ends_with(".onnx") || llvm::StringRef(input).ends_with(".onnxtxt"))
