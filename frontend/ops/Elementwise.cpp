@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include <onnx/onnx_pb.h>
 #include "frontend/Registry.h"
 
 using namespace mlir;
