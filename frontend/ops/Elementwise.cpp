@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontend/Registry.h"
+#include <onnx/onnx_pb.h>
 
 using namespace mlir;
 using namespace optc;
