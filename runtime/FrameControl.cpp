@@ -49,7 +49,8 @@ public:
       type = part.type;
       dims = part.dims;
     } else if (part.dims != dims) {
-      return Status::error("scanned values differ in shape: " + shapeText(part.dims) + " after " + shapeText(dims));
+      return Status::error("scanned values differ in shape: " + shapeText(part.dims) + " after " +
+                           shapeText(dims));
     }
     if (type == DType::string) {
       strings.insert(strings.end(), part.as<std::string>(), part.as<std::string>() + part.size());

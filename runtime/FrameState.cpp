@@ -26,7 +26,9 @@ int64_t mulSaturating(int64_t a, int64_t b) {
   return __builtin_mul_overflow(a, b, &product) ? ((a < 0) != (b < 0) ? INT64_MIN : INT64_MAX) : product;
 }
 
-Status outOfMemory(uint64_t bytes) { return Status::error("out of memory for " + std::to_string(bytes) + " bytes"); }
+Status outOfMemory(uint64_t bytes) {
+  return Status::error("out of memory for " + std::to_string(bytes) + " bytes");
+}
 
 } // namespace
 
@@ -45,11 +47,12 @@ void optc::makeOwned(Value &value) {
 }
 
 FrameState::FrameState(Session &session, uint32_t index)
-    : session(session), frame(session.program.plan.frames[index]), isTop(index == 0), registers(frame.registers),
-      pointers(frame.storages.size()), owned(frame.storages.size()), blocks(frame.storages.size()),
-      views(frame.buffers.size()), viewChecks(frame.buffers.size()), given(frame.outputs.size()),
-      readyAt(frame.registers), functions(frame.steps.size()), children(frame.steps.size()),
-      loopValues(frame.steps.size()), firstBuffer(frame.storages.size(), kNone) {
+    : session(session), frame(session.program.plan.frames[index]), isTop(index == 0),
+      registers(frame.registers), pointers(frame.storages.size()), owned(frame.storages.size()),
+      blocks(frame.storages.size()), views(frame.buffers.size()), viewChecks(frame.buffers.size()),
+      given(frame.outputs.size()), readyAt(frame.registers), functions(frame.steps.size()),
+      children(frame.steps.size()), loopValues(frame.steps.size()),
+      firstBuffer(frame.storages.size(), kNone) {
   std::vector<bool> constant(frame.registers), written(frame.buffers.size());
   for (const Instruction &in : frame.program)
     if (in.op == Instruction::Op::constant)
@@ -68,7 +71,8 @@ FrameState::FrameState(Session &session, uint32_t index)
       for (RegisterId r : step.registers)
         readyAt[r] = uint32_t(i) + 1;
   }
-  for (uint32_t p = frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd; p < frame.program.size(); ++p)
+  for (uint32_t p = frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd;
+       p < frame.program.size(); ++p)
     readyAt[frame.program[p].target] = uint32_t(frame.steps.size());
   for (size_t i = 0; i < frame.buffers.size(); ++i) {
     const Buffer &b = frame.buffers[i];
@@ -133,8 +137,8 @@ Status FrameState::bindInputs(std::span<const Value *const> inputs) {
   for (const DimBinding &b : frame.bindings)
     if (b.check && registers[b.target] != dimOf(b))
       return Status::error(isTop ? "input '" + session.program.plan.inputs[b.input].name + "': dim " +
-                                       std::to_string(b.axis) + " is " + std::to_string(dimOf(b)) + ", expected " +
-                                       std::to_string(registers[b.target])
+                                       std::to_string(b.axis) + " is " + std::to_string(dimOf(b)) +
+                                       ", expected " + std::to_string(registers[b.target])
                                  : "a value's dim changed inside a loop or branch");
   return Status::success();
 }
@@ -144,6 +148,13 @@ Status FrameState::checkDims(const Buffer &buffer) const {
     if (registers[r] < 0)
       return Status::error("a result would have a negative size: " + std::to_string(registers[r]));
   return Status::success();
+}
+
+int64_t FrameState::bytesOf(const Buffer &buffer) const {
+  int64_t bytes = int64_t(sizeOf(buffer.type));
+  for (RegisterId r : buffer.dims)
+    bytes = mulSaturating(bytes, registers[r]);
+  return bytes;
 }
 
 //===----------------------------------------------------------------------===//
@@ -224,10 +235,8 @@ Status FrameState::checkView(BufferId buffer) {
   const Buffer &b = frame.buffers[buffer];
   if (Status status = checkDims(b); !status.ok())
     return status;
-  int64_t bytes = int64_t(sizeOf(b.type)), have = registers[frame.storages[b.storage].bytes];
-  for (RegisterId r : b.dims)
-    bytes = mulSaturating(bytes, registers[r]);
-  if (bytes == have)
+  int64_t have = registers[frame.storages[b.storage].bytes];
+  if (bytesOf(b) == have)
     return Status::success();
   return Status::error("a tensor of " + std::to_string(have / int64_t(std::max<size_t>(1, sizeOf(b.type)))) +
                        " elements cannot have shape " + shapeText(view(buffer).dims));
@@ -242,8 +251,8 @@ Status FrameState::prepare(BufferId buffer) {
     return Status::success();
   if (Status status = checkDims(b); !status.ok())
     return status;
-  int64_t bytes = registers[s.bytes];
-  if (bytes < 0 || bytes > kMostBytes)
+  int64_t bytes = bytesOf(b);
+  if (bytes > kMostBytes)
     return Status::error("a result has an impossible size");
   if (s.kind == Storage::Kind::output)
     return prepareOutput(s, b, uint64_t(bytes));
@@ -256,7 +265,8 @@ Status FrameState::prepare(BufferId buffer) {
 Status FrameState::prepareOutput(const Storage &s, const Buffer &b, uint64_t bytes) {
   Value &result = results[s.index];
   if (given[s.index] && result.bytes() < bytes) {
-    std::string name = isTop ? "'" + session.program.plan.outputs[s.index].name + "'" : std::to_string(s.index);
+    std::string name =
+        isTop ? "'" + session.program.plan.outputs[s.index].name + "'" : std::to_string(s.index);
     return Status::error("output " + name + ": the memory given is for shape " + shapeText(result.dims) +
                          ", the result has " + std::to_string(bytes) + " bytes");
   }
@@ -281,7 +291,8 @@ Status FrameState::adopt(BufferId buffer, Value &&value) {
     return Status::success();
   }
   if (value.kind != Value::Kind::tensor || value.type != b.type || value.dims != view(buffer).dims)
-    return Status::error("the result has shape " + shapeText(value.dims) + ", expected " + shapeText(view(buffer).dims));
+    return Status::error("the result has shape " + shapeText(value.dims) + ", expected " +
+                         shapeText(view(buffer).dims));
   if (s.kind == Storage::Kind::output && !given[s.index] && value.storage) {
     Value &result = results[s.index];
     result.type = value.type;
@@ -318,10 +329,11 @@ Status FrameState::finish() {
       return status;
     const Value &v = view(b);
     if (given[i] && result.dims != v.dims)
-      return Status::error(isTop ? "output '" + session.program.plan.outputs[i].name + "' has shape " +
-                                       shapeText(v.dims) + ", the memory given is for " + shapeText(result.dims)
-                                 : "result " + std::to_string(i) + " has shape " + shapeText(v.dims) +
-                                       ", expected " + shapeText(result.dims));
+      return Status::error(isTop
+                               ? "output '" + session.program.plan.outputs[i].name + "' has shape " +
+                                     shapeText(v.dims) + ", the memory given is for " + shapeText(result.dims)
+                               : "result " + std::to_string(i) + " has shape " + shapeText(v.dims) +
+                                     ", expected " + shapeText(result.dims));
     result.type = v.type;
     result.kind = v.kind;
     result.dims = v.dims;

@@ -60,10 +60,11 @@ private:
   // Sizes.
   Status bindInputs(std::span<const Value *const> inputs);
   void execute(uint32_t begin, uint32_t end);
-  /// Computes the sizes that depend on what step `index` has just defined. The same instructions run again before
-  /// the next step, with the same results.
+  /// Computes the sizes that depend on what step `index` has just defined. The same instructions run again
+  /// before the next step, with the same results.
   void executeAfter(size_t index);
   Status checkDims(const Buffer &buffer) const;
+  int64_t bytesOf(const Buffer &buffer) const;
 
   // Memory.
   void place(std::span<const Value *const> inputs);

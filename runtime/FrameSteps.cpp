@@ -6,7 +6,8 @@
 
 using namespace optc;
 
-Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> outputs, const FrameState *outer) {
+Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> outputs,
+                       const FrameState *outer) {
   results = outputs;
   for (size_t i = 0; i < results.size(); ++i)
     given[i] = results[i].data && !results[i].storage;
@@ -24,15 +25,17 @@ Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> ou
     auto start = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
     Status status = runStep(step, i);
     if (!status.ok()) // what is wrong with an output's memory is the caller's to mend, not the step's
-      return status.message.starts_with("output '") ? status
-                                                    : Status::error("step '" + step.name + "': " + status.message);
+      return status.message.starts_with("output '")
+                 ? status
+                 : Status::error("step '" + step.name + "': " + status.message);
     if (timed) {
       std::chrono::nanoseconds time = std::chrono::steady_clock::now() - start;
       count(step, i, uint64_t(time.count()));
     }
   }
   // Sizes that the last step defined.
-  execute(frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd, uint32_t(frame.program.size()));
+  execute(frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd,
+          uint32_t(frame.program.size()));
   return finish();
 }
 
@@ -69,9 +72,17 @@ Status FrameState::runKernel(const Step &step) {
   kernelBuffers.clear();
   for (BufferId b : step.inputs)
     kernelBuffers.push_back(b == kNone ? nullptr : pointers[frame.buffers[b].storage]);
+  auto overwrites = [&](BufferId b) {
+    for (BufferId in : step.inputs)
+      if (in != kNone && frame.buffers[in].storage == frame.buffers[b].storage)
+        return true;
+    return false;
+  };
   for (BufferId b : step.outputs) {
-    if (Status status = prepare(b); !status.ok())
-      return status;
+    // What is written in place has its memory, which may be an adopted value's.
+    if (!step.inPlace || !overwrites(b))
+      if (Status status = prepare(b); !status.ok())
+        return status;
     kernelBuffers.push_back(pointers[frame.buffers[b].storage]);
   }
   kernelRegisters.clear();

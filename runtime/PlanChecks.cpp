@@ -26,7 +26,8 @@ public:
            all(f.program, [&](auto &i) { return instruction(i); }) &&
            all(f.bindings, [&](auto &b) { return b.input < f.inputs.size() && reg(b.target); }) &&
            all(f.inherited, [&](auto &p) { return reg(p.second); }) &&
-           all(f.storages, [&](auto &s) { return storage(s); }) && all(f.buffers, [&](auto &b) { return buffer(b); }) &&
+           all(f.storages, [&](auto &s) { return storage(s); }) &&
+           all(f.buffers, [&](auto &b) { return buffer(b); }) &&
            all(f.inputs, [&](BufferId b) { return buf(b); }) && outputs() &&
            all(f.steps, [&](auto &s) { return step(s); }) && order() && arenaIsKnownOnEntry();
   }
@@ -43,7 +44,8 @@ private:
   bool instruction(const Instruction &i) const {
     return reg(i.target) && i.op <= Instruction::Op::ifeq &&
            (i.op == Instruction::Op::constant ||
-            (reg(i.args[0]) && reg(i.args[1]) && (i.op != Instruction::Op::ifeq || (reg(i.args[2]) && reg(i.args[3])))));
+            (reg(i.args[0]) && reg(i.args[1]) &&
+             (i.op != Instruction::Op::ifeq || (reg(i.args[2]) && reg(i.args[3])))));
   }
 
   bool storage(const Storage &s) const {
@@ -53,14 +55,16 @@ private:
     case Storage::Kind::weight:
     case Storage::Kind::object: return regOrNone(s.bytes);
     case Storage::Kind::dynamic: return reg(s.bytes);
-    case Storage::Kind::arena: return f.isStatic ? s.offset <= f.arenaBytes && regOrNone(s.bytes) : reg(s.bytes);
+    case Storage::Kind::arena:
+      return f.isStatic ? s.offset <= f.arenaBytes && regOrNone(s.bytes) : reg(s.bytes);
     }
     return false;
   }
 
   bool buffer(const Buffer &b) const {
     bool object = b.storage < f.storages.size() && f.storages[b.storage].kind == Storage::Kind::object;
-    return b.storage < f.storages.size() && b.kind <= Value::Kind::optional && regs(b.dims) && b.dims.size() <= 64 &&
+    return b.storage < f.storages.size() && b.kind <= Value::Kind::optional && regs(b.dims) &&
+           b.dims.size() <= 64 &&
            (object || (b.kind == Value::Kind::tensor && b.type != DType::string && sizeOf(b.type) > 0));
   }
 
@@ -107,13 +111,15 @@ private:
   bool step(const Step &s) const {
     bool absentAllowed = s.kind == Step::Kind::kernel || s.kind == Step::Kind::library;
     for (size_t i = 0; i < s.inputs.size(); ++i)
-      if (!buf(s.inputs[i]) && !(s.inputs[i] == kNone && (absentAllowed || (s.kind == Step::Kind::loop && i < 2))))
+      if (!buf(s.inputs[i]) &&
+          !(s.inputs[i] == kNone && (absentAllowed || (s.kind == Step::Kind::loop && i < 2))))
         return false;
     if (!all(s.outputs, [&](BufferId b) { return buf(b); }) || !regs(s.registers) || !regOrNone(s.tiles) ||
         !regOrNone(s.scratch) || !regOrNone(s.flops))
       return false;
     if (!all(s.registerAttributes, [&](const RegisterList &l) { return regs(l.registers); }) ||
-        !all(s.definitions, [&](const DimDefinition &d) { return d.output < s.outputs.size() && reg(d.target); }))
+        !all(s.definitions,
+             [&](const DimDefinition &d) { return d.output < s.outputs.size() && reg(d.target); }))
       return false;
     switch (s.kind) {
     case Step::Kind::kernel: return s.tiles != kNone;
@@ -123,7 +129,8 @@ private:
       if (s.inputs.empty() || isObject(s.inputs[0]))
         return false;
       std::vector<BufferId> given(s.inputs.begin() + 1, s.inputs.end());
-      return subFrame(s.target, given, s.outputs, 0, 0) && subFrame(uint64_t(s.target) + 1, given, s.outputs, 0, 0);
+      return subFrame(s.target, given, s.outputs, 0, 0) &&
+             subFrame(uint64_t(s.target) + 1, given, s.outputs, 0, 0);
     }
     case Step::Kind::loop: {
       if (s.inputs.size() < 2 + size_t(s.carried) || s.outputs.size() < s.carried)
@@ -140,8 +147,8 @@ private:
   }
 
   /// A frame that a step runs takes and gives what the step has.
-  bool subFrame(uint64_t index, const std::vector<BufferId> &given, const std::vector<BufferId> &taken, size_t ownInputs,
-                size_t ownOutputs) const {
+  bool subFrame(uint64_t index, const std::vector<BufferId> &given, const std::vector<BufferId> &taken,
+                size_t ownInputs, size_t ownOutputs) const {
     if (index == 0 || index >= plan.frames.size())
       return false;
     const Frame &body = plan.frames[index];
@@ -204,8 +211,8 @@ bool portsFit(const std::vector<Port> &ports, const Frame &top, const std::vecto
   for (size_t i = 0; i < ports.size(); ++i) {
     const Port &p = ports[i];
     const Buffer &b = top.buffers[buffers[i]];
-    if (p.symbols.size() != p.dims.size() || p.kind != b.kind || (p.kind == Value::Kind::tensor && p.type != b.type) ||
-        p.dims.size() != b.dims.size())
+    if (p.symbols.size() != p.dims.size() || p.kind != b.kind ||
+        (p.kind == Value::Kind::tensor && p.type != b.type) || p.dims.size() != b.dims.size())
       return false;
   }
   return true;

@@ -20,8 +20,8 @@ inline void relax() {
 #endif
 }
 
-/// Workers do not survive fork(): a child gets a new pool. The parent's threads are not there to be joined, so its
-/// copy of the old pool is left alone.
+/// Workers do not survive fork(): a child gets a new pool. The parent's threads are not there to be joined,
+/// so its copy of the old pool is left alone.
 struct PoolOwner {
   ThreadPool *pool = new ThreadPool;
   PoolOwner();
@@ -37,8 +37,9 @@ PoolOwner::PoolOwner() {
 
 /// quota / period of a cgroup, rounded up; `cores` when there is no limit.
 unsigned limitedBy(long long quota, long long period, unsigned cores) {
-  return quota > 0 && period > 0 ? std::min<unsigned>(cores, unsigned(std::max(1LL, (quota + period - 1) / period)))
-                                 : cores;
+  return quota > 0 && period > 0
+             ? std::min<unsigned>(cores, unsigned(std::max(1LL, (quota + period - 1) / period)))
+             : cores;
 }
 
 bool readNumber(const std::string &path, long long &value) {
@@ -127,7 +128,8 @@ void ThreadPool::work(unsigned worker) {
     if (stopping.load())
       return;
     seen = now;
-    // A worker that the loop does not want only notes its number. One that it wants cannot miss it: the caller waits.
+    // A worker that the loop does not want only notes its number. One that it wants cannot miss it: the
+    // caller waits.
     if (worker >= uint32_t(now))
       continue;
     drain(worker);

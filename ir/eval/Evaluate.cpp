@@ -327,6 +327,9 @@ bool optc::isWeight(mlir::Value value) {
     auto t = cast<RankedTensorType>(operand.getType());
     in += t.getNumElements() * int64_t(sizeOf(dtypeOf(t.getElementType())));
   }
+  // The transforms of Winograd's algorithm double a weight's size each.
+  if (isa<ContractOp>(op))
+    in *= 2;
   return type.getNumElements() * int64_t(sizeOf(dtypeOf(type.getElementType()))) <= in;
 }
 

@@ -11,8 +11,8 @@
 // Into memory of one's own and without exceptions:
 //
 //   optc::Session session(model, /*threads=*/2);
-//   optc::Tensor inputs[] = {optc::tensor(image, {1, 1, 28, 28})}, outputs[] = {optc::tensor(scores, {1, 10})};
-//   if (optc::Status status = session.tryRun(inputs, outputs); !status.ok()) puts(status.message());
+//   optc::Tensor inputs[] = {optc::tensor(image, {1, 1, 28, 28})}, outputs[] = {optc::tensor(scores, {1,
+//   10})}; if (optc::Status status = session.tryRun(inputs, outputs); !status.ok()) puts(status.message());
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_HPP
@@ -59,14 +59,16 @@ template <typename T> constexpr optc_dtype dtypeOf() {
     return OPTC_BOOL;
   else if constexpr (std::is_floating_point_v<T>)
     return sizeof(T) == 4 ? OPTC_F32 : OPTC_F64;
-  constexpr optc_dtype integers[2][4] = {{OPTC_U8, OPTC_U16, OPTC_U32, OPTC_U64}, {OPTC_I8, OPTC_I16, OPTC_I32, OPTC_I64}};
+  constexpr optc_dtype integers[2][4] = {{OPTC_U8, OPTC_U16, OPTC_U32, OPTC_U64},
+                                         {OPTC_I8, OPTC_I16, OPTC_I32, OPTC_I64}};
   return integers[std::is_signed_v<T>][sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3];
 }
 
 /// A view: the memory is the caller's and must outlive the run.
 class Tensor {
 public:
-  Tensor(void *data, optc_dtype dtype, std::vector<int64_t> shape) : data(data), dtype(dtype), dims(std::move(shape)) {}
+  Tensor(void *data, optc_dtype dtype, std::vector<int64_t> shape)
+      : data(data), dtype(dtype), dims(std::move(shape)) {}
   size_t size() const {
     size_t n = 1;
     for (int64_t d : dims)
@@ -124,13 +126,15 @@ private:
 };
 
 namespace detail {
-inline Status run(optc_model *model, optc_session *session, std::span<Tensor> inputs, std::span<optc_tensor> outputs) {
+inline Status run(optc_model *model, optc_session *session, std::span<Tensor> inputs,
+                  std::span<optc_tensor> outputs) {
   std::vector<optc_tensor> in;
   for (Tensor &t : inputs)
     in.push_back(t.c());
   return optc_run(model, session, in.data(), in.size(), outputs.data(), outputs.size());
 }
-inline Status runInto(optc_model *model, optc_session *session, std::span<Tensor> inputs, std::span<Tensor> outputs) {
+inline Status runInto(optc_model *model, optc_session *session, std::span<Tensor> inputs,
+                      std::span<Tensor> outputs) {
   std::vector<optc_tensor> out;
   for (Tensor &t : outputs)
     out.push_back(t.c());
@@ -168,10 +172,7 @@ public:
   }
 
 private:
-  struct Close {
-    void operator()(optc_model *model) const { optc_model_close(model); }
-  };
-  std::unique_ptr<optc_model, Close> handle;
+  std::unique_ptr<optc_model, void (*)(optc_model *)> handle{nullptr, optc_model_close};
 };
 
 /// Arena and state of one's own: one run at a time. The model must outlive it.
@@ -189,11 +190,8 @@ public:
   }
 
 private:
-  struct Close {
-    void operator()(optc_session *session) const { optc_session_close(session); }
-  };
   optc_model *model;
-  std::unique_ptr<optc_session, Close> handle;
+  std::unique_ptr<optc_session, void (*)(optc_session *)> handle{nullptr, optc_session_close};
 };
 
 } // namespace api

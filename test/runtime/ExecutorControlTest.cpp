@@ -143,7 +143,8 @@ TEST(ExecutorControl, LoopWithScan) {
       Ran ran(session, {scalar(trips), floats({1, 2}), floats({0, 0})}, 2);
       ASSERT_TRUE(ran.status.ok()) << ran.status.message;
       float factor = std::ldexp(1.0f, int(trips));
-      EXPECT_EQ(elementsOf<float>(ran.outputs[0]), (std::vector<float>{factor * (1 + toArena), 2 * factor * (1 + toArena)}));
+      EXPECT_EQ(elementsOf<float>(ran.outputs[0]),
+                (std::vector<float>{factor * (1 + toArena), 2 * factor * (1 + toArena)}));
       ASSERT_EQ(ran.outputs[1].dims, (std::vector<int64_t>{trips, 2}));
       for (int64_t i = 0; i < trips; ++i)
         ASSERT_EQ(ran.outputs[1].as<float>()[2 * i + 1], std::ldexp(4.0f, int(i)));
@@ -202,7 +203,8 @@ TEST(ExecutorControl, LoopWhile) {
 
 TEST(ExecutorControl, ErrorsSayWhere) {
   LoopSketch l(false);
-  Sketch sketch({l.f.take(), l.body.take()}, {doubleKernel, [](const OptcArgs *, int64_t, int64_t) -> int32_t { return 7; }});
+  Sketch sketch({l.f.take(), l.body.take()},
+                {doubleKernel, [](const OptcArgs *, int64_t, int64_t) -> int32_t { return 7; }});
   Session session(sketch.program, 1);
   Ran ran(session, {scalar(2), floats({1}), floats({1})}, 2);
   EXPECT_EQ(ran.status.message, "step 'step0': iteration 0: step 'step0': kernel error 7");

@@ -58,7 +58,8 @@ TEST(Executor, MemoryTheCallerGives) {
     Value wrong[] = {Value(type, std::move(dims), memory)};
     return session.run(inputs, wrong).message;
   };
-  EXPECT_EQ(message(DType::f32, {2}), "output 'y0': the memory given is for shape [2], the result has 12 bytes");
+  EXPECT_EQ(message(DType::f32, {2}),
+            "output 'y0': the memory given is for shape [2], the result has 12 bytes");
   EXPECT_EQ(message(DType::f32, {4}), "output 'y0' has shape [3], the memory given is for [4]");
   EXPECT_EQ(message(DType::f32, {1, 3}), "output 'y0' has shape [3], the memory given is for [1, 3]");
   EXPECT_EQ(message(DType::i32, {3}), "output 'y0': has memory for type i32, the result is f32");
@@ -101,6 +102,29 @@ TEST(Executor, InPlace) {
   Ran ran(session, {floats({1, 2, 3, 4, 5})});
   ASSERT_TRUE(ran.status.ok()) << ran.status.message;
   EXPECT_EQ(elementsOf<float>(ran.outputs[0]), (std::vector<float>{8, 16, 24, 32, 40}));
+}
+
+// The values of unique are the library's memory; a kernel overwrites them.
+TEST(Executor, InPlaceOfALibrarysResult) {
+  FrameSketch f;
+  auto n = f.dim(0, 0);
+  auto x = f.input(DType::f32, {n});
+  auto k = f.fresh();
+  f.library("unique", {x}, {}).definitions.push_back({0, 0, k});
+  auto values = f.dynamic(DType::f32, {k});
+  auto doubled = f.view(f.frame.buffers[values].storage, DType::f32, {k});
+  f.frame.steps.back().outputs = {values, f.dynamic(DType::i64, {k}), f.dynamic(DType::i64, {n}),
+                                  f.dynamic(DType::i64, {k})};
+  auto y = f.output(DType::f32, {k});
+  f.kernel(kDouble, {values}, {doubled}, {k}, k).inPlace = true;
+  f.kernel(kDouble, {doubled}, {y}, {k}, k);
+  Sketch sketch(f, kKernels);
+  Session session(sketch.program, 1);
+  for (int round = 0; round < 2; ++round) {
+    Ran ran(session, {floats({7, 7, 3})});
+    ASSERT_TRUE(ran.status.ok()) << ran.status.message;
+    EXPECT_EQ(elementsOf<float>(ran.outputs[0]), (std::vector<float>{12, 28}));
+  }
 }
 
 TEST(Executor, StaticArenaAndWeights) {
@@ -194,7 +218,8 @@ TEST(Executor, SizesDoNotWrap) {
   f.kernel(kIota, {}, {y}, {a}, f.constant(1));
   Sketch sketch(f, kKernels);
   Session session(sketch.program, 1);
-  for (auto [p, q] : {std::pair(int64_t(1) << 32, int64_t(1) << 32), {int64_t(1) << 62, 4}, {-2, -2}, {INT64_MIN, -1}})
+  for (auto [p, q] :
+       {std::pair(int64_t(1) << 32, int64_t(1) << 32), {int64_t(1) << 62, 4}, {-2, -2}, {INT64_MIN, -1}})
     EXPECT_FALSE(Ran(session, {valueOf<int64_t>(DType::i64, {2}, {p, q})}).status.ok()) << p << " " << q;
   EXPECT_TRUE(Ran(session, {valueOf<int64_t>(DType::i64, {2}, {2, 3})}).status.ok());
 }
@@ -234,7 +259,8 @@ TEST(Executor, TwoResultsOfOneDefinedSize) {
   unique.attributes.set("sorted", int64_t(1));
   size_t step = f.frame.steps.size() - 1;
   auto values = f.dynamic(DType::f32, {k});
-  auto first = f.dynamic(DType::i64, {k}), inverse = f.output(DType::i64, {n}), counts = f.output(DType::i64, {k});
+  auto first = f.dynamic(DType::i64, {k}), inverse = f.output(DType::i64, {n}),
+       counts = f.output(DType::i64, {k});
   f.frame.steps[step].outputs = {values, first, inverse, counts};
   auto y = f.output(DType::f32, {k});
   f.kernel(kDouble, {values}, {y}, {k}, k);
@@ -316,7 +342,8 @@ TEST(Executor, ErrorsNameWhatIsWrong) {
   EXPECT_EQ(message({count(1), good}), "input 'x0': has type i64, expected f32");
   EXPECT_EQ(message({valueOf<float>(DType::f32, {1, 1}, {1}), good}), "input 'x0': has rank 2, expected 1");
   EXPECT_EQ(message({Value(DType::f32, {2}, nullptr), good}), "input 'x0': has no memory");
-  EXPECT_EQ(message({Value(DType::f32, {-2}, good.data), good}), "input 'x0': dim 0 is -2, expected 0 or more");
+  EXPECT_EQ(message({Value(DType::f32, {-2}, good.data), good}),
+            "input 'x0': dim 0 is -2, expected 0 or more");
   Value sequence;
   sequence.kind = Value::Kind::sequence;
   EXPECT_EQ(message({sequence, good}), "input 'x0': is of another kind (tensor, sequence or optional)");
@@ -331,7 +358,8 @@ TEST(Executor, UnknownFunction) {
   f.library("no such function", {x}, {y});
   Sketch sketch(f);
   Session session(sketch.program, 1);
-  EXPECT_EQ(Ran(session, {floats({1})}).status.message, "step 'step0': this runtime has no function 'no such function'");
+  EXPECT_EQ(Ran(session, {floats({1})}).status.message,
+            "step 'step0': this runtime has no function 'no such function'");
 }
 
 TEST(Executor, TwoSessionsAtOnce) {

@@ -6,14 +6,16 @@ using namespace optc;
 
 namespace {
 
-void expectValid(const std::vector<Lifetime> &lifetimes, const std::vector<uint64_t> &offsets, uint64_t total) {
+void expectValid(const std::vector<Lifetime> &lifetimes, const std::vector<uint64_t> &offsets,
+                 uint64_t total) {
   ASSERT_EQ(offsets.size(), lifetimes.size());
   for (size_t i = 0; i < lifetimes.size(); ++i) {
     EXPECT_EQ(offsets[i] % 64, 0u);
     EXPECT_LE(offsets[i] + lifetimes[i].bytes, total);
     for (size_t j = 0; j < i; ++j) {
       bool together = lifetimes[i].first <= lifetimes[j].last && lifetimes[j].first <= lifetimes[i].last;
-      bool apart = offsets[i] + lifetimes[i].bytes <= offsets[j] || offsets[j] + lifetimes[j].bytes <= offsets[i];
+      bool apart =
+          offsets[i] + lifetimes[i].bytes <= offsets[j] || offsets[j] + lifetimes[j].bytes <= offsets[i];
       bool empty = !lifetimes[i].bytes || !lifetimes[j].bytes;
       EXPECT_TRUE(!together || apart || empty) << i << " and " << j;
     }

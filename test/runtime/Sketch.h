@@ -43,7 +43,9 @@ public:
     return frame.registers - 1;
   }
   /// The dim must equal the register.
-  void checkDim(uint32_t input, uint32_t axis, RegisterId r) { frame.bindings.push_back({input, axis, r, true}); }
+  void checkDim(uint32_t input, uint32_t axis, RegisterId r) {
+    frame.bindings.push_back({input, axis, r, true});
+  }
   RegisterId inherit(RegisterId outer) {
     frame.inherited.push_back({outer, fresh()});
     return frame.registers - 1;
@@ -78,18 +80,24 @@ public:
     frame.buffers[b].kind = kind;
     return b;
   }
-  BufferId input(DType type, Registers dims) { return input(buffer(Storage::Kind::input, type, std::move(dims), uint32_t(frame.inputs.size()))); }
+  BufferId input(DType type, Registers dims) {
+    return input(buffer(Storage::Kind::input, type, std::move(dims), uint32_t(frame.inputs.size())));
+  }
   BufferId input(BufferId b) {
     frame.inputs.push_back(b);
     return b;
   }
-  BufferId output(DType type, Registers dims) { return output(buffer(Storage::Kind::output, type, std::move(dims), uint32_t(frame.outputs.size()))); }
+  BufferId output(DType type, Registers dims) {
+    return output(buffer(Storage::Kind::output, type, std::move(dims), uint32_t(frame.outputs.size())));
+  }
   BufferId output(BufferId b) {
     frame.outputs.push_back(b);
     return b;
   }
   BufferId arena(DType type, Registers dims) { return buffer(Storage::Kind::arena, type, std::move(dims)); }
-  BufferId dynamic(DType type, Registers dims) { return buffer(Storage::Kind::dynamic, type, std::move(dims)); }
+  BufferId dynamic(DType type, Registers dims) {
+    return buffer(Storage::Kind::dynamic, type, std::move(dims));
+  }
 
   /// Steps run what was emitted since the step before; the first step's is the frame's entry.
   Step &step(Step::Kind kind, std::vector<BufferId> inputs, std::vector<BufferId> outputs) {
@@ -104,8 +112,8 @@ public:
     frame.steps.push_back(std::move(s));
     return frame.steps.back();
   }
-  Step &kernel(uint32_t target, std::vector<BufferId> inputs, std::vector<BufferId> outputs, Registers registers,
-               RegisterId tiles) {
+  Step &kernel(uint32_t target, std::vector<BufferId> inputs, std::vector<BufferId> outputs,
+               Registers registers, RegisterId tiles) {
     Step &s = step(Step::Kind::kernel, std::move(inputs), std::move(outputs));
     s.target = target;
     s.registers = std::move(registers);
@@ -134,7 +142,8 @@ private:
 };
 
 /// Ports that fit the model's frame: all dims dynamic, or as `dims` says.
-inline void addPorts(Plan &plan, const std::vector<BufferId> &buffers, const char *prefix, std::vector<Port> &ports) {
+inline void addPorts(Plan &plan, const std::vector<BufferId> &buffers, const char *prefix,
+                     std::vector<Port> &ports) {
   for (BufferId id : buffers) {
     const Buffer &b = plan.frames[0].buffers[id];
     Port p;

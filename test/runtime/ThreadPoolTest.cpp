@@ -39,7 +39,8 @@ TEST(ThreadPool, EveryIndexOnce) {
       }
 }
 
-// Loops of changing width follow each other at once: a worker that is late for one must not join the next as another.
+// Loops of changing width follow each other at once: a worker that is late for one must not join the next as
+// another.
 TEST(ThreadPool, ChangingWidth) {
   for (int round = 0; round < 3000; ++round) {
     Visits visits(8);

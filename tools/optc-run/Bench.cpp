@@ -98,8 +98,8 @@ Error optc::runBench(const Options &options) {
   }
   std::printf("latency     p50 %.3f ms   p95 %.3f ms   p99 %.3f ms   mean %.3f ms\n", samples.percentile(0.5),
               samples.percentile(0.95), samples.percentile(0.99), mean);
-  std::printf("throughput  %.4g runs/s (%zu runs, %u thread%s)\n", perSecond, samples.sorted.size(), options.threads,
-              options.threads == 1 ? "" : "s");
+  std::printf("throughput  %.4g runs/s (%zu runs, %u thread%s)\n", perSecond, samples.sorted.size(),
+              options.threads, options.threads == 1 ? "" : "s");
   std::printf("memory      arena %s, weights %s, peak RSS %.1f MiB\n", bytesText(double(arena)).c_str(),
               bytesText(double(weights)).c_str(), rss);
   std::printf("load        %.2f ms\n", runner.loadMilliseconds());

@@ -77,7 +77,8 @@ Value parts(const Value &value) {
 }
 
 void compareInto(const Value &got, const Value &expected, double rtol, double atol, OutputError &error) {
-  if (got.kind != expected.kind || (got.kind != Value::Kind::tensor && got.items.size() != expected.items.size()) ||
+  if (got.kind != expected.kind ||
+      (got.kind != Value::Kind::tensor && got.items.size() != expected.items.size()) ||
       (got.kind == Value::Kind::tensor && (got.type != expected.type || got.dims != expected.dims))) {
     if (error.problem.empty())
       error.problem = "is " + typeText(got) + ", expected " + typeText(expected);
@@ -110,18 +111,22 @@ std::string errorTable(const std::vector<OutputError> &errors) {
   table.alignment = "llrrrl";
   table.rows.push_back({"output", "type", "max abs error", "max rel error", "outside", ""});
   for (const OutputError &e : errors)
-    table.rows.push_back({e.name, e.type, formatted("%.3g", e.maxAbsolute), formatted("%.3g", e.maxRelative),
-                          formatted("%lld of %lld", (long long)e.outside, (long long)e.count),
-                          e.problem.empty() ? (e.within() ? "ok" : "OUTSIDE") : "output '" + e.name + "' " + e.problem});
+    table.rows.push_back(
+        {e.name, e.type, formatted("%.3g", e.maxAbsolute), formatted("%.3g", e.maxRelative),
+         formatted("%lld of %lld", (long long)e.outside, (long long)e.count),
+         e.problem.empty() ? (e.within() ? "ok" : "OUTSIDE") : "output '" + e.name + "' " + e.problem});
   return table.text();
 }
 
 std::string errorJson(const Options &options, const std::vector<OutputError> &errors, bool within) {
   nlohmann::ordered_json outputs = nlohmann::ordered_json::array();
   for (const OutputError &e : errors) {
-    nlohmann::ordered_json entry{{"name", e.name},           {"type", e.type},
-                                 {"within", e.within()},     {"count", e.count},
-                                 {"outside", e.outside},     {"max_abs_error", e.maxAbsolute},
+    nlohmann::ordered_json entry{{"name", e.name},
+                                 {"type", e.type},
+                                 {"within", e.within()},
+                                 {"count", e.count},
+                                 {"outside", e.outside},
+                                 {"max_abs_error", e.maxAbsolute},
                                  {"max_rel_error", e.maxRelative}};
     if (!e.problem.empty())
       entry["problem"] = e.problem;

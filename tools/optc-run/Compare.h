@@ -28,7 +28,8 @@ struct OutputError {
   double relativeNorm() const;
 };
 
-OutputError compareValues(const std::string &name, const Value &got, const Value &expected, double rtol, double atol);
+OutputError compareValues(const std::string &name, const Value &got, const Value &expected, double rtol,
+                          double atol);
 
 /// "f32[1, 3]", "sequence of 2", ...
 std::string typeText(const Value &value);

@@ -42,7 +42,7 @@ std::string stepsText(const Frame &frame) {
     if (counts[i]) {
       std::string what = kinds[i];
       text += separator + (what == "branch" && counts[i] > 1 ? std::to_string(counts[i]) + " branches"
-                                                            : plural(counts[i], what));
+                                                             : plural(counts[i], what));
       separator = ", ";
     }
   return text;
@@ -69,7 +69,8 @@ void addFallbacks(Table &table, const Plan &plan) {
     return;
   }
   for (size_t i = 0; i < list.size(); ++i)
-    table.rows.push_back({i ? "" : "fallbacks", list[i].is_object() ? fallbackText(list[i]) : list[i].dump()});
+    table.rows.push_back(
+        {i ? "" : "fallbacks", list[i].is_object() ? fallbackText(list[i]) : list[i].dump()});
 }
 
 void addLibrarySteps(Table &table, const Frame &frame) {
@@ -97,8 +98,10 @@ Error optc::describe(const Options &options) {
   facts.rows.push_back({"code for", model.level()});
   facts.rows.push_back({"steps", stepsText(top)});
   addFallbacks(facts, model.plan());
-  std::string arena = top.isStatic ? "arena " + bytesText(double(top.arenaBytes)) : "arena by the inputs' sizes";
-  facts.rows.push_back({"memory", "weights " + bytesText(double(model.program().weightBytes)) + ", " + arena});
+  std::string arena =
+      top.isStatic ? "arena " + bytesText(double(top.arenaBytes)) : "arena by the inputs' sizes";
+  facts.rows.push_back(
+      {"memory", "weights " + bytesText(double(model.program().weightBytes)) + ", " + arena});
   Table library;
   library.alignment = "lll";
   addLibrarySteps(library, top);

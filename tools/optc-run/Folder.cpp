@@ -23,7 +23,8 @@ Error readMembers(const std::string &path, const std::string &prefix, const std:
   for (size_t i = 0; i < ports.size(); ++i) {
     std::string numbered = prefix + "_" + std::to_string(i);
     auto find = [&](const std::string &name) {
-      return std::find_if(members.begin(), members.end(), [&](const NamedValue &m) { return m.name == name; });
+      return std::find_if(members.begin(), members.end(),
+                          [&](const NamedValue &m) { return m.name == name; });
     };
     auto member = find(ports[i].name);
     if (member == members.end())
@@ -31,7 +32,8 @@ Error readMembers(const std::string &path, const std::string &prefix, const std:
     if (member == members.end())
       return Error::at(path, "has no member '" + ports[i].name + "' or '" + numbered + "'");
     if (ports[i].kind != Value::Kind::tensor)
-      return Error::at(path, "a .npz holds tensors, '" + ports[i].name + "' is a sequence or optional", "use .pb files");
+      return Error::at(path, "a .npz holds tensors, '" + ports[i].name + "' is a sequence or optional",
+                       "use .pb files");
     values.push_back(member->value);
   }
   return Error::success();
@@ -77,7 +79,8 @@ Error optc::readFolder(const std::string &folder, const std::string &prefix, con
   std::string extra = prefix + "_" + std::to_string(ports.size());
   for (const char *ending : {".pb", ".npy"})
     if (fs::exists(at(extra + ending), ignored))
-      return Error::at(at(extra + ending), "the model has only " + std::to_string(ports.size()) + " " + prefix + "s");
+      return Error::at(at(extra + ending),
+                       "the model has only " + std::to_string(ports.size()) + " " + prefix + "s");
   return Error::success();
 }
 

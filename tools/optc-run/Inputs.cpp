@@ -84,7 +84,8 @@ Error optc::randomInputs(const Options &options, const std::vector<Port> &ports,
   Random random{options.seed};
   for (const Port &port : ports) {
     if (port.kind != Value::Kind::tensor || port.type == DType::c64 || port.type == DType::c128)
-      return Error::at(options.model, "input '" + port.name + "' cannot be made up: it is not a tensor of real numbers",
+      return Error::at(options.model,
+                       "input '" + port.name + "' cannot be made up: it is not a tensor of real numbers",
                        "give --inputs");
     std::vector<int64_t> dims = port.dims;
     for (size_t d = 0; d < dims.size(); ++d)

@@ -21,9 +21,10 @@ struct NumpyType {
   unsigned bytes;
 };
 constexpr NumpyType kNumpyTypes[] = {
-    {DType::boolean, 'b', 1}, {DType::i8, 'i', 1},  {DType::i16, 'i', 2}, {DType::i32, 'i', 4}, {DType::i64, 'i', 8},
-    {DType::u8, 'u', 1},      {DType::u16, 'u', 2}, {DType::u32, 'u', 4}, {DType::u64, 'u', 8}, {DType::f16, 'f', 2},
-    {DType::f32, 'f', 4},     {DType::f64, 'f', 8}, {DType::c64, 'c', 8}, {DType::c128, 'c', 16},
+    {DType::boolean, 'b', 1}, {DType::i8, 'i', 1},    {DType::i16, 'i', 2}, {DType::i32, 'i', 4},
+    {DType::i64, 'i', 8},     {DType::u8, 'u', 1},    {DType::u16, 'u', 2}, {DType::u32, 'u', 4},
+    {DType::u64, 'u', 8},     {DType::f16, 'f', 2},   {DType::f32, 'f', 4}, {DType::f64, 'f', 8},
+    {DType::c64, 'c', 8},     {DType::c128, 'c', 16},
 };
 
 /// The header, a literal of a Python dict with three known keys in any order.
@@ -249,7 +250,8 @@ std::string optc::parseNpy(std::string_view bytes, Value &value) {
   uint64_t size = uint64_t(width) * (kind == 'U' ? 4 : 1), need;
   if (__builtin_mul_overflow(size, uint64_t(count), &need) || need != data.size())
     return "holds " + std::to_string(data.size()) + " bytes of elements, its shape asks for " +
-           (size > UINT64_MAX / std::max<int64_t>(count, 1) ? "more" : std::to_string(size * uint64_t(count)));
+           (size > UINT64_MAX / std::max<int64_t>(count, 1) ? "more"
+                                                            : std::to_string(size * uint64_t(count)));
   if (text && header.fortran && header.dims.size() > 1)
     return "has strings in Fortran order, which is not supported";
   value = Value::allocate(type, header.dims);

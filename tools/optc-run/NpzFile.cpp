@@ -107,7 +107,7 @@ std::string inflateMember(std::string_view packed, uint64_t size, std::string &o
   int status = Z_OK;
   uint64_t read = 0, written = 0;
   constexpr uint64_t kPiece = 1u << 30; // zlib counts in 32 bits
-  Bytef none; // zlib wants an address even for an empty result
+  Bytef none;                           // zlib wants an address even for an empty result
   while (status == Z_OK) {
     stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(packed.data() + read));
     stream.avail_in = uInt(std::min(kPiece, packed.size() - read));
@@ -148,7 +148,9 @@ std::string readContents(const Bytes &b, const Member &m, std::string &out) {
 
 struct ZipWriter {
   std::string out;
-  template <typename T> void put(T value) { out.append(reinterpret_cast<const char *>(&value), sizeof value); }
+  template <typename T> void put(T value) {
+    out.append(reinterpret_cast<const char *>(&value), sizeof value);
+  }
   /// What local header and directory share, from the version on.
   void putCommon(const std::string &name, uint32_t crc, uint32_t size) {
     for (uint16_t v : {20, 0, 0, 0, 0x21}) // version, flags, stored, time, date (1 January 1980)
@@ -194,7 +196,8 @@ std::string optc::formatNpz(const std::vector<NamedValue> &values, std::string &
     std::string contents, name = item.name + ".npy";
     if (std::string problem = formatNpy(item.value, contents); !problem.empty())
       return "member '" + name + "': " + problem;
-    if (name.size() > 65535 || archive.out.size() + contents.size() + name.size() + 30 > kMost || values.size() > 65534)
+    if (name.size() > 65535 || archive.out.size() + contents.size() + name.size() + 30 > kMost ||
+        values.size() > 65534)
       return "would be larger than 4 GiB; use .npy files";
     uint32_t crc = uint32_t(crc32_z(0, reinterpret_cast<const Bytef *>(contents.data()), contents.size()));
     uint32_t offset = uint32_t(archive.out.size()), size = uint32_t(contents.size());

@@ -42,28 +42,28 @@ cxxopts::Options declare() {
   cxxopts::Options flags("optc-run", "Runs, checks and measures a model that optc compiled.\n");
   flags.custom_help("MODEL.so [flags]").positional_help("").show_positional_help();
   auto text = [] { return cxxopts::value<std::string>(); };
-  flags.add_options("Run")                                                                    //
-      ("inputs", "folder of input_I.pb, input_I.npy or NAME.npy, or one .npz", text(), "DIR") //
-      ("outputs", "write output_0.pb ... there", text(), "DIR")                               //
-      ("format", "of the outputs: pb (default), npy or npz", text(), "F")                     //
+  flags.add_options("Run")                                                                            //
+      ("inputs", "folder of input_I.pb, input_I.npy or NAME.npy, or one .npz", text(), "DIR")         //
+      ("outputs", "write output_0.pb ... there", text(), "DIR")                                       //
+      ("format", "of the outputs: pb (default), npy or npz", text(), "F")                             //
       ("expected", "compare the outputs with those there; exit 3 when one is outside", text(), "DIR") //
-      ("rtol", "|a-b| <= atol + rtol*|b| (default 1e-3)", text(), "R")                        //
-      ("atol", "(default 1e-7)", text(), "A")                                                 //
+      ("rtol", "|a-b| <= atol + rtol*|b| (default 1e-3)", text(), "R")                                //
+      ("atol", "(default 1e-7)", text(), "A")                                                         //
       ("threads", "(default: the cores this process may use)", text(), "N");
-  flags.add_options("Measure")                                                            //
-      ("bench", "latency, throughput, memory; random inputs unless --inputs is given")    //
-      ("profile", "time by step: a table, and a Chrome trace in FILE", text(), "FILE")    //
+  flags.add_options("Measure")                                                                  //
+      ("bench", "latency, throughput, memory; random inputs unless --inputs is given")          //
+      ("profile", "time by step: a table, and a Chrome trace in FILE", text(), "FILE")          //
       ("vs", "run another compilation of the model in turns with this one", text(), "MODEL.so") //
-      ("seconds", "how long to measure after the warm-up (default 3)", text(), "S")       //
+      ("seconds", "how long to measure after the warm-up (default 3)", text(), "S")             //
       ("shape", "of a random input; dynamic dims are 1 otherwise", cxxopts::value<std::vector<std::string>>(),
-       "NAME=1x3x224x224")                                                                //
-      ("seed", "of random inputs (default 0)", text(), "N")                               //
-      ("price-per-hour", "adds the cost of 1,000 runs", text(), "P")                      //
+       "NAME=1x3x224x224")                                                                          //
+      ("seed", "of random inputs (default 0)", text(), "N")                                         //
+      ("price-per-hour", "adds the cost of 1,000 runs", text(), "P")                                //
       ("max-ratio", "exit 3 when this model takes more than X times the other's time", text(), "X") //
       ("max-error", "exit 3 when |a-b|/|b| (2-norms) of an output is above E, e.g. 0.5%", text(), "E");
-  flags.add_options("Tell")                                               //
-      ("report", "print the compiler's report (JSON)")                    //
-      ("json", "one line of JSON instead of a table")                     //
+  flags.add_options("Tell")                            //
+      ("report", "print the compiler's report (JSON)") //
+      ("json", "one line of JSON instead of a table")  //
       ("h,help", "print this")("version", "print the version");
   flags.add_options("Model")("model", "", text(), "");
   flags.parse_positional({"model"});
@@ -96,14 +96,16 @@ Error checkNames(const cxxopts::Options &flags, int argc, const char *const *arg
     std::string_view word = argv[i];
     if (!word.starts_with("--") || word == "--")
       continue;
-    std::string name(word.substr(2, word.find('=') == std::string_view::npos ? word.npos : word.find('=') - 2));
+    std::string name(
+        word.substr(2, word.find('=') == std::string_view::npos ? word.npos : word.find('=') - 2));
     if (std::find(names.begin(), names.end(), name) != names.end())
       continue;
     auto nearest = std::min_element(names.begin(), names.end(), [&](auto &a, auto &b) {
       return editDistance(name, a) < editDistance(name, b);
     });
-    return Error::usage("unknown flag --" + name, editDistance(name, *nearest) <= 2 ? "did you mean --" + *nearest + "?"
-                                                                                    : "optc-run --help lists the flags");
+    return Error::usage("unknown flag --" + name, editDistance(name, *nearest) <= 2
+                                                      ? "did you mean --" + *nearest + "?"
+                                                      : "optc-run --help lists the flags");
   }
   return Error::success();
 }
@@ -113,7 +115,8 @@ template <typename T> bool parseNumber(std::string_view text, T &value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-template <typename T> Error numberIn(const cxxopts::ParseResult &parsed, const char *flag, T least, T most, T &value) {
+template <typename T>
+Error numberIn(const cxxopts::ParseResult &parsed, const char *flag, T least, T most, T &value) {
   if (!parsed.count(flag))
     return Error::success();
   const std::string &text = parsed[flag].as<std::string>();
@@ -146,7 +149,8 @@ Error parseShape(const std::string &text, Options &options) {
     size_t end = std::min(rest.find('x'), rest.size());
     int64_t d;
     if (!parseNumber(rest.substr(0, end), d) || d < 0 || end + 1 == rest.size())
-      return Error::usage("--shape=" + text + " is not a list of sizes", "for example --shape=input=1x3x224x224");
+      return Error::usage("--shape=" + text + " is not a list of sizes",
+                          "for example --shape=input=1x3x224x224");
     dims.push_back(d);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
@@ -185,7 +189,8 @@ Error checkScopes(const cxxopts::ParseResult &parsed, Mode mode) {
     return Error::usage("--format has no effect here", "it goes with --outputs");
   for (const char *flag : {"shape", "seed"})
     if (parsed.count(flag) && parsed.count("inputs"))
-      return Error::usage("--" + std::string(flag) + " has no effect here", "it is for random inputs, without --inputs");
+      return Error::usage("--" + std::string(flag) + " has no effect here",
+                          "it is for random inputs, without --inputs");
   return Error::success();
 }
 
@@ -199,9 +204,14 @@ Error fill(const cxxopts::ParseResult &parsed, Options &options) {
     return error;
   if (Error error = checkScopes(parsed, options.mode))
     return error;
-  for (auto [flag, target] : std::initializer_list<std::pair<const char *, std::string *>>{
-           {"model", &options.model}, {"vs", &options.other}, {"inputs", &options.inputs}, {"outputs", &options.outputs},
-           {"expected", &options.expected}, {"profile", &options.profile}, {"format", &options.format}}) {
+  for (auto [flag, target] :
+       std::initializer_list<std::pair<const char *, std::string *>>{{"model", &options.model},
+                                                                     {"vs", &options.other},
+                                                                     {"inputs", &options.inputs},
+                                                                     {"outputs", &options.outputs},
+                                                                     {"expected", &options.expected},
+                                                                     {"profile", &options.profile},
+                                                                     {"format", &options.format}}) {
     if (parsed.count(flag))
       *target = parsed[flag].as<std::string>();
     if (parsed.count(flag) && target->empty())
@@ -212,14 +222,14 @@ Error fill(const cxxopts::ParseResult &parsed, Options &options) {
   options.json = parsed.count("json");
   options.threads = ThreadPool::availableCores();
   double price = -1, ratio = -1;
-  for (Error error : {numberIn(parsed, "threads", 1u, ThreadPool::kMaxThreads, options.threads),
-                      numberIn(parsed, "seconds", 0.0, 1e6, options.seconds),
-                      numberIn(parsed, "rtol", 0.0, 1e300, options.rtol),
-                      numberIn(parsed, "atol", 0.0, 1e300, options.atol),
-                      numberIn(parsed, "price-per-hour", 0.0, 1e9, price),
-                      numberIn(parsed, "max-ratio", 0.0, 1e9, ratio),
-                      numberIn<uint64_t>(parsed, "seed", 0, UINT64_MAX, options.seed),
-                      fractionIn(parsed, "max-error", options.maxError)})
+  for (Error error :
+       {numberIn(parsed, "threads", 1u, ThreadPool::kMaxThreads, options.threads),
+        numberIn(parsed, "seconds", 0.0, 1e6, options.seconds),
+        numberIn(parsed, "rtol", 0.0, 1e300, options.rtol),
+        numberIn(parsed, "atol", 0.0, 1e300, options.atol),
+        numberIn(parsed, "price-per-hour", 0.0, 1e9, price), numberIn(parsed, "max-ratio", 0.0, 1e9, ratio),
+        numberIn<uint64_t>(parsed, "seed", 0, UINT64_MAX, options.seed),
+        fractionIn(parsed, "max-error", options.maxError)})
     if (error)
       return error;
   if (price >= 0)

@@ -47,7 +47,8 @@ std::vector<StepProfile> profileOf(const Plan &plan, const std::vector<StepTime>
   double total = 0;
   for (size_t i = 0; i < times.size(); ++i) {
     const Step &step = plan.frames[0].steps[i];
-    Json entry = entries.is_array() && i < entries.size() && entries[i].is_object() ? entries[i] : Json::object();
+    Json entry =
+        entries.is_array() && i < entries.size() && entries[i].is_object() ? entries[i] : Json::object();
     StepProfile p;
     p.name = step.name;
     p.kind = textOf(entry, "kind").empty() ? kinds[int(step.kind)] : textOf(entry, "kind");
@@ -71,7 +72,8 @@ std::vector<StepProfile> profileOf(const Plan &plan, const std::vector<StepTime>
 /// The steps one after the other, each as long as it takes on average.
 std::string traceOf(const std::string &model, unsigned threads, const std::vector<StepProfile> &steps) {
   Json events = Json::array();
-  events.push_back({{"ph", "M"}, {"pid", 1}, {"tid", 1}, {"name", "process_name"}, {"args", {{"name", model}}}});
+  events.push_back(
+      {{"ph", "M"}, {"pid", 1}, {"tid", 1}, {"name", "process_name"}, {"args", {{"name", model}}}});
   double start = 0;
   for (const StepProfile &p : steps) {
     events.push_back({{"ph", "X"},
@@ -91,7 +93,8 @@ std::string traceOf(const std::string &model, unsigned threads, const std::vecto
                         {"gflop_per_s", p.flopsPerSecond / 1e9}}}});
     start += p.microseconds;
   }
-  Json trace{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}, {"otherData", {{"threads", threads}}}};
+  Json trace{
+      {"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}, {"otherData", {{"threads", threads}}}};
   return trace.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -107,13 +110,16 @@ std::string profileTable(const std::vector<StepProfile> &steps) {
   });
   Table table;
   table.alignment = "rrrrrllll";
-  table.rows.push_back({"step", "time us", "share", "GB/s", "GFLOP/s", "kind", "device", "precision", "ONNX nodes"});
+  table.rows.push_back(
+      {"step", "time us", "share", "GB/s", "GFLOP/s", "kind", "device", "precision", "ONNX nodes"});
   for (size_t i : order) {
     const StepProfile &p = steps[i];
-    auto rate = [](double perSecond) { return perSecond > 0 ? formatted("%.1f", perSecond / 1e9) : std::string("-"); };
-    table.rows.push_back({std::to_string(i), formatted("%.1f", p.microseconds), formatted("%.1f%%", p.share * 100),
-                          rate(p.bytesPerSecond), rate(p.flopsPerSecond), p.kind, p.device, p.precision,
-                          clipped(p.nodes.empty() ? p.name : p.nodes, 80)});
+    auto rate = [](double perSecond) {
+      return perSecond > 0 ? formatted("%.1f", perSecond / 1e9) : std::string("-");
+    };
+    table.rows.push_back({std::to_string(i), formatted("%.1f", p.microseconds),
+                          formatted("%.1f%%", p.share * 100), rate(p.bytesPerSecond), rate(p.flopsPerSecond),
+                          p.kind, p.device, p.precision, clipped(p.nodes.empty() ? p.name : p.nodes, 80)});
   }
   return table.text();
 }
@@ -147,6 +153,7 @@ Error optc::runProfile(const Options &options) {
     total += p.microseconds;
   std::fputs(profileTable(steps).c_str(), stdout);
   std::printf("all steps %.1f us, mean of %llu runs, %u thread%s\n", total,
-              times.empty() ? 0ull : (unsigned long long)times[0].runs, options.threads, options.threads == 1 ? "" : "s");
+              times.empty() ? 0ull : (unsigned long long)times[0].runs, options.threads,
+              options.threads == 1 ? "" : "s");
   return Error::success();
 }

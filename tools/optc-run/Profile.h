@@ -6,8 +6,8 @@
 
 namespace optc {
 
-/// `--profile=FILE`: a table on stdout, slowest step first, and a Chrome trace (chrome://tracing, Perfetto) of an
-/// average run in FILE.
+/// `--profile=FILE`: a table on stdout, slowest step first, and a Chrome trace (chrome://tracing, Perfetto)
+/// of an average run in FILE.
 Error runProfile(const Options &options);
 
 } // namespace optc

@@ -19,8 +19,11 @@ namespace {
 /// Bits of an element in a file.
 unsigned packedBits(DType type) {
   switch (type) {
-  case DType::u4: case DType::i4: case DType::f4e2m1: return 4;
-  case DType::u2: case DType::i2: return 2;
+  case DType::u4:
+  case DType::i4:
+  case DType::f4e2m1: return 4;
+  case DType::u2:
+  case DType::i2: return 2;
   default: return unsigned(sizeOf(type) * 8);
   }
 }
@@ -82,8 +85,11 @@ std::string readTyped(const onnx::TensorProto &proto, Value &value, int64_t coun
   case DType::u64: return readField<uint64_t>(proto.uint64_data(), value, count, "uint64_data");
   case DType::u32: return readField<uint32_t>(proto.uint64_data(), value, count, "uint64_data");
   case DType::i32: return readField<int32_t>(proto.int32_data(), value, count, "int32_data");
-  case DType::u4: case DType::i4: case DType::u2: case DType::i2: case DType::f4e2m1:
-    return readPacked(proto, value, count);
+  case DType::u4:
+  case DType::i4:
+  case DType::u2:
+  case DType::i2:
+  case DType::f4e2m1: return readPacked(proto, value, count);
   default: break;
   }
   return sizeOf(value.type) == 2 ? readField<uint16_t>(proto.int32_data(), value, count, "int32_data")

@@ -27,8 +27,8 @@ public:
   /// From the call of load until a run may start.
   double loadMilliseconds() const { return loadTime; }
 
-  /// Takes the inputs from --inputs, or makes them up: then integers get smaller until they are in range of the
-  /// tables that the model looks them up in, and `warning` says so.
+  /// Takes the inputs from --inputs, or makes them up: then integers get smaller until they are in range of
+  /// the tables that the model looks them up in, and `warning` says so.
   Error prepare(const Options &options, std::string &warning);
   /// Runs with another runner's inputs.
   Error prepareAs(const Runner &other, unsigned threads);

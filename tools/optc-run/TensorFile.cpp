@@ -94,8 +94,7 @@ Error optc::readValue(const std::string &path, Value::Kind kind, Value &value) {
 
 Error optc::writeValue(const std::string &path, const std::string &name, const Value &value) {
   std::string bytes;
-  std::string problem =
-      path.ends_with(".npy") ? formatNpy(value, bytes) : formatProto(name, value, bytes);
+  std::string problem = path.ends_with(".npy") ? formatNpy(value, bytes) : formatProto(name, value, bytes);
   return problem.empty() ? writeFile(path, bytes) : Error::at(path, problem);
 }
 

@@ -63,7 +63,8 @@ Error timePairs(Runner &a, Runner &b, double seconds, Pairs &pairs) {
     pairs.a.push_back(timeA);
     pairs.b.push_back(timeB);
     pairs.ratios.push_back(timeA / timeB);
-    if ((millisecondsSince(start) >= seconds * 1e3 && pairs.a.size() >= 3) || pairs.a.size() == pairs.a.capacity())
+    if ((millisecondsSince(start) >= seconds * 1e3 && pairs.a.size() >= 3) ||
+        pairs.a.size() == pairs.a.capacity())
       return Error::success();
   }
 }
@@ -74,16 +75,16 @@ struct Side {
 };
 
 Side sideOf(Runner &runner, const Samples &samples) {
-  return {runner.file(), samples.percentile(0.5), samples.percentile(0.95), double(runner.session().arenaBytes()),
-          double(runner.loaded().program().weightBytes)};
+  return {runner.file(), samples.percentile(0.5), samples.percentile(0.95),
+          double(runner.session().arenaBytes()), double(runner.loaded().program().weightBytes)};
 }
 
 void printTable(const Side (&sides)[2], const std::vector<OutputError> &errors, double ratio, size_t pairs) {
   Table times;
   times.rows.push_back({"", "p50 ms", "p95 ms", "arena", "weights"});
   for (const Side &s : sides)
-    times.rows.push_back(
-        {s.file, formatted("%.3f", s.p50), formatted("%.3f", s.p95), bytesText(s.arena), bytesText(s.weights)});
+    times.rows.push_back({s.file, formatted("%.3f", s.p50), formatted("%.3f", s.p95), bytesText(s.arena),
+                          bytesText(s.weights)});
   Table outputs;
   outputs.alignment = "llrrr";
   outputs.rows.push_back({"output", "type", "max abs error", "max rel error", "|a-b|/|b|"});
@@ -99,8 +100,11 @@ void printTable(const Side (&sides)[2], const std::vector<OutputError> &errors, 
 
 void printJson(const Side (&sides)[2], const std::vector<OutputError> &errors, double ratio, size_t pairs) {
   auto sideJson = [](const Side &s) {
-    return nlohmann::ordered_json{{"model", s.file},      {"p50_ms", s.p50},        {"p95_ms", s.p95},
-                                  {"arena_bytes", s.arena}, {"weight_bytes", s.weights}};
+    return nlohmann::ordered_json{{"model", s.file},
+                                  {"p50_ms", s.p50},
+                                  {"p95_ms", s.p95},
+                                  {"arena_bytes", s.arena},
+                                  {"weight_bytes", s.weights}};
   };
   nlohmann::ordered_json outputs = nlohmann::ordered_json::array();
   for (const OutputError &e : errors) {
@@ -111,8 +115,11 @@ void printJson(const Side (&sides)[2], const std::vector<OutputError> &errors, d
     if (!e.problem.empty())
       outputs.back()["problem"] = e.problem;
   }
-  nlohmann::ordered_json line{{"a", sideJson(sides[0])}, {"b", sideJson(sides[1])}, {"latency_ratio", ratio},
-                              {"n", pairs},              {"outputs", outputs}};
+  nlohmann::ordered_json line{{"a", sideJson(sides[0])},
+                              {"b", sideJson(sides[1])},
+                              {"latency_ratio", ratio},
+                              {"n", pairs},
+                              {"outputs", outputs}};
   std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 

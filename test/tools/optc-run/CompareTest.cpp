@@ -1,5 +1,5 @@
-#include "tools/optc-run/Bench.h"
 #include "tools/optc-run/Compare.h"
+#include "tools/optc-run/Bench.h"
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -34,19 +34,28 @@ TEST(Compare, NanAndInfinity) {
 
 TEST(Compare, IntegersWithoutRounding) {
   int64_t big = int64_t(1) << 62;
-  EXPECT_EQ(compareValues("y", of<int64_t>(DType::i64, {big + 1}), of<int64_t>(DType::i64, {big}), 0, 0).outside, 1);
-  EXPECT_TRUE(compareValues("y", of<int64_t>(DType::i64, {big + 1}), of<int64_t>(DType::i64, {big}), 0, 1).within());
-  EXPECT_EQ(compareValues("y", of<uint64_t>(DType::u64, {UINT64_MAX}), of<uint64_t>(DType::u64, {UINT64_MAX - 1}), 0, 0).maxAbsolute, 1);
-  EXPECT_FALSE(compareValues("y", of<uint8_t>(DType::boolean, {1}), of<uint8_t>(DType::boolean, {0}), 9, 9).within());
+  EXPECT_EQ(
+      compareValues("y", of<int64_t>(DType::i64, {big + 1}), of<int64_t>(DType::i64, {big}), 0, 0).outside,
+      1);
+  EXPECT_TRUE(
+      compareValues("y", of<int64_t>(DType::i64, {big + 1}), of<int64_t>(DType::i64, {big}), 0, 1).within());
+  EXPECT_EQ(compareValues("y", of<uint64_t>(DType::u64, {UINT64_MAX}),
+                          of<uint64_t>(DType::u64, {UINT64_MAX - 1}), 0, 0)
+                .maxAbsolute,
+            1);
+  EXPECT_FALSE(
+      compareValues("y", of<uint8_t>(DType::boolean, {1}), of<uint8_t>(DType::boolean, {0}), 9, 9).within());
 }
 
 TEST(Compare, TypesShapesAndKinds) {
   EXPECT_EQ(compareValues("y", f32({1}), f32({1, 2}), 0, 0).problem, "is f32[1], expected f32[2]");
-  EXPECT_EQ(compareValues("y", f32({1}), of<int32_t>(DType::i32, {1}), 0, 0).problem, "is f32[1], expected i32[1]");
+  EXPECT_EQ(compareValues("y", f32({1}), of<int32_t>(DType::i32, {1}), 0, 0).problem,
+            "is f32[1], expected i32[1]");
   Value sequence, optional;
   sequence.kind = Value::Kind::sequence;
   optional.kind = Value::Kind::optional;
-  EXPECT_EQ(compareValues("y", sequence, optional, 0, 0).problem, "is sequence of 0, expected empty optional");
+  EXPECT_EQ(compareValues("y", sequence, optional, 0, 0).problem,
+            "is sequence of 0, expected empty optional");
   sequence.items = {f32({1}), f32({2})};
   Value other = sequence;
   other.items[1] = f32({3});

@@ -57,7 +57,8 @@ TEST_F(Folder, ByNumberThenByName) {
 }
 
 TEST_F(Folder, Archive) {
-  EXPECT_FALSE(writeArchive((path / "data.npz").string(), {{"layer/b:0", scalar(6)}, {"input_0", scalar(7)}}));
+  EXPECT_FALSE(
+      writeArchive((path / "data.npz").string(), {{"layer/b:0", scalar(6)}, {"input_0", scalar(7)}}));
   EXPECT_EQ(read(firsts), "");
   EXPECT_EQ(firsts, (std::vector<float>{7, 6}));
   EXPECT_EQ(read(firsts, "output"), "has no member 'a' or 'output_0'");
@@ -92,7 +93,8 @@ Port dynamicPort(const char *name, std::vector<std::string> symbols, DType type 
 TEST(Inputs, ShapesFollowTheirSymbols) {
   Options options;
   options.shapes["ids"] = {2, 128};
-  std::vector<Port> ports{dynamicPort("mask", {"batch", "length", "other", ""}), dynamicPort("ids", {"batch", "length"}, DType::i64)};
+  std::vector<Port> ports{dynamicPort("mask", {"batch", "length", "other", ""}),
+                          dynamicPort("ids", {"batch", "length"}, DType::i64)};
   std::vector<Value> values;
   ASSERT_FALSE(randomInputs(options, ports, 100, values));
   EXPECT_EQ(values[0].dims, (std::vector<int64_t>{2, 128, 1, 3}));

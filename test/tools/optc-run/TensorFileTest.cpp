@@ -9,11 +9,12 @@ using namespace optc;
 
 namespace {
 
-constexpr DType kNumbers[] = {DType::f32,  DType::u8,         DType::i8,     DType::u16,        DType::i16,
-                              DType::i32,  DType::i64,        DType::boolean, DType::f16,       DType::f64,
-                              DType::u32,  DType::u64,        DType::c64,    DType::c128,       DType::bf16,
-                              DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz, DType::u4,
-                              DType::i4,   DType::f4e2m1,     DType::f8e8m0, DType::u2,         DType::i2};
+constexpr DType kNumbers[] = {
+    DType::f32,      DType::u8,         DType::i8,      DType::u16,        DType::i16,
+    DType::i32,      DType::i64,        DType::boolean, DType::f16,        DType::f64,
+    DType::u32,      DType::u64,        DType::c64,     DType::c128,       DType::bf16,
+    DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2,  DType::f8e5m2fnuz, DType::u4,
+    DType::i4,       DType::f4e2m1,     DType::f8e8m0,  DType::u2,         DType::i2};
 
 Value strings(std::vector<int64_t> dims, const std::vector<std::string> &texts) {
   Value v = Value::allocate(DType::string, std::move(dims));
@@ -157,8 +158,9 @@ TEST(ProtoFile, SaysWhatIsWrong) {
   EXPECT_EQ(parseProto("\xff\xff", Value::Kind::sequence, v), "is not a serialised SequenceProto");
 }
 
-constexpr DType kNumpyTypes[] = {DType::boolean, DType::i8,  DType::i16, DType::i32, DType::i64, DType::u8,  DType::u16,
-                                 DType::u32,     DType::u64, DType::f16, DType::f32, DType::f64, DType::c64, DType::c128};
+constexpr DType kNumpyTypes[] = {DType::boolean, DType::i8,  DType::i16, DType::i32, DType::i64,
+                                 DType::u8,      DType::u16, DType::u32, DType::u64, DType::f16,
+                                 DType::f32,     DType::f64, DType::c64, DType::c128};
 
 std::string npy(int version, std::string header, const std::string &data) {
   std::string bytes = "\x93NUMPY";
@@ -189,8 +191,8 @@ TEST(NpyFile, EveryTypeAndShape) {
 TEST(NpyFile, VersionsOrdersAndHeaders) {
   std::string six = "\1\2\3\4\5\6";
   for (int version : {1, 2, 3})
-    for (const char *header :
-         {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }", "{'shape':(2L,3L),\"descr\":\"|u1\",'fortran_order':False}\n"}) {
+    for (const char *header : {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }",
+                               "{'shape':(2L,3L),\"descr\":\"|u1\",'fortran_order':False}\n"}) {
       Value v;
       ASSERT_EQ(parseNpy(npy(version, header, six), v), "");
       EXPECT_EQ(v.dims, (std::vector<int64_t>{2, 3}));
@@ -200,7 +202,10 @@ TEST(NpyFile, VersionsOrdersAndHeaders) {
   ASSERT_EQ(parseNpy(npy(1, "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }", six), v), "");
   for (int i = 0; i < 6; ++i)
     EXPECT_EQ(v.as<uint8_t>()[i], 1 + i / 3 + 2 * (i % 3));
-  ASSERT_EQ(parseNpy(npy(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2,), }", std::string("ab\0cde", 6)), v), "");
+  ASSERT_EQ(
+      parseNpy(npy(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2,), }", std::string("ab\0cde", 6)),
+               v),
+      "");
   EXPECT_EQ(v.as<std::string>()[0], "ab");
   EXPECT_EQ(v.as<std::string>()[1], "cde");
 }
@@ -208,7 +213,9 @@ TEST(NpyFile, VersionsOrdersAndHeaders) {
 TEST(NpyFile, SaysWhatIsWrong) {
   Value v;
   auto with = [&](const std::string &descr, const std::string &shape, size_t bytes) {
-    return parseNpy(npy(1, "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }", std::string(bytes, 0)), v);
+    return parseNpy(npy(1, "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }",
+                        std::string(bytes, 0)),
+                    v);
   };
   EXPECT_EQ(parseNpy("", v), "is not a .npy file");
   EXPECT_EQ(parseNpy(npy(4, "", ""), v), "is of version 4 of the .npy format, which is not known");
@@ -222,15 +229,19 @@ TEST(NpyFile, SaysWhatIsWrong) {
   EXPECT_EQ(with("<U99999999", "(70000000000000,)", 8).substr(0, 31), "holds 8 bytes of elements, its ");
   EXPECT_EQ(with(">f4", "(2,)", 8), "is big-endian ('>f4'), which is not supported");
   EXPECT_EQ(with("|O", "(1,)", 8), "has elements '|O', which is not supported");
-  EXPECT_EQ(with("<V2", "(1,)", 2), "has elements '<V2': numpy has no bf16, f8 or 4-bit type; use a .pb file");
+  EXPECT_EQ(with("<V2", "(1,)", 2),
+            "has elements '<V2': numpy has no bf16, f8 or 4-bit type; use a .pb file");
   EXPECT_EQ(with("<U1", "()", 4), "");
   std::string bytes;
   EXPECT_EQ(formatNpy(pattern(DType::bf16, {1}), bytes), "numpy has no type bf16; use .pb");
-  EXPECT_EQ(formatNpy(strings({1}, {"\xff"}), bytes), "a string is not UTF-8, which .npy cannot hold; use .pb");
+  EXPECT_EQ(formatNpy(strings({1}, {"\xff"}), bytes),
+            "a string is not UTF-8, which .npy cannot hold; use .pb");
 }
 
 TEST(NpzFile, RoundTrip) {
-  std::vector<NamedValue> values{{"x", pattern(DType::f32, {2, 3})}, {"a/b:0", pattern(DType::i64, {})}, {"empty", pattern(DType::u8, {0})}};
+  std::vector<NamedValue> values{{"x", pattern(DType::f32, {2, 3})},
+                                 {"a/b:0", pattern(DType::i64, {})},
+                                 {"empty", pattern(DType::u8, {0})}};
   std::string bytes;
   ASSERT_EQ(formatNpz(values, bytes), "");
   std::vector<NamedValue> back;
