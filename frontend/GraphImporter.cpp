@@ -46,6 +46,8 @@ Location GraphImporter::locationOf(const onnx::NodeProto &node, const Scope &sco
   std::string name = node.name().empty() ? "" : scope.prefix + node.name();
   if (name.empty() || !nodeNames.insert(name).second)
     name = scope.prefix + node.op_type() + "→" + (node.output_size() ? node.output(0) : "");
+  if (listedNodes.insert(name).second)
+    nodeList.push_back(StringAttr::get(&context, name));
   return NameLoc::get(StringAttr::get(&context, name));
 }
 
@@ -249,6 +251,8 @@ void GraphImporter::run() {
   builder.create<func::ReturnOp>(location, outputs);
   main.setType(builder.getFunctionType(block->getArgumentTypes(), TypeRange(ValueRange(outputs))));
   main.setAllArgAttrs(argumentNames);
+  // What the report accounts for.
+  main->setAttr("optc.nodes", builder.getArrayAttr(nodeList));
   main.setAllResultAttrs(resultNames);
   if (failed(verify(*result.module)))
     problem(ProblemKind::badModel, "the imported module is malformed: " + takeDiagnostic());

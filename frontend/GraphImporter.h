@@ -97,7 +97,9 @@ private:
   Scope *current = nullptr;
   int depth = 0;
   int64_t importedNodes = 0;
-  llvm::StringSet<> symbols, nodeNames;
+  llvm::StringSet<> symbols, nodeNames, listedNodes;
+  /// Every node's name, in order.
+  llvm::SmallVector<mlir::Attribute> nodeList;
   std::map<std::pair<std::string, std::string>, onnx::FunctionProto *> functions;
   /// Tensors already taken out of the model; bodies of loops are imported more than once.
   llvm::DenseMap<const onnx::TensorProto *, mlir::ElementsAttr> tensors;

@@ -86,6 +86,14 @@ def FormRowKernels : Pass<"form-row-kernels", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def MergeDuplicates : Pass<"merge-duplicates"> {
+  let summary = "Common subexpression elimination that fuses the locations of what it merges";
+  let description = [{
+    before:  %1 = optc.exp %x loc("a");  %2 = optc.exp %x loc("b")
+    after:   %1 = optc.exp %x loc(fused["a", "b"])
+  }];
+}
+
 def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
   let summary = "Fuses ops into optc.kernel regions";
   let description = [{

@@ -11,7 +11,7 @@ using namespace mlir;
 void optc::buildPipeline(OpPassManager &passes) {
   // Exporters leave identities, duplicates and dead shape arithmetic.
   passes.addPass(createCanonicalizerPass());
-  passes.addPass(createCSEPass());
+  passes.addPass(createMergeDuplicates());
   // Formulas become the ops that they stand for: cheaper bodies, better numerics. Powers first, whose squares and roots
   // the others look for.
   passes.addNestedPass<func::FuncOp>(createSimplifyPowers());
@@ -22,13 +22,13 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.
   passes.addNestedPass<func::FuncOp>(createConvertLayout());
   passes.addPass(createCanonicalizerPass());
-  passes.addPass(createCSEPass());
+  passes.addPass(createMergeDuplicates());
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
-  passes.addPass(createCSEPass());
+  passes.addPass(createMergeDuplicates());
   // Matrix products first: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions());
-  passes.addPass(createCSEPass());
+  passes.addPass(createMergeDuplicates());
   // Reductions take what is around them: a row is read from memory once.
   passes.addNestedPass<func::FuncOp>(createFormRowKernels());
   // What can be a kernel becomes one; the rest stays for library steps.
@@ -37,7 +37,7 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createCollapseDims());
   // The views that this left around the kernels; what went into kernels leaves dead ops behind.
   passes.addPass(createCanonicalizerPass());
-  passes.addPass(createCSEPass());
+  passes.addPass(createMergeDuplicates());
 }
 
 void optc::registerPasses() {

@@ -16,8 +16,12 @@ Step FrameBuilder::newStep(Step::Kind kind, Operation *op) {
   if (step.name.empty())
     step.name = op->getName().stripDialect().str();
   step.report = context.stepLocations.size();
-  if (!parent)
-    context.stepLocations.push_back(op->getLoc());
+  if (parent)
+    return step;
+  // A branch or loop stands for the nodes in its regions, too.
+  SmallVector<Location> locations;
+  op->walk<WalkOrder::PreOrder>([&](Operation *inner) { locations.push_back(inner->getLoc()); });
+  context.stepLocations.push_back(FusedLoc::get(op->getContext(), locations));
   return step;
 }
 

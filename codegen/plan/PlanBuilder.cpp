@@ -56,10 +56,17 @@ static std::string reportOf(const PlanContext &context, func::FuncOp function) {
   for (const Port &p : plan.outputs)
     outputs.push_back(portReport(p));
   static const char *kinds[] = {"kernel", "library", "bind", "subplan", "subplan"};
-  llvm::StringSet<> present;
+  // Locations also name inputs and weights; the report lists nodes.
+  llvm::StringSet<> known, present;
+  auto nodeNames = function->getAttrOfType<ArrayAttr>("optc.nodes");
+  if (nodeNames)
+    for (auto name : nodeNames.getAsValueRange<StringAttr>())
+      known.insert(name);
   for (const Step &step : plan.frames[0].steps) {
     llvm::json::Array nodes;
     for (const std::string &name : nodesOf(context.stepLocations[step.report])) {
+      if (nodeNames && !known.contains(name))
+        continue;
       nodes.push_back(name);
       present.insert(name);
     }
@@ -68,8 +75,8 @@ static std::string reportOf(const PlanContext &context, func::FuncOp function) {
       entry["function"] = step.function;
     steps.push_back(std::move(entry));
   }
-  if (auto nodes = function->getAttrOfType<ArrayAttr>("optc.nodes"))
-    for (auto name : nodes.getAsValueRange<StringAttr>())
+  if (nodeNames)
+    for (auto name : nodeNames.getAsValueRange<StringAttr>())
       if (!present.contains(name))
         eliminated.push_back(llvm::json::Object{{"node", name}, {"by", "folding"}});
   llvm::json::Object report{{"schema", 1},

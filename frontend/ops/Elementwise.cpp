@@ -8,6 +8,7 @@
 
 #include <onnx/onnx_pb.h>
 #include "frontend/Registry.h"
+#include <onnx/onnx_pb.h>
 
 using namespace mlir;
 using namespace optc;
