@@ -12,7 +12,7 @@ using namespace mlir;
 using namespace optc;
 using State = Binding::State;
 
-static constexpr int64_t kMinOpset = 7, kMaxOpset = 28;
+static constexpr int64_t kMinOpset = 1, kMaxOpset = 28;
 /// Deepest nesting of graphs and function bodies.
 static constexpr int kMaxDepth = 64;
 /// Functions that call functions can grow without end in a small file.
@@ -95,11 +95,22 @@ ElementsAttr GraphImporter::tensor(onnx::TensorProto &proto) {
   return value;
 }
 
+/// No dim of a tensor in a sequence or optional can be read off the object: those that are not constant stay open.
+static Type withoutSymbols(Type type) {
+  if (!isa<RankedTensorType>(type))
+    return type;
+  Dims dims = dimsOf(type);
+  for (DimExpr &d : dims)
+    if (!d.isConstant())
+      d = DimExpr::symbol("_");
+  return tensorType(dims, cast<RankedTensorType>(type).getElementType());
+}
+
 Type GraphImporter::importType(const onnx::TypeProto &type, StringRef name) {
   if (type.has_sequence_type())
-    return SequenceType::get(&context, importType(type.sequence_type().elem_type(), name));
+    return SequenceType::get(&context, withoutSymbols(importType(type.sequence_type().elem_type(), name)));
   if (type.has_optional_type())
-    return OptionalType::get(&context, importType(type.optional_type().elem_type(), name));
+    return OptionalType::get(&context, withoutSymbols(importType(type.optional_type().elem_type(), name)));
   if (!type.has_tensor_type())
     throw NodeError{ProblemKind::unsupported,
                     "unsupported type: neither a tensor nor a sequence or optional of them"};

@@ -11,7 +11,8 @@ const Registry &Registry::instance() {
                         registerConvolutions, registerPooling,      registerReshaping,  registerSlicing,
                         registerIndexing,     registerGenerators,   registerSelection,  registerNormalization,
                         registerControlFlow,  registerQuantization, registerResampling, registerRecurrent,
-                        registerAttention,    registerSignal,       registerObjects,    registerClassicalML})
+                        registerAttention,    registerSignal,       registerObjects,    registerClassicalML,
+                        registerTraining})
       family(r);
     return r;
   }();

@@ -64,6 +64,7 @@ void registerAttention(Registry &);
 void registerSignal(Registry &);
 void registerObjects(Registry &);
 void registerClassicalML(Registry &);
+void registerTraining(Registry &);
 
 } // namespace optc
 

@@ -1,6 +1,7 @@
 //===- Tensors.cpp - ONNX element types and tensors -----------------------===//
 
 #include "frontend/Tensors.h"
+#include "ir/eval/Evaluate.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -60,6 +61,18 @@ Type optc::elementType(MLIRContext *c, int type) {
     return integer(32, true);
   case TensorProto::UINT64:
     return integer(64, true);
+  case TensorProto::INT2:
+    return integer(2);
+  case TensorProto::INT4:
+    return integer(4);
+  case TensorProto::UINT2:
+    return integer(2, true);
+  case TensorProto::UINT4:
+    return integer(4, true);
+  case TensorProto::FLOAT4E2M1:
+    return F4E2M1Type::get(c);
+  case TensorProto::FLOAT8E8M0:
+    return F8E8M0Type::get(c);
   case TensorProto::STRING:
     return StringType::get(c);
   case TensorProto::UNDEFINED:
@@ -104,9 +117,29 @@ onnx::TypeProto optc::onnxType(Type type) {
   return proto;
 }
 
-/// Bytes an element takes in a blob.
-static int64_t elementBytes(Type element) {
-  return element.isInteger(1) ? 1 : element.getIntOrFloatBitWidth() / 8;
+/// Bytes an element takes in a blob; narrow ones have a byte of their own.
+static int64_t elementBytes(Type element) { return int64_t(sizeOf(dtypeOf(element))); }
+
+/// Bits an element takes in a TensorProto.
+static int64_t packedBits(Type element) {
+  if (isa<F4E2M1Type>(element))
+    return 4;
+  if (auto integer = dyn_cast<IntegerType>(element); integer && integer.getWidth() > 1 && integer.getWidth() < 8)
+    return integer.getWidth();
+  return 8 * elementBytes(element);
+}
+static int64_t packedBytes(Type element, int64_t count) { return (count * packedBits(element) + 7) / 8; }
+
+/// One byte an element from fields packed low bits first; signs are extended.
+static std::string unpacked(StringRef bytes, Type element, int64_t count) {
+  int64_t bits = packedBits(element), perByte = 8 / bits;
+  bool isSigned = element.isSignlessInteger();
+  std::string out(count, 0);
+  for (int64_t i = 0; i < count; ++i) {
+    uint8_t field = uint8_t(uint8_t(bytes[i / perByte]) >> (i % perByte * bits)) << (8 - bits);
+    out[i] = isSigned ? char(int8_t(field) >> (8 - bits)) : char(field >> (8 - bits));
+  }
+  return out;
 }
 
 /// Copies a typed field into bytes of type T.
@@ -153,6 +186,10 @@ static ElementsAttr importStrings(RankedTensorType type, const TensorProto &tens
 static ElementsAttr smallElements(RankedTensorType type, StringRef bytes) {
   if (type.getNumElements() == 0 && type.getElementType().isInteger(1))
     return DenseElementsAttr::get(type, ArrayRef<bool>());
+  if (packedBits(type.getElementType()) < 8 || !type.getElementType().isIntOrFloat())
+    return elementsOf(HostValue(dtypeOf(type.getElementType()), {type.getShape().begin(), type.getShape().end()},
+                                const_cast<char *>(bytes.data())),
+                      type);
   if (!type.getElementType().isInteger(1))
     return DenseElementsAttr::getFromRawBuffer(type, ArrayRef<char>(bytes.data(), bytes.size()));
   SmallVector<bool> bits;
@@ -192,7 +229,8 @@ ElementsAttr optc::importTensor(MLIRContext *context, LoadedModel &model, Tensor
   if (isa<StringType>(element))
     return importStrings(type, tensor);
 
-  int64_t size = count * elementBytes(element);
+  int64_t size = packedBytes(element, count);
+  bool isPacked = packedBits(element) < 8;
   auto checkSize = [&](int64_t got) {
     if (got != size)
       bad("a tensor has " + Twine(got) + " bytes of data, its dims and type say " + Twine(size));
@@ -201,9 +239,9 @@ ElementsAttr optc::importTensor(MLIRContext *context, LoadedModel &model, Tensor
     LoadedModel::Slice slice = model.externalData(tensor);
     checkSize(slice.bytes.size());
     bool aligned = reinterpret_cast<uintptr_t>(slice.bytes.data()) % elementBytes(element) == 0;
-    if (size <= kSmallBytes)
+    if (size <= kSmallBytes && !isPacked)
       return smallElements(type, slice.bytes);
-    if (aligned && !element.isInteger(1))
+    if (aligned && !isPacked && !element.isInteger(1))
       return largeElements(type, tensor.name(), slice.bytes, std::move(slice.file));
     // Elements must be aligned, and a bool is 0 or 1: copied where the file does not keep to that.
     tensor.set_raw_data(slice.bytes.str());
@@ -217,6 +255,10 @@ ElementsAttr optc::importTensor(MLIRContext *context, LoadedModel &model, Tensor
   std::string name = tensor.name();
   tensor.Clear();
   checkSize(bytes->size());
+  if (isPacked) {
+    *bytes = unpacked(*bytes, element, count);
+    size = count;
+  }
   if (size <= kSmallBytes)
     return smallElements(type, *bytes);
   if (element.isInteger(1))
@@ -231,6 +273,8 @@ ElementsAttr optc::importSparseTensor(MLIRContext *context, LoadedModel &model,
   auto bad = [](const Twine &what) { throw NodeError{ProblemKind::badModel, what.str()}; };
   TensorProto values = sparse.values(), indices = sparse.indices();
   Type element = elementType(context, values.data_type());
+  if (packedBits(element) < 8)
+    throw NodeError{ProblemKind::unsupported, "unsupported type of a sparse tensor: " + onnxTypeName(values.data_type())};
   int64_t count = 1, width = elementBytes(element), stored = values.dims_size() == 1 ? values.dims(0) : -1;
   for (int64_t d : sparse.dims())
     if (d < 0 || llvm::MulOverflow(count, d, count) || count > (int64_t(1) << 31))

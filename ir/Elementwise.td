@@ -81,7 +81,7 @@ def Optc_MaxOp : Optc_BinaryOp<"max", "The larger; NaN if either is">;
 def Optc_AndOp : Optc_BinaryOp<"and", "Bitwise and; logical on bool">;
 def Optc_OrOp : Optc_BinaryOp<"or", "Bitwise or; logical on bool">;
 def Optc_XorOp : Optc_BinaryOp<"xor", "Bitwise exclusive or; logical on bool">;
-def Optc_ShiftOp : Optc_BinaryOp<"shift", "Shifts lhs by rhs bits; 0 from the width on"> {
+def Optc_ShiftOp : Optc_BinaryOp<"shift", "Shifts lhs by rhs bits; by the width or more (or a negative count) 0, to the right the sign"> {
   let arguments = (ins Optc_Tensor:$lhs, Optc_Tensor:$rhs, OneOf<["left", "right"]>:$direction);
 }
 def Optc_CompareOp : Optc_BinaryOp<"compare", "Ordered comparison; false (ne: true) when an operand is NaN"> {

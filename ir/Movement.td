@@ -148,7 +148,7 @@ def Optc_GridSampleOp : Optc_InferredOp<"grid_sample"> {
 }
 def Optc_Col2ImOp : Optc_PureOp<"col2im"> {
   let summary = "Sums columns [N, C*block, L] back into an image [N, C, spatial...] (ONNX Col2Im)";
-  let arguments = (ins Optc_Tensor:$x, DenseI64ArrayAttr:$block, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads);
+  let arguments = (ins Optc_Tensor:$x, Optc_DimsAttr:$block, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads);
   let results = (outs Optc_Tensor:$y);
 }
 #endif

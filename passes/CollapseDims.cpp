@@ -244,7 +244,7 @@ Value Collapse::cloneOp(OpBuilder &b, Operation *op, IRMapping &mapping) {
       })
       .Case([&](TransposeOp o) -> Value {
         SmallVector<int64_t> permutation;
-        auto from = groupsOf(o.getX());
+        SmallVector<SmallVector<int>> from = groupsOf(o.getX());
         for (const SmallVector<int> &g : groupsOf(result))
           permutation.push_back(llvm::find(from, g) - from.begin());
         return b.create<TransposeOp>(loc, type, mapping.lookup(o.getX()), b.getDenseI64ArrayAttr(permutation));

@@ -13,6 +13,7 @@
 
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/ScalarBody.h"
+#include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
 #include "passes/Passes.h"
 #include "mlir/IR/IRMapping.h"
@@ -182,6 +183,20 @@ private:
                              DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1}));
   }
 
+  Value matrixConstant(ArrayRef<float> values, int64_t rows) {
+    auto type = cast<RankedTensorType>(tensorType({rows, int64_t(values.size()) / rows}, b.getF32Type()));
+    return b.create<ConstantOp>(root->getLoc(), DenseElementsAttr::get(type, values));
+  }
+  /// m x over dims 0 and 1 of x [i, j, c, o]: [rows, rows, c, o], the two transposed.
+  Value transformBoth(ArrayRef<float> values, int64_t rows, Value x) {
+    Value m = matrixConstant(values, rows);
+    auto once = [&](Value v, int64_t dim) {
+      return b.create<ContractOp>(root->getLoc(), m, v, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, ArrayRef<int64_t>{1}, ArrayRef<int64_t>{dim});
+    };
+    // [rows, j, c, o], then [rows', rows, c, o]
+    return once(once(x, 0), 1);
+  }
+
   Value reshapeTo(Value v, Type type) {
     return v.getType() == type ? v : Value(b.create<ReshapeOp>(v.getLoc(), type, v));
   }
@@ -193,12 +208,14 @@ private:
     SmallVector<Value> operands{root->getOperand(0)};
     bool packed = isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
-    bool depthwise = isDepthwise(root);
+    bool depthwise = isDepthwise(root), winograd = packed && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
     if (depthwise) {
       // [taps, C]
       Dims w = dimsOf(rhs);
       rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
     } else if (packed) {
+      if (winograd)
+        rhs = transformBoth(kWinogradG, kWinogradTile, rhs);
       Dims w = dimsOf(rhs);
       if (isa<ConvOp>(root)) {
         rhs = b.create<ReshapeOp>(rhs.getLoc(), tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)), rhs);
@@ -227,7 +244,7 @@ private:
       locations.push_back(op->getLoc());
     Location location = b.getFusedLoc(locations);
     auto kernel = b.create<KernelOp>(location, canonical(elementOf(last)), operands,
-                                     depthwise ? "depthwise" : isa<ConvOp>(root) ? "conv" : "matmul");
+                                     depthwise ? "depthwise" : winograd ? "winograd" : isa<ConvOp>(root) ? "conv" : "matmul");
     Block *body = b.createBlock(&kernel.getBody());
     for (Value operand : operands)
       body->addArgument(operand.getType(), operand.getLoc());
@@ -237,7 +254,13 @@ private:
     Value x = body->getArgument(0), w = body->getArgument(1), product;
     if (auto conv = dyn_cast<ConvOp>(root)) {
       Value matrix = depthwise ? w : unpackInside(w, *shape.back().constant());
-      matrix = b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), matrix);
+      if (winograd) {
+        Dims w = dimsOf(conv.getW());
+        Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
+        matrix = transformBoth(kWinogradP, 3, b.create<ReshapeOp>(root->getLoc(), planes, matrix));
+      } else {
+        matrix = b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), matrix);
+      }
       mapping.map(conv.getX(), x);
       mapping.map(conv.getW(), matrix);
       product = b.clone(*root, mapping)->getResult(0);

@@ -3,6 +3,51 @@
 #define OPTC_PASSES_PASSES_TD
 include "mlir/Pass/PassBase.td"
 
+def SimplifyPowers : Pass<"simplify-powers", "::mlir::func::FuncOp"> {
+  let summary = "Powers by small constants, divisions by powers of two, inverses of roots";
+  let description = [{
+    before:  %1 = optc.pow %x, 2.0;  %2 = optc.div %x, 8.0;  %3 = optc.div 1.0, (optc.sqrt %x)
+    after:   %1 = optc.mul %x, %x;   %2 = optc.mul %x, 0.125;  %3 = optc.rsqrt %x
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def RecognizeActivations : Pass<"recognize-activations", "::mlir::func::FuncOp"> {
+  let summary = "Forms sigmoid, silu, hard_swish and softplus out of their formulas";
+  let description = [{
+    before:  %1 = optc.sigmoid %x;  %2 = optc.mul %x, %1
+    after:   %2 = optc.silu %x
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def RecognizeGelu : Pass<"recognize-gelu", "::mlir::func::FuncOp"> {
+  let summary = "Forms gelu out of its formulas";
+  let description = [{
+    before:  %1 = optc.div %x, sqrt2;  %2 = optc.erf %1;  %3 = optc.add %2, 1.0;  %4 = optc.mul %x, %3;  %5 = optc.mul %4, 0.5
+    after:   %5 = optc.gelu %x {approximate = "none"}
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def RecognizeSoftmax : Pass<"recognize-softmax", "::mlir::func::FuncOp"> {
+  let summary = "Forms softmax out of exp, sum and div";
+  let description = [{
+    before:  %e = optc.exp (%x - max %x);  %y = optc.div %e, (sum %e)
+    after:   %y = optc.softmax %x
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def RecognizeNormalize : Pass<"recognize-normalize", "::mlir::func::FuncOp"> {
+  let summary = "Forms normalize out of means, squares and roots";
+  let description = [{
+    before:  %c = %x - mean %x;  %y = %c / sqrt(mean(%c * %c) + epsilon) * %scale + %bias
+    after:   %y = optc.normalize %x scale %scale bias %bias {kind = "layer"}
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let summary = "Convolutions and what is around them in channels-last";
   let description = [{

@@ -12,6 +12,13 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Exporters leave identities, duplicates and dead shape arithmetic.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  // Formulas become the ops that they stand for: cheaper bodies, better numerics. Powers first, whose squares and roots
+  // the others look for.
+  passes.addNestedPass<func::FuncOp>(createSimplifyPowers());
+  passes.addNestedPass<func::FuncOp>(createRecognizeActivations());
+  passes.addNestedPass<func::FuncOp>(createRecognizeGelu());
+  passes.addNestedPass<func::FuncOp>(createRecognizeSoftmax());
+  passes.addNestedPass<func::FuncOp>(createRecognizeNormalize());
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.
   passes.addNestedPass<func::FuncOp>(createConvertLayout());
   passes.addPass(createCanonicalizerPass());

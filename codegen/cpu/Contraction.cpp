@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
+#include "codegen/cpu/RegisterTile.h"
 #include "codegen/kernel/TensorEmitter.h"
 #include "codegen/kernel/Contraction.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -32,23 +33,17 @@ using Values = SmallVector<Value>;
 class ContractionEmitter {
 public:
   ContractionEmitter(KernelFunction &f, const ContractionKernel &c)
-      : f(f), c(c), emitter(f), lanes(std::min<int64_t>(f.target.lanes(4), kPanel)), vectorsPerPanel(kPanel / lanes) {
+      : f(f), c(c), emitter(f), registers(f, c.k, c.k * DimExpr(c.totalTaps() * kPanel)), lanes(registers.lanes),
+        vectorsPerPanel(registers.vectorsPerPanel) {
     yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
     f32 = f.b.getF32Type();
   }
   LogicalResult run();
 
 private:
-  /// Rows of a tile of registers: accumulators, a row's element and a step's panel vectors fit.
-  int64_t tileRows(int64_t panels) const {
-    int64_t vectors = panels * vectorsPerPanel;
-    return std::clamp<int64_t>((int64_t(f.target.vectorRegisters) - vectors - 1) / vectors, 1, kMaxTileRows);
-  }
   void rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd);
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
-  Values sumOverK(Values acc, const Values &rows, Value base, int64_t panels, int64_t height);
-  void step(Values &acc, const Values &rows, Value base, Value k, int64_t offset, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
   void gather(Value batch, Value row, int64_t height);
   void forEachTap(Value batch, Value row, llvm::function_ref<void(Value tap, Value inside, Value offset)> visit);
@@ -67,6 +62,7 @@ private:
   KernelFunction &f;
   const ContractionKernel &c;
   TensorEmitter emitter;
+  RegisterTile registers;
   int64_t lanes, vectorsPerPanel;
   YieldOp yield;
   Type f32;
@@ -111,7 +107,7 @@ LogicalResult ContractionEmitter::run() {
       return Values{};
     }
     // Widest group of panels whose vectors leave room for several rows.
-    int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16 * 2 / 2, 1, c.panelsPerTile);
+    int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16, 1, c.panelsPerTile);
     if (c.panelsPerTile > 2)
       widest = std::min<int64_t>(c.panelsPerTile, std::max<int64_t>(1, 8 / vectorsPerPanel));
     int64_t panels = (*columns + kPanel - 1) / kPanel, blockColumns = kPanel * c.panelsPerTile;
@@ -152,23 +148,15 @@ LogicalResult ContractionEmitter::run() {
   return success();
 }
 
-/// The heights that dividing `rows` evenly over tiles of at most `limit` rows gives.
-static std::set<int64_t> heightsOf(int64_t rows, int64_t limit) {
-  if (rows == 0)
-    return {};
-  int64_t tiles = (rows + limit - 1) / limit;
-  return {rows / tiles, (rows + tiles - 1) / tiles};
-}
-
 void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd) {
-  int64_t limit = tileRows(panels);
+  int64_t limit = registers.maxRows(panels);
   Value count = f.sub(rowEnd, rowBegin);
   auto rows = c.m.constant();
   if (rows) {
     int64_t blocks = *c.rowBlocks().constant();
     std::set<int64_t> heights;
     for (int64_t size : {*rows / blocks, (*rows + blocks - 1) / blocks})
-      heights.merge(heightsOf(size, limit));
+      heights.merge(evenHeights(size, limit));
     if (heights.empty())
       return;
     Value tiles = f.divide(f.add(count, f.index(limit - 1)), f.index(limit));
@@ -177,18 +165,10 @@ void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool 
       Value from = f.add(rowBegin, f.divide(f.mul(count, i), tiles));
       Value to = f.add(rowBegin, f.divide(f.mul(count, f.add(i, f.index(1))), tiles));
       Value height = f.sub(to, from);
-      size_t left = heights.size();
-      for (int64_t h : heights) {
-        if (--left == 0 && heights.size() == 1) {
-          tile(batch, panel, panels, partial, from, h);
-          break;
-        }
-        Value isThis = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, height, f.index(h));
-        f.when(isThis, [&] {
-          TensorEmitter::Scope inner(emitter);
-          tile(batch, panel, panels, partial, from, h);
-        });
-      }
+      forHeight(f, height, heights, [&](int64_t h) {
+        TensorEmitter::Scope inner(emitter);
+        tile(batch, panel, panels, partial, from, h);
+      });
       return Values{};
     });
     return;
@@ -231,10 +211,9 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
 
 /// acc[r * vectors + v] over all taps and k.
 Values ContractionEmitter::product(const Values &rows, Value base, int64_t panels, int64_t height) {
-  int64_t vectors = panels * vectorsPerPanel;
-  Values acc(height * vectors, buildConstant(f.b, f.loc, withLanes(f32, lanes), 0));
+  Values acc = registers.zeros(panels, height);
   if (!rows.empty())
-    return sumOverK(acc, rows, base, panels, height);
+    return registers.sum(acc, rows, base, panels, height);
   Type pointer = LLVM::LLVMPointerType::get(f.b.getContext());
   return f.loop(f.index(0), f.index(c.taps), f.index(1), acc, [&](Value tap, ValueRange carried) {
     Values pixels;
@@ -242,50 +221,8 @@ Values ContractionEmitter::product(const Values &rows, Value base, int64_t panel
     for (int64_t r = 0; r < height; ++r)
       pixels.push_back(f.b.create<LLVM::LoadOp>(f.loc, pointer, f.pointerTo(table, f.index(r), f.b.getI64Type()), 8));
     Value tapBase = f.pointerTo(base, f.mul(f.mul(tap, f.size(c.k)), f.index(kPanel)), f32);
-    return sumOverK(Values(carried), pixels, tapBase, panels, height);
+    return registers.sum(Values(carried), pixels, tapBase, panels, height);
   });
-}
-
-Values ContractionEmitter::sumOverK(Values acc, const Values &rows, Value base, int64_t panels, int64_t height) {
-  constexpr int64_t kUnroll = 4;
-  auto constant = c.k.constant();
-  Value size = f.size(c.k), main = constant ? f.index(*constant / kUnroll * kUnroll) : f.mul(f.divide(size, f.index(kUnroll)), f.index(kUnroll));
-  if (!constant || *constant >= kUnroll)
-    acc = f.loop(f.index(0), main, f.index(kUnroll), acc, [&](Value k, ValueRange carried) {
-      Values next(carried);
-      for (int64_t u = 0; u < kUnroll; ++u)
-        step(next, rows, base, k, u, panels, height);
-      return next;
-    });
-  if (constant) {
-    for (int64_t u = *constant / kUnroll * kUnroll; u < *constant; ++u)
-      step(acc, rows, base, f.index(0), u, panels, height);
-    return acc;
-  }
-  return f.loop(main, size, f.index(1), acc, [&](Value k, ValueRange carried) {
-    Values next(carried);
-    step(next, rows, base, k, 0, panels, height);
-    return next;
-  });
-}
-
-/// One k: acc[r][v] += a[r][k + offset] * panel[k + offset][v].
-void ContractionEmitter::step(Values &acc, const Values &rows, Value base, Value k, int64_t offset, int64_t panels, int64_t height) {
-  int64_t vectors = panels * vectorsPerPanel;
-  Value total = f.mul(f.size(c.k), f.index(c.totalTaps()));
-  Value at = f.pointerTo(base, f.mul(k, f.index(kPanel)), f32);
-  Values column;
-  for (int64_t p = 0; p < panels; ++p) {
-    Value panel = f.pointerTo(at, f.mul(total, f.index(kPanel * p)), f32);
-    for (int64_t v = 0; v < vectorsPerPanel; ++v)
-      column.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v * lanes), f32), f32, lanes));
-  }
-  for (int64_t r = 0; r < height; ++r) {
-    Value x = f.load(f.pointerTo(f.pointerTo(rows[r], k, f32), f.index(offset), f32), f32, 1);
-    Value a = f.splat(x, lanes);
-    for (int64_t v = 0; v < vectors; ++v)
-      acc[r * vectors + v] = f.b.create<vector::FMAOp>(f.loc, a, column[v], acc[r * vectors + v]);
-  }
 }
 
 //===----------------------------------------------------------------------===//

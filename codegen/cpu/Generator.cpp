@@ -13,6 +13,7 @@ LogicalResult optc::generateKernel(KernelOp kernel, ModuleOp module, StringRef s
                       .Case("loops", generateLoops)
                       .Cases("matmul", "conv", generateContraction)
                       .Case("depthwise", generateDepthwise)
+                      .Case("winograd", generateWinograd)
                       .Case("rows", generateRows)
                       .Default(nullptr);
   if (!generate)

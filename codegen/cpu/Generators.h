@@ -12,6 +12,8 @@ mlir::LogicalResult generateLoops(KernelFunction &f);
 mlir::LogicalResult generateRows(KernelFunction &f);
 /// "matmul", "conv": products of matrices by tiles of registers (Contraction.cpp).
 mlir::LogicalResult generateContraction(KernelFunction &f);
+/// "winograd": 3x3 convolutions with stride 1 (Winograd.cpp).
+mlir::LogicalResult generateWinograd(KernelFunction &f);
 /// "depthwise": convolutions with a filter a channel (Depthwise.cpp).
 mlir::LogicalResult generateDepthwise(KernelFunction &f);
 

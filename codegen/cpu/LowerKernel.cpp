@@ -3,6 +3,7 @@
 #include "codegen/cpu/LowerKernel.h"
 #include "codegen/cpu/Math.h"
 #include "ir/Dialect.h"
+#include "runtime/Artefact.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -59,7 +60,7 @@ std::unique_ptr<llvm::Module> optc::lowerKernel(ModuleOp module, const CpuTarget
   passes.enableVerifier(true);
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
-  passes.addPass(createExpandMathPass());
+  passes.addPass(createExpandMathPass(target.features & OPTC_CPU_X86_64_V3));
   passes.addPass(arith::createArithExpandOpsPass());
   passes.addPass(createConvertSCFToCFPass());
   passes.addPass(createConvertVectorToLLVMPass());

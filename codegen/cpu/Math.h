@@ -1,7 +1,7 @@
 //===- Math.h - Elementary functions as polynomials -------------*- C++ -*-===//
 //
 // Replaces `math` ops on f32 scalars and vectors by arithmetic, so that no call to libm is left in a
-// kernel. exp and erf are our own polynomials (1 and 6 ulp); the others are MLIR's.
+// kernel (Exponential.cpp, Trigonometric.cpp).
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_CPU_MATH_H
@@ -14,7 +14,8 @@ class Pass;
 }
 
 namespace optc {
-std::unique_ptr<mlir::Pass> createExpandMathPass();
+/// Without `hasFma` (the level lacks FMA3) math.fma and vector.fma become a product and a sum.
+std::unique_ptr<mlir::Pass> createExpandMathPass(bool hasFma);
 } // namespace optc
 
 #endif // OPTC_CODEGEN_CPU_MATH_H

@@ -11,9 +11,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
-#include "codegen/cpu/RowReduction.h"
-#include "codegen/kernel/TensorEmitter.h"
+#include "codegen/kernel/RowReduction.h"
 #include "codegen/kernel/Rows.h"
+#include "codegen/kernel/TensorEmitter.h"
 
 using namespace mlir;
 using namespace optc;

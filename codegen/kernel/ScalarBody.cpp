@@ -150,24 +150,6 @@ Value buildCast(const Body &k, Type from, Type to, Value x) {
   return fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
 }
 
-/// lhs to the power rhs on f32, with IEEE's cases for negative bases and zero.
-Value buildPow(const Body &k, Value x, Value y) {
-  Value zero = k.constant(0), one = k.constant(1);
-  Value magnitude = k.make<math::AbsFOp>(x);
-  Value power = k.make<math::ExpOp>(k.make<arith::MulFOp>(y, k.make<math::LogOp>(magnitude)));
-  // |x| = 0: 0 or infinity, by the sign of y.
-  Value isZero = k.equal(magnitude, zero);
-  power = k.select(isZero, k.select(k.less(y, zero), k.constant(INFINITY), zero), power);
-  Value whole = k.equal(k.make<math::FloorOp>(y), y);
-  Value half = k.make<arith::MulFOp>(y, k.constant(0.5));
-  Value odd = k.make<arith::AndIOp>(whole, k.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, k.make<math::FloorOp>(half), half));
-  Value negative = k.less(x, zero);
-  Value signedPower = k.select(odd, k.make<arith::NegFOp>(power), k.select(whole, power, k.constant(NAN)));
-  Value result = k.select(negative, signedPower, power);
-  Value trivial = k.make<arith::OrIOp>(k.equal(y, zero), k.equal(x, one));
-  return k.select(trivial, one, result);
-}
-
 Value buildSign(const Body &k, Value x) {
   Value zero = k.constant(0);
   if (k.isUnsigned())
@@ -212,6 +194,9 @@ Value buildCompare(const Body &k, StringRef p, Value x, Value y) {
 Value buildShift(const Body &k, ShiftOp op, Value x, Value y) {
   unsigned width = getElementTypeOrSelf(k.type).getIntOrFloatBitWidth();
   Value inside = k.make<arith::CmpIOp>(arith::CmpIPredicate::ult, y, k.constant(width));
+  // Beyond the width only the sign is left.
+  if (op.getDirection() == "right" && !k.isUnsigned())
+    return k.make<arith::ShRSIOp>(x, k.select(inside, y, k.constant(width - 1)));
   Value amount = k.select(inside, y, k.constant(0));
   Value shifted = op.getDirection() == "left" ? k.make<arith::ShLIOp>(x, amount) : k.make<arith::ShRUIOp>(x, amount);
   return k.select(inside, shifted, k.constant(0));
@@ -276,7 +261,7 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
       .Case([&](MulOp) { return k.either<arith::MulFOp, arith::MulIOp>(v[0], v[1]); })
       .Case([&](DivOp) { return k.isFloat() ? k.make<arith::DivFOp>(v[0], v[1]) : k.divide(v[0], v[1]); })
       .Case([&](ModOp o) { return buildMod(k, o, v[0], v[1]); })
-      .Case([&](PowOp) { return buildPow(k, v[0], v[1]); })
+      .Case([&](PowOp) { return k.make<math::PowFOp>(v[0], v[1]); })
       .Case([&](MinOp) { return k.minimum(v[0], v[1]); })
       .Case([&](MaxOp) { return k.maximum(v[0], v[1]); })
       .Case([&](AndOp) { return k.make<arith::AndIOp>(v[0], v[1]); })

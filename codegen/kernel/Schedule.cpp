@@ -2,6 +2,7 @@
 
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/Winograd.h"
 #include "codegen/kernel/Rows.h"
 
 using namespace mlir;
@@ -32,6 +33,8 @@ static KernelSchedule scheduleDepthwise(KernelOp kernel) {
 KernelSchedule optc::scheduleOf(KernelOp kernel) {
   if (kernel.getKind() == "matmul" || kernel.getKind() == "conv")
     return scheduleContraction(kernel);
+  if (kernel.getKind() == "winograd")
+    return scheduleWinograd(kernel);
   if (kernel.getKind() == "depthwise")
     return scheduleDepthwise(kernel);
   if (kernel.getKind() == "rows")

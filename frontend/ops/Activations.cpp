@@ -29,6 +29,16 @@ Results prelu(Node &n) {
   return {n.make<SelectOp>(isNegative(n, x), n.make<MulOp>(x, slope), x)};
 }
 
+/// Before opset 7: one slope, or one a channel.
+Results preluByChannel(Node &n) {
+  Value x = n[0], slope = n[1];
+  if (n.rank(slope) == 1 && n.rank(x) > 1 && n.dims(slope)[0] != DimExpr(1))
+    slope = n.alongAxis(slope, x, 1);
+  else
+    slope = n.broadcast(slope, n.dims(x));
+  return {n.make<SelectOp>(isNegative(n, x), n.make<MulOp>(x, slope), x)};
+}
+
 // alpha * (exp(x) - 1) below 0, x above
 Value elu(Node &n, Value x, double alpha) {
   Value low = n.make<Expm1Op>(x);
@@ -110,21 +120,22 @@ Results dropout(Node &n) {
 void optc::registerActivations(Registry &r) {
   r.domain = "";
   r.add("Celu", 12, celu);
-  r.add("Dropout", 7, dropout);
-  r.add("Elu", 6, importElu);
+  r.add("Dropout", 1, dropout);
+  r.add("Elu", 1, importElu);
   r.add("Gelu", 20, gelu);
-  r.add("HardSigmoid", 6, hardSigmoid);
+  r.add("HardSigmoid", 1, hardSigmoid);
   r.add("HardSwish", 14, unary<HardSwishOp>);
-  r.add("LeakyRelu", 6, leakyRelu);
+  r.add("LeakyRelu", 1, leakyRelu);
   r.add("Mish", 18, mish);
+  r.add("PRelu", 1, preluByChannel);
   r.add("PRelu", 7, prelu);
-  r.add("Relu", 6, relu);
+  r.add("Relu", 1, relu);
   r.add("Selu", 6, selu);
   r.add("Shrink", 9, shrink);
-  r.add("Sigmoid", 6, unary<SigmoidOp>);
+  r.add("Sigmoid", 1, unary<SigmoidOp>);
   r.add("Softplus", 1, unary<SoftplusOp>);
   r.add("Softsign", 1, softsign);
   r.add("Swish", 24, swish);
-  r.add("Tanh", 6, unary<TanhOp>);
+  r.add("Tanh", 1, unary<TanhOp>);
   r.add("ThresholdedRelu", 10, thresholdedRelu);
 }

@@ -20,6 +20,23 @@ template <typename OpT> Results binary(Node &n) {
   return {n.make<OpT>(x[0], x[1])};
 }
 
+/// Before opset 7: equal shapes, unless `broadcast` is set. Then rhs's dims are those of lhs from `axis` on, or its last.
+SmallVector<Value> togetherByAttribute(Node &n) {
+  if (!n.flag("broadcast"))
+    return n.together({n[0], n[1]});
+  Dims lhs = n.dims(n[0]), rhs = n.dims(n[1]);
+  int64_t missing = int64_t(lhs.size()) - int64_t(rhs.size());
+  n.expect(missing >= 0, "the second input has the higher rank");
+  int64_t axis = n.has("axis") ? n.axis(n.integer("axis"), lhs.size()) : missing;
+  n.expect(axis <= missing, "axis " + Twine(axis) + " leaves no room for the second input");
+  rhs.append(missing - axis, DimExpr(1));
+  return n.together({n[0], n.reshape(n[1], rhs)});
+}
+template <typename OpT> Results binaryByAttribute(Node &n) {
+  auto x = togetherByAttribute(n);
+  return {n.make<OpT>(x[0], x[1])};
+}
+
 /// Max, Min, Sum: any number of operands, from the left.
 template <typename OpT> Value folded(Node &n) {
   n.expect(n.size() > 0, "expected at least one input");
@@ -50,20 +67,20 @@ Results bitShift(Node &n) {
   return {n.make<ShiftOp>(x[0], x[1], StringRef(direction).lower())};
 }
 
-Results compareStrings(Node &n) {
-  auto x = n.together({n[0], n[1]});
-  return n.library("string_equal", tensorType(n.dims(x[0]), n.boolean()), x, {});
-}
-
 Results compare(Node &n, StringRef predicate) {
   auto x = n.together({n[0], n[1]});
   return {n.make<CompareOp>(x[0], x[1], predicate)};
 }
-Results equal(Node &n) { return isa<StringType>(elementOf(n[0])) ? compareStrings(n) : compare(n, "eq"); }
+Results equal(Node &n) { return compare(n, "eq"); }
 Results less(Node &n) { return compare(n, "lt"); }
 Results lessOrEqual(Node &n) { return compare(n, "le"); }
 Results greater(Node &n) { return compare(n, "gt"); }
 Results greaterOrEqual(Node &n) { return compare(n, "ge"); }
+
+template <char first> Results compareByAttribute(Node &n) {
+  auto x = togetherByAttribute(n);
+  return {n.make<CompareOp>(x[0], x[1], first == 'e' ? "eq" : first == 'l' ? "lt" : "gt")};
+}
 
 Results isInf(Node &n) {
   return {n.make<IsInfOp>(n[0], n.flag("detect_negative", true), n.flag("detect_positive", true))};
@@ -78,17 +95,19 @@ Value castTo(Node &n, Value x, Type to) {
   Type from = elementOf(x);
   if (from == to)
     return x;
-  RankedTensorType type = tensorType(n.dims(x), to);
-  if (isa<StringType>(to))
-    return n.library("string_from_number", type, {x}, {})[0];
-  if (isa<StringType>(from))
-    return n.library("number_from_string", type, {x}, {})[0];
-  return n.makeAs<CastOp>(type, x, n.flag("saturate", true));
+  return n.makeAs<CastOp>(tensorType(n.dims(x), to), x, n.flag("saturate", true));
 }
 Results cast(Node &n) {
   if (n.text("round_mode", "up") != "up")
     n.unsupported("unsupported round_mode");
   return {castTo(n, n[0], n.element(n.integer("to")))};
+}
+/// Before opset 6 the type is given by its name.
+Results castByName(Node &n) {
+  std::string name = n.text("to");
+  onnx::TensorProto_DataType type;
+  n.expect(onnx::TensorProto_DataType_Parse(name, &type), "'" + name + "' is no element type");
+  return {castTo(n, n[0], n.element(type))};
 }
 Results castLike(Node &n) { return {castTo(n, n[0], elementOf(n[1]))}; }
 Results bitCast(Node &n) {
@@ -120,7 +139,9 @@ void optc::registerElementwise(Registry &r) {
   r.add("Abs", 1, unary<AbsOp>);
   r.add("Acos", 7, unary<AcosOp>);
   r.add("Acosh", 9, unary<AcoshOp>);
+  r.add("Add", 1, binaryByAttribute<AddOp>);
   r.add("Add", 7, binary<AddOp>);
+  r.add("And", 1, binaryByAttribute<AndOp>);
   r.add("And", 7, binary<AndOp>);
   r.add("Asin", 7, unary<AsinOp>);
   r.add("Asinh", 9, unary<AsinhOp>);
@@ -132,34 +153,42 @@ void optc::registerElementwise(Registry &r) {
   r.add("BitwiseNot", 18, unary<BitNotOp>);
   r.add("BitwiseOr", 18, binary<OrOp>);
   r.add("BitwiseXor", 18, binary<XorOp>);
+  r.add("Cast", 1, castByName);
   r.add("Cast", 6, cast);
   r.add("CastLike", 15, castLike);
   r.add("Ceil", 1, unary<CeilOp>);
-  r.add("Clip", 6, clipByAttributes);
+  r.add("Clip", 1, clipByAttributes);
   r.add("Clip", 11, clipByInputs);
   r.add("Cos", 7, unary<CosOp>);
   r.add("Cosh", 9, unary<CoshOp>);
+  r.add("Div", 1, binaryByAttribute<DivOp>);
   r.add("Div", 7, binary<DivOp>);
+  r.add("Equal", 1, compareByAttribute<'e'>);
   r.add("Equal", 7, equal);
   r.add("Erf", 9, unary<ErfOp>);
   r.add("Exp", 1, unary<ExpOp>);
   r.add("Floor", 1, unary<FloorOp>);
+  r.add("Greater", 1, compareByAttribute<'g'>);
   r.add("Greater", 7, greater);
   r.add("GreaterOrEqual", 12, greaterOrEqual);
   r.add("Identity", 1, identity, Takes::objects);
   r.add("IsInf", 10, isInf);
   r.add("IsNaN", 9, unary<IsNanOp>);
+  r.add("Less", 1, compareByAttribute<'l'>);
   r.add("Less", 7, less);
   r.add("LessOrEqual", 12, lessOrEqual);
   r.add("Log", 1, unary<LogOp>);
-  r.add("Max", 6, variadic<MaxOp>);
-  r.add("Mean", 6, mean);
-  r.add("Min", 6, variadic<MinOp>);
+  r.add("Max", 1, variadic<MaxOp>);
+  r.add("Mean", 1, mean);
+  r.add("Min", 1, variadic<MinOp>);
   r.add("Mod", 10, mod);
+  r.add("Mul", 1, binaryByAttribute<MulOp>);
   r.add("Mul", 7, binary<MulOp>);
   r.add("Neg", 1, unary<NegOp>);
   r.add("Not", 1, unary<NotOp>);
+  r.add("Or", 1, binaryByAttribute<OrOp>);
   r.add("Or", 7, binary<OrOp>);
+  r.add("Pow", 1, binaryByAttribute<PowOp>);
   r.add("Pow", 7, binary<PowOp>);
   r.add("Reciprocal", 1, unary<ReciprocalOp>);
   r.add("Round", 11, unary<RoundOp>);
@@ -167,9 +196,11 @@ void optc::registerElementwise(Registry &r) {
   r.add("Sin", 7, unary<SinOp>);
   r.add("Sinh", 9, unary<SinhOp>);
   r.add("Sqrt", 1, unary<SqrtOp>);
+  r.add("Sub", 1, binaryByAttribute<SubOp>);
   r.add("Sub", 7, binary<SubOp>);
-  r.add("Sum", 6, variadic<AddOp>);
+  r.add("Sum", 1, variadic<AddOp>);
   r.add("Tan", 7, unary<TanOp>);
   r.add("Where", 9, where);
+  r.add("Xor", 1, binaryByAttribute<XorOp>);
   r.add("Xor", 7, binary<XorOp>);
 }

@@ -30,6 +30,8 @@ Results batchNormalization(Node &n) {
   n.expect(n.rank(x) >= 2, "expected rank 2 or more");
   if (n.opset < 9 && !n.flag("spatial", true))
     n.unsupported("unsupported: spatial = 0");
+  if (n.opset < 7 && !n.flag("is_test"))
+    n.unsupported("unsupported: training mode (is_test = 0)");
   bool training = n.opset >= 14 && n.flag("training_mode");
   if (!training && n.numOutputs() > 1 && (n.wants(1) || n.wants(2)))
     n.unsupported("unsupported: more than one output outside of training mode");
@@ -175,11 +177,11 @@ Results hardmaxAlongAxis(Node &n) { return alongAxis(n, hardmax); }
 
 void optc::registerNormalization(Registry &r) {
   r.domain = "";
-  r.add("BatchNormalization", 7, batchNormalization);
+  r.add("BatchNormalization", 1, batchNormalization);
   r.add("GroupNormalization", 18, groupNormalization);
   r.add("Hardmax", 1, hardmaxFlattened);
   r.add("Hardmax", 13, hardmaxAlongAxis);
-  r.add("InstanceNormalization", 6, instanceNormalization);
+  r.add("InstanceNormalization", 1, instanceNormalization);
   r.add("LRN", 1, lrn);
   r.add("LayerNormalization", 17, layerNormalization);
   r.add("LogSoftmax", 1, logSoftmaxFlattened);

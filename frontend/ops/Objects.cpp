@@ -100,10 +100,10 @@ Results concatFromSequence(Node &n) {
 
 Results makeOptional(Node &n) {
   if (n.optional(0))
-    return n.library("optional", Type(OptionalType::get(n.context(), n[0].getType())), n.all(), {});
+    return n.library("optional_make", Type(OptionalType::get(n.context(), n[0].getType())), n.all(), {});
   const auto *type = n.attribute("type");
   n.expect(type && type->has_tp(), "expected an input or the attribute 'type'");
-  return n.library("optional",
+  return n.library("optional_make",
                    Type(OptionalType::get(n.context(), n.graph.importType(type->tp(), n.outputName(0)))), {},
                    {});
 }
@@ -111,13 +111,13 @@ Results optionalHasElement(Node &n) {
   Value x = n.optional(0);
   if (!x || !isa<OptionalType>(x.getType()))
     return {n.scalarInteger(n.boolean(), x ? 1 : 0)};
-  return n.library("optional_has_element", Type(RankedTensorType::get({}, n.boolean())), n.all(), {});
+  return n.library("optional_has", Type(RankedTensorType::get({}, n.boolean())), n.all(), {});
 }
 Results optionalGetElement(Node &n) {
   auto type = dyn_cast<OptionalType>(n[0].getType());
   if (!type)
     return {n[0]};
-  return n.library("optional_get_element", taken(n, type.getElement()), n.all(), {});
+  return n.library("optional_get", taken(n, type.getElement()), n.all(), {});
 }
 
 //===- Strings and images -----------------------------------------------------===//

@@ -108,7 +108,7 @@ Results maxRoiPool(Node &n) {
 
 void optc::registerPooling(Registry &r) {
   r.domain = "";
-  r.add("AveragePool", 7, averagePool);
+  r.add("AveragePool", 1, averagePool);
   r.add("GlobalAveragePool", 1, globalAveragePool);
   r.add("GlobalLpPool", 2, globalLpPool);
   r.add("GlobalMaxPool", 1, globalMaxPool);

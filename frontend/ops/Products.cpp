@@ -221,6 +221,6 @@ Results einsum(Node &n) {
 void optc::registerProducts(Registry &r) {
   r.domain = "";
   r.add("Einsum", 12, einsum);
-  r.add("Gemm", 7, gemm);
+  r.add("Gemm", 1, gemm);
   r.add("MatMul", 1, importMatMul);
 }

@@ -200,23 +200,23 @@ Results gridSample(Node &n) {
 }
 
 Results col2Im(Node &n) {
-  Dims in = n.dims(n[0]), image = n.elements(n[1]);
-  auto block = n.constantIntegers(n[2]);
-  if (!block)
-    n.unsupported("unsupported: block_shape must be constant");
+  Dims in = n.dims(n[0]), image = n.elements(n[1]), block = n.elements(n[2]);
   size_t spatial = image.size();
-  n.expect(in.size() == 3 && block->size() == spatial,
+  n.expect(in.size() == 3 && block.size() == spatial,
            "expected columns of rank 3, and one block size a spatial dim");
-  int64_t area = 1;
-  for (int64_t d : *block) {
-    n.expect(d >= 1 && d < INT32_MAX && area < INT32_MAX, "a block size must be positive");
-    area *= d;
+  int64_t known = 1;
+  for (const DimExpr &d : block) {
+    n.expect(!d.isConstant() || (*d.constant() >= 1 && *d.constant() < INT32_MAX && known < INT32_MAX),
+             "a block size must be positive");
+    known *= d.constant().value_or(1);
   }
+  DimExpr area = numElements(block);
   auto channels = DimExpr::divideExactly(in[1], area);
-  n.expect(channels.has_value(), "the columns are not divisible by the block's size");
-  Dims out{in[0], *channels};
+  n.expect(channels || !area.isConstant() || !in[1].isConstant(),
+           "the columns are not divisible by the block's size");
+  Dims out{in[0], channels ? *channels : DimExpr::floordiv(in[1], area)};
   out.append(image);
-  return {n.makeAs<Col2ImOp>(tensorType(out, elementOf(n[0])), n[0], *block,
+  return {n.makeAs<Col2ImOp>(tensorType(out, elementOf(n[0])), n[0], DimsAttr::get(n.context(), block),
                              n.integers("strides", spatial, 1), n.integers("dilations", spatial, 1),
                              n.integers("pads", 2 * spatial, 0))};
 }

@@ -155,7 +155,7 @@ Results concat(Node &n) {
   n.expect(n.size() > 0, "expected at least one input");
   for (size_t i = 0; i < n.size(); ++i)
     n.expect(n.rank(n[i]) == n.rank(n[0]), "inputs differ in rank");
-  return {n.concat(n.all(), n.axis(n.integer("axis"), n.rank(n[0])))};
+  return {n.concat(n.all(), n.axis(n.opset < 4 ? n.integer("axis", 1) : n.integer("axis"), n.rank(n[0])))};
 }
 
 Results split(Node &n, std::optional<Dims> sizes) {
@@ -242,7 +242,7 @@ Results spaceToDepth(Node &n) {
 
 void optc::registerReshaping(Registry &r) {
   r.domain = "";
-  r.add("Concat", 4, concat);
+  r.add("Concat", 1, concat);
   r.add("DepthToSpace", 1, depthToSpace);
   r.add("Expand", 8, expand);
   r.add("Flatten", 1, flatten);

@@ -125,7 +125,7 @@ Results pad(Node &n, ArrayRef<DimExpr> low, ArrayRef<DimExpr> high, Value value)
 }
 
 Results padByAttributes(Node &n) {
-  auto pads = n.integers("pads");
+  auto pads = n.integers(n.opset < 2 ? "paddings" : "pads");
   Dims dims(pads.begin(), pads.end());
   n.expect(dims.size() % 2 == 0, "pads must have two entries a dim");
   ArrayRef<DimExpr> all = dims;
@@ -162,7 +162,7 @@ Results reverseSequence(Node &n) {
 
 void optc::registerSlicing(Registry &r) {
   r.domain = "";
-  r.add("Pad", 2, padByAttributes);
+  r.add("Pad", 1, padByAttributes);
   r.add("Pad", 11, padByInputs);
   r.add("ReverseSequence", 10, reverseSequence);
   r.add("Slice", 1, sliceByAttributes);

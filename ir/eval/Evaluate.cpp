@@ -11,6 +11,10 @@ using namespace optc;
 DType optc::dtypeOf(Type element) {
   if (isa<StringType>(element))
     return DType::string;
+  if (isa<F4E2M1Type>(element))
+    return DType::f4e2m1;
+  if (isa<F8E8M0Type>(element))
+    return DType::f8e8m0;
   if (element.isF32())
     return DType::f32;
   if (element.isF64())
@@ -68,6 +72,8 @@ Type optc::elementTypeOf(MLIRContext *context, DType type) {
   case DType::u16: return unsignedType(16);
   case DType::u32: return unsignedType(32);
   case DType::u64: return unsignedType(64);
+  case DType::f4e2m1: return F4E2M1Type::get(context);
+  case DType::f8e8m0: return F8E8M0Type::get(context);
   case DType::string: return StringType::get(context);
   default: return Type();
   }
@@ -114,6 +120,23 @@ static bool convertAttribute(StringRef name, Attribute attribute, Attributes &ou
       out.set(key, numbers);
     else
       out.set(key, integers);
+  } else if (auto a = dyn_cast<ElementsAttr>(attribute)) {
+    // A tensor as the list of its elements.
+    auto value = valueOf(a);
+    if (failed(value))
+      return false;
+    size_t n = size_t(value->size());
+    if (value->type == DType::string) {
+      out.set(key, std::vector<std::string>(value->as<std::string>(), value->as<std::string>() + n));
+    } else if (classOf(value->type) == Class::f64) {
+      std::vector<double> numbers(n);
+      load(*value, 0, int64_t(n), numbers.data());
+      out.set(key, std::move(numbers));
+    } else {
+      std::vector<int64_t> integers(n);
+      load(*value, 0, int64_t(n), integers.data());
+      out.set(key, std::move(integers));
+    }
   } else {
     return false;
   }
@@ -220,8 +243,10 @@ ElementsAttr optc::elementsOf(const HostValue &value, RankedTensorType type) {
     return DenseStringElementsAttr::get(type, strings);
   }
   constexpr size_t kInline = 1024;
-  unsigned width = type.getElementType().getIntOrFloatBitWidth();
-  if (value.bytes() <= kInline) {
+  // The dialect's own number types have no attribute of elements but bytes.
+  bool isBuiltin = type.getElementType().isIntOrFloat();
+  if (value.bytes() <= kInline && isBuiltin) {
+    unsigned width = type.getElementType().getIntOrFloatBitWidth();
     if (width == 1) {
       SmallVector<bool> bits(value.as<uint8_t>(), value.as<uint8_t>() + value.size());
       return DenseElementsAttr::get(type, bits);
@@ -302,6 +327,9 @@ bool optc::isWeight(mlir::Value value) {
     auto t = cast<RankedTensorType>(operand.getType());
     in += t.getNumElements() * int64_t(sizeOf(dtypeOf(t.getElementType())));
   }
+  // The transforms of Winograd's algorithm double a weight's size each.
+  if (isa<ContractOp>(op))
+    in *= 2;
   return type.getNumElements() * int64_t(sizeOf(dtypeOf(type.getElementType()))) <= in;
 }
 

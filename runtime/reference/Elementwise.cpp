@@ -254,7 +254,8 @@ static Status shift(Call &call) {
       return uint64_t(b) >= uint64_t(width) ? decltype(a)(0) : decltype(a)(uint64_t(a) << b);
     });
   return runBinaryInteger(call, [width](auto a, auto b) {
-    return uint64_t(b) >= uint64_t(width) ? decltype(a)(0) : decltype(a)(a >> b);
+    using T = decltype(a);
+    return uint64_t(b) >= uint64_t(width) ? T(std::is_signed_v<T> && a < 0 ? -1 : 0) : T(a >> b);
   });
 }
 

@@ -67,7 +67,7 @@ ReferenceFunction optc::findReference(std::string_view name) {
          {registerElementwise, registerConversions, registerMovement, registerIndexing, registerReductions,
           registerContractions, registerConvolutions, registerWindows, registerRegions, registerResampling,
           registerResize, registerNeural, registerRecurrent, registerSorting, registerSignal, registerStrings,
-          registerTrees, registerClassical, registerSequences})
+          registerEncoders, registerTrees, registerClassical, registerSequences})
       family(all);
     return all;
   }();

@@ -91,6 +91,7 @@ void registerRecurrent(ReferenceTable &table);
 void registerSorting(ReferenceTable &table);
 void registerSignal(ReferenceTable &table);
 void registerStrings(ReferenceTable &table);
+void registerEncoders(ReferenceTable &table);
 void registerTrees(ReferenceTable &table);
 void registerClassical(ReferenceTable &table);
 void registerSequences(ReferenceTable &table);

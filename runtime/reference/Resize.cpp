@@ -166,13 +166,19 @@ static Status resize(Call &call) {
             attributes.integer("antialias") != 0};
   if (mode.kind != "nearest" && classOf(x.type) == Class::object)
     return unsupported("interpolation", x.type);
-  const auto &scales = attributes.numbers("scales"), &roi = attributes.numbers("roi");
+  // Given at run time, they take the attributes' place.
+  std::vector<double> scales = call.has(1) ? loadAll<double>(call.in(1)) : attributes.numbers("scales");
+  std::vector<double> roi = call.has(2) ? loadAll<double>(call.in(2)) : attributes.numbers("roi");
   size_t rank = x.dims.size();
   if (scales.size() != rank || (!roi.empty() && roi.size() != 2 * rank))
     return Status::error("expected one scale and two bounds a dim");
   std::vector<Taps> taps(rank);
   bool extrapolates = false;
   for (size_t d = 0; d < rank; ++d) {
+    if (scales[d] == 0 && x.dims[d] > 0) // the ratio of sizes that were not known before
+      scales[d] = double(y.dims[d]) / double(x.dims[d]);
+    if (scales[d] == 0 && y.dims[d] == 0)
+      scales[d] = 1;
     OPTC_TRY(makeTaps(mode, x.dims[d], y.dims[d], scales[d], roi.empty() ? 0 : roi[d],
                       roi.empty() ? 1 : roi[rank + d], taps[d]));
     extrapolates |= std::find(taps[d].outside.begin(), taps[d].outside.end(), true) != taps[d].outside.end();

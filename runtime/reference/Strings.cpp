@@ -187,21 +187,41 @@ static std::string keyOf(const Value &x, int64_t i) {
   return bits;
 }
 
-/// The list under one of keys_strings, keys_int64s, keys_floats (values_... alike) as a tensor.
+/// The list under one of keys_strings, keys_int64s, keys_floats, keys_tensor (values_... alike) as a tensor.
 static Value listOf(const Attributes &attributes, const std::string &name) {
   Value list;
-  if (attributes.has(name + "_strings")) {
-    const auto &texts = attributes.texts(name + "_strings");
-    list = Value::allocate(DType::string, {int64_t(texts.size())});
-    std::copy(texts.begin(), texts.end(), list.as<std::string>());
-  } else if (attributes.has(name + "_int64s")) {
-    list = Value::allocate(DType::i64, {int64_t(attributes.integers(name + "_int64s").size())});
-    storeAll(list, attributes.integers(name + "_int64s"));
-  } else {
-    list = Value::allocate(DType::f32, {int64_t(attributes.numbers(name + "_floats").size())});
-    storeAll(list, attributes.numbers(name + "_floats"));
+  for (const char *form : {"_strings", "_int64s", "_floats", "_tensor"}) {
+    std::string key = name + form;
+    if (const auto &texts = attributes.texts(key); !texts.empty()) {
+      list = Value::allocate(DType::string, {int64_t(texts.size())});
+      std::copy(texts.begin(), texts.end(), list.as<std::string>());
+    } else if (const auto &integers = attributes.integers(key); !integers.empty()) {
+      list = Value::allocate(DType::i64, {int64_t(integers.size())});
+      storeAll(list, integers);
+    } else if (const auto &numbers = attributes.numbers(key); !numbers.empty()) {
+      list = Value::allocate(DType::f64, {int64_t(numbers.size())});
+      storeAll(list, numbers);
+    } else {
+      continue;
+    }
+    break;
   }
   return list;
+}
+/// What a key without a label gives: `default_tensor`, or the attribute of the type.
+static const std::string &otherText(const Attributes &attributes) {
+  static const std::string unused = "_Unused";
+  if (const auto &list = attributes.texts("default_tensor"); !list.empty())
+    return list.front();
+  return attributes.has("default_string") ? attributes.text("default_string") : unused;
+}
+static double otherNumber(const Attributes &attributes) {
+  const auto &list = attributes.numbers("default_tensor");
+  return list.empty() ? attributes.number("default_float", -0.0) : list.front();
+}
+static int64_t otherInteger(const Attributes &attributes) {
+  const auto &list = attributes.integers("default_tensor");
+  return list.empty() ? attributes.integer("default_int64", -1) : list.front();
 }
 
 static Status labelEncoder(Call &call) {
@@ -211,7 +231,11 @@ static Status labelEncoder(Call &call) {
   Value &y = call.outputs[0];
   if (keys.size() != labels.size())
     return Status::error("keys and values differ in length");
-  if (classOf(keys.type) != classOf(x.type) || classOf(labels.type) != classOf(y.type))
+  // Opset 1: one list of strings, which stand for 0, 1, 2, ... or the other way round.
+  auto fits = [](const Value &list, const Value &value) {
+    return (list.type == DType::string) == (value.type == DType::string) && list.type != DType::none;
+  };
+  if (!fits(keys, x) || !fits(labels, y))
     return Status::error("keys and values do not fit the operand and the result");
   std::map<std::string, int64_t> byKey;
   for (int64_t i = 0; i < keys.size(); ++i)
@@ -220,17 +244,15 @@ static Status labelEncoder(Call &call) {
   for (int64_t i = 0; i < x.size(); ++i) {
     auto found = byKey.find(keyOf(x, i));
     if (y.type == DType::string) {
-      y.as<std::string>()[i] = found != byKey.end() ? labels.as<std::string>()[found->second]
-                               : call.attributes.has("default_string")
-                                   ? call.attributes.text("default_string")
-                                   : "_Unused";
+      y.as<std::string>()[i] =
+          found != byKey.end() ? labels.as<std::string>()[found->second] : otherText(call.attributes);
     } else if (classOf(y.type) == Class::f64) {
-      double v = call.attributes.number("default_float", -0.0);
+      double v = otherNumber(call.attributes);
       if (found != byKey.end())
         load(labels, found->second, 1, &v);
       store(y, i, 1, &v);
     } else {
-      int64_t v = call.attributes.integer("default_int64", -1);
+      int64_t v = otherInteger(call.attributes);
       if (found != byKey.end())
         load(labels, found->second, 1, &v);
       store(y, i, 1, &v);

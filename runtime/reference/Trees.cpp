@@ -1,6 +1,6 @@
 //===- Trees.cpp - Tree ensembles -----------------------------------------===//
 //
-// ai.onnx.ml's TreeEnsembleClassifier and TreeEnsembleRegressor by their attributes
+// ai.onnx.ml's TreeEnsemble, TreeEnsembleClassifier and TreeEnsembleRegressor by their attributes
 // (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleClassifier.html). Nodes are checked once, and a
 // walk is bounded by the number of nodes, so that a cycle in a model ends as an error.
 //
@@ -13,7 +13,7 @@
 using namespace optc;
 
 namespace {
-enum class Branch { leaf, leq, lt, gte, gt, eq, neq };
+enum class Branch { leaf, leq, lt, gte, gt, eq, neq, member };
 
 struct Node {
   Branch branch = Branch::leaf;
@@ -22,6 +22,7 @@ struct Node {
   bool missingTrue = false;
   size_t ifTrue = 0, ifFalse = 0;
   size_t firstWeight = 0, weights = 0; // of a leaf
+  size_t set = 0;                      // of a test for membership
 };
 struct Weight {
   int64_t target;
@@ -31,6 +32,7 @@ struct Ensemble {
   std::vector<Node> nodes;
   std::vector<size_t> roots;
   std::vector<Weight> weights;
+  std::vector<std::vector<double>> sets;
   std::string aggregate, post;
   std::vector<double> base;
   int64_t targets = 0;
@@ -118,7 +120,7 @@ static Status readEnsemble(const Attributes &attributes, const std::string &leaf
   return Status::success();
 }
 
-static bool takes(const Node &node, double x) {
+static bool takes(const Ensemble &ensemble, const Node &node, double x) {
   if (x != x)
     return node.missingTrue;
   switch (node.branch) {
@@ -132,6 +134,8 @@ static bool takes(const Node &node, double x) {
     return x > node.value;
   case Branch::eq:
     return x == node.value;
+  case Branch::member:
+    return std::find(ensemble.sets[node.set].begin(), ensemble.sets[node.set].end(), x) != ensemble.sets[node.set].end();
   default:
     return x != node.value;
   }
@@ -152,7 +156,7 @@ static Status scoreRow(const Ensemble &ensemble, std::span<const double> row, st
                              std::to_string(row.size()) + " features");
       if (++walked > ensemble.nodes.size())
         return Status::error("a tree has a cycle");
-      at = takes(node, row[size_t(node.feature)]) ? node.ifTrue : node.ifFalse;
+      at = takes(ensemble, node, row[size_t(node.feature)]) ? node.ifTrue : node.ifFalse;
     }
     for (size_t i = 0; i < ensemble.nodes[at].weights; ++i) {
       const Weight &weight = ensemble.weights[ensemble.nodes[at].firstWeight + i];
@@ -174,14 +178,76 @@ static Status scoreRow(const Ensemble &ensemble, std::span<const double> row, st
   return Status::success();
 }
 
-static Status treeRegressor(Call &call) {
+/// The form of opset 5: inner nodes and leaves have lists of their own, enumerations are numbers.
+static Status readEnsemble5(const Attributes &attributes, int64_t targets, Ensemble &ensemble) {
+  const auto &features = attributes.integers("nodes_featureids"), &modes = attributes.integers("nodes_modes"),
+             &missing = attributes.integers("nodes_missing_value_tracks_true"), &roots = attributes.integers("tree_roots");
+  const auto &children = {&attributes.integers("nodes_truenodeids"), &attributes.integers("nodes_trueleafs"),
+                          &attributes.integers("nodes_falsenodeids"), &attributes.integers("nodes_falseleafs")};
+  const auto &leafTargets = attributes.integers("leaf_targetids");
+  const auto &splits = attributes.numbers("nodes_splits"), &leafWeights = attributes.numbers("leaf_weights"),
+             &members = attributes.numbers("membership_values");
+  size_t n = features.size(), leaves = leafTargets.size(), nextMember = 0;
+  for (const auto *list : children)
+    if (list->size() != n)
+      return Status::error("the nodes' attributes differ in length");
+  if (modes.size() != n || splits.size() != n || (!missing.empty() && missing.size() != n) || leafWeights.size() != leaves)
+    return Status::error("the nodes' or the leaves' attributes differ in length");
+  ensemble.nodes.resize(n + leaves);
+  for (size_t i = 0; i < n; ++i) {
+    static const Branch branches[] = {Branch::leq, Branch::lt, Branch::gte, Branch::gt, Branch::eq, Branch::neq, Branch::member};
+    Node &node = ensemble.nodes[i];
+    if (modes[i] < 0 || modes[i] >= int64_t(std::size(branches)))
+      return Status::error("unknown node mode " + std::to_string(modes[i]));
+    node.branch = branches[modes[i]];
+    node.feature = features[i];
+    node.value = splits[i];
+    node.missingTrue = !missing.empty() && missing[i];
+    if (node.branch == Branch::member) {
+      // Sets follow each other in the order of their nodes, each ended by NaN.
+      node.set = ensemble.sets.size();
+      ensemble.sets.emplace_back();
+      for (; nextMember < members.size() && !std::isnan(members[nextMember]); ++nextMember)
+        ensemble.sets.back().push_back(members[nextMember]);
+      ++nextMember;
+    }
+    for (bool taken : {true, false}) {
+      int64_t child = (*(children.begin() + (taken ? 0 : 2)))->at(i), isLeaf = (*(children.begin() + (taken ? 1 : 3)))->at(i);
+      if (child < 0 || child >= int64_t(isLeaf ? leaves : n))
+        return Status::error("node " + std::to_string(i) + " has no such child");
+      (taken ? node.ifTrue : node.ifFalse) = size_t(child) + (isLeaf ? n : 0);
+    }
+  }
+  for (size_t i = 0; i < leaves; ++i) {
+    if (leafTargets[i] < 0 || leafTargets[i] >= targets)
+      return Status::error("leaf " + std::to_string(i) + " names no target of the ensemble");
+    ensemble.nodes[n + i].firstWeight = ensemble.weights.size();
+    ensemble.nodes[n + i].weights = 1;
+    ensemble.weights.push_back({leafTargets[i], leafWeights[i]});
+  }
+  for (int64_t root : roots) {
+    if (root < 0 || root >= int64_t(n))
+      return Status::error("tree_roots is out of range");
+    ensemble.roots.push_back(size_t(root));
+  }
+  static const char *aggregates[] = {"AVERAGE", "SUM", "MIN", "MAX"};
+  static const char *transforms[] = {"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"};
+  ensemble.targets = targets;
+  ensemble.aggregate = aggregates[std::clamp<int64_t>(attributes.integer("aggregate_function", 1), 0, 3)];
+  ensemble.post = transforms[std::clamp<int64_t>(attributes.integer("post_transform", 0), 0, 4)];
+  return Status::success();
+}
+
+/// TreeEnsemble's and TreeEnsembleRegressor's attributes differ, their results do not.
+template <bool isOpset5> static Status treeRegressor(Call &call) {
   int64_t rows, features;
   OPTC_TRY(expectFeatures(call, rows, features));
   int64_t targets = call.attributes.integer("n_targets", 1);
   if (targets < 1 || targets > 1 << 20)
     return Status::error("n_targets is out of range");
   Ensemble ensemble;
-  OPTC_TRY(readEnsemble(call.attributes, "target", targets, ensemble));
+  OPTC_TRY(isOpset5 ? readEnsemble5(call.attributes, targets, ensemble)
+                    : readEnsemble(call.attributes, "target", targets, ensemble));
   OPTC_TRY(call.allocate(0, {rows, targets}));
   std::vector<double> x = loadAll<double>(call.in(0)), scores(static_cast<size_t>(targets));
   std::vector<bool> voted(static_cast<size_t>(targets));
@@ -239,5 +305,6 @@ static Status treeClassifier(Call &call) {
 
 void optc::registerTrees(ReferenceTable &table) {
   table["tree_ensemble_classifier"] = treeClassifier;
-  table["tree_ensemble_regressor"] = treeRegressor;
+  table["tree_ensemble_regressor"] = treeRegressor<false>;
+  table["tree_ensemble"] = treeRegressor<true>;
 }

@@ -41,7 +41,7 @@ static int runOnModel(llvm::StringRef input, llvm::StringRef output, const Diale
   if (!imported.module)
     return report(input, imported.problems);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
-  PassManager passes(&context);
+  PassManager passes(&context, ModuleOp::getOperationName(), PassManager::Nesting::Implicit);
   if (failed(applyPassManagerCLOptions(passes)) || failed(config.setupPassPipeline(passes)) ||
       failed(passes.run(*imported.module)))
     return 1;

@@ -4,17 +4,17 @@
 // element and its position for arg_reduce. Each lane accumulates by itself, `finish` folds lanes.
 //
 //===----------------------------------------------------------------------===//
-#ifndef OPTC_CODEGEN_CPU_ROWREDUCTION_H
-#define OPTC_CODEGEN_CPU_ROWREDUCTION_H
+#ifndef OPTC_CODEGEN_KERNEL_ROWREDUCTION_H
+#define OPTC_CODEGEN_KERNEL_ROWREDUCTION_H
 
-#include "codegen/cpu/KernelFunction.h"
+#include "codegen/kernel/KernelEmitter.h"
 
 namespace optc {
 
 class RowReduction {
 public:
   /// `op`: reduce or arg_reduce.
-  RowReduction(KernelFunction &f, mlir::Operation *op) : f(f), op(op) {}
+  RowReduction(KernelEmitter &f, mlir::Operation *op) : f(f), op(op) {}
 
   mlir::Value input() const { return op->getOperand(0); }
   mlir::Value result() const { return op->getResult(0); }
@@ -34,10 +34,10 @@ private:
   mlir::Type element() const;
   mlir::Value better(mlir::ValueRange a, mlir::ValueRange b) const;
 
-  KernelFunction &f;
+  KernelEmitter &f;
   mlir::Operation *op;
 };
 
 } // namespace optc
 
-#endif // OPTC_CODEGEN_CPU_ROWREDUCTION_H
+#endif // OPTC_CODEGEN_KERNEL_ROWREDUCTION_H

@@ -1,6 +1,6 @@
 //===- RowReduction.cpp - Accumulators of a reduction ---------------------===//
 
-#include "codegen/cpu/RowReduction.h"
+#include "codegen/kernel/RowReduction.h"
 
 using namespace mlir;
 using namespace optc;
@@ -72,7 +72,7 @@ SmallVector<Value> RowReduction::step(ValueRange carried, Value x, Value positio
     return {next};
   }
   Type i32 = f.b.getI32Type();
-  Value at = f.splat(f.b.create<arith::TruncIOp>(f.loc, i32, position), lanes);
+  Value at = f.splat(f.resize(position, i32), lanes);
   if (lanes > 1 && stride != 0) {
     SmallVector<int32_t> steps;
     for (int64_t lane = 0; lane < lanes; ++lane)
@@ -122,7 +122,7 @@ Value RowReduction::finish(ValueRange carried, Value count, bool keepLanes) cons
     Value n = f.splat(f.b.create<arith::SIToFPOp>(f.loc, scalar, count), lanes);
     return f.b.create<arith::DivFOp>(f.loc, values[0], n);
   }
-  Value n = scalar.isInteger(64) ? count : f.b.create<arith::TruncIOp>(f.loc, scalar, count);
+  Value n = f.resize(count, scalar);
   if (element().isUnsignedInteger())
     return f.b.create<arith::DivUIOp>(f.loc, values[0], f.splat(n, lanes));
   return f.b.create<arith::DivSIOp>(f.loc, values[0], f.splat(n, lanes));

@@ -1,0 +1,79 @@
+//===- RegisterTile.cpp - A matrix product in registers -------------------===//
+
+#include "codegen/cpu/RegisterTile.h"
+#include "codegen/kernel/Contraction.h"
+
+using namespace mlir;
+using namespace optc;
+
+RegisterTile::RegisterTile(KernelFunction &f, DimExpr k, DimExpr panelStride)
+    : f(f), lanes(std::min<int64_t>(f.target.lanes(4), kPanel)), vectorsPerPanel(kPanel / lanes), k(std::move(k)),
+      panelStride(std::move(panelStride)) {}
+
+int64_t RegisterTile::maxRows(int64_t panels) const {
+  int64_t vectors = panels * vectorsPerPanel;
+  return std::clamp<int64_t>((int64_t(f.target.vectorRegisters) - vectors - 1) / vectors, 1, kMaxTileRows);
+}
+
+RegisterTile::Values RegisterTile::zeros(int64_t panels, int64_t height) {
+  return Values(height * panels * vectorsPerPanel, buildConstant(f.b, f.loc, withLanes(f.b.getF32Type(), lanes), 0));
+}
+
+RegisterTile::Values RegisterTile::sum(Values acc, const Values &rows, Value base, int64_t panels, int64_t height) {
+  constexpr int64_t kUnroll = 4;
+  auto constant = k.constant();
+  Value size = f.size(k);
+  Value main = constant ? f.index(*constant / kUnroll * kUnroll) : f.mul(f.divide(size, f.index(kUnroll)), f.index(kUnroll));
+  if (!constant || *constant >= kUnroll)
+    acc = f.loop(f.index(0), main, f.index(kUnroll), acc, [&](Value i, ValueRange carried) {
+      Values next(carried);
+      for (int64_t u = 0; u < kUnroll; ++u)
+        step(next, rows, base, i, u, panels, height);
+      return next;
+    });
+  if (constant) {
+    for (int64_t u = *constant / kUnroll * kUnroll; u < *constant; ++u)
+      step(acc, rows, base, f.index(0), u, panels, height);
+    return acc;
+  }
+  return f.loop(main, size, f.index(1), acc, [&](Value i, ValueRange carried) {
+    Values next(carried);
+    step(next, rows, base, i, 0, panels, height);
+    return next;
+  });
+}
+
+/// One k: acc[r][v] += rows[r][k + offset] * base[k + offset][v].
+void RegisterTile::step(Values &acc, const Values &rows, Value base, Value k, int64_t offset, int64_t panels, int64_t height) {
+  Type f32 = f.b.getF32Type();
+  int64_t vectors = panels * vectorsPerPanel;
+  Value at = f.pointerTo(base, f.mul(k, f.index(kPanel)), f32);
+  Values columns;
+  for (int64_t p = 0; p < panels; ++p) {
+    Value panel = f.pointerTo(at, f.mul(f.size(panelStride), f.index(p)), f32);
+    for (int64_t v = 0; v < vectorsPerPanel; ++v)
+      columns.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v * lanes), f32), f32, lanes));
+  }
+  for (int64_t r = 0; r < height; ++r) {
+    Value x = f.load(f.pointerTo(f.pointerTo(rows[r], k, f32), f.index(offset), f32), f32, 1);
+    Value a = f.splat(x, lanes);
+    for (int64_t v = 0; v < vectors; ++v)
+      acc[r * vectors + v] = f.b.create<vector::FMAOp>(f.loc, a, columns[v], acc[r * vectors + v]);
+  }
+}
+
+std::set<int64_t> optc::evenHeights(int64_t rows, int64_t limit) {
+  if (rows == 0)
+    return {};
+  int64_t tiles = (rows + limit - 1) / limit;
+  return {rows / tiles, (rows + tiles - 1) / tiles};
+}
+
+void optc::forHeight(KernelFunction &f, Value height, const std::set<int64_t> &heights, llvm::function_ref<void(int64_t)> body) {
+  if (heights.size() == 1)
+    return body(*heights.begin());
+  for (int64_t h : heights) {
+    Value isThis = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, height, f.index(h));
+    f.when(isThis, [&] { body(h); });
+  }
+}

@@ -1,0 +1,145 @@
+//===- ElementwiseTest.cpp - Every elementwise op, every element type -----===//
+//
+// One row an op. Rows without a bound must agree exactly, in all of their types: f16 and bf16 are computed in f32,
+// which holds twice their digits and two more, so that rounding twice is rounding once.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Differential.h"
+#include <sstream>
+
+using namespace optc::test;
+
+namespace {
+
+const char *kFloats = "f32 f64 f16 bf16";
+const char *kIntegers = "i8 i16 i32 i64 ui8 ui16 ui32 ui64";
+const std::string kNumbers = std::string(kFloats) + " " + kIntegers;
+/// Of +0 and -0 the one or the other: IEEE 754 leaves min and max of them open.
+const Bound kEitherZero{0.25, 0};
+
+struct Row {
+  const char *op;
+  const char *attributes;
+  int operands;
+  std::string types;
+  std::string result = ""; // empty: the operands' type
+  Bound bound = {};
+  Fill fill = Fill::any;
+  const char *library = "";
+};
+
+std::vector<std::string> words(const std::string &text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+Case caseOf(const Row &row, const std::string &element, const std::vector<std::string> &dims) {
+  std::string type = typeText(dims, element), result = row.result.empty() ? type : typeText(dims, row.result);
+  Case c{std::string(row.op) + row.attributes + " " + element + (row.result.empty() ? "" : " to " + row.result), {}, "", result,
+         row.bound, row.library};
+  std::string operands, types;
+  for (int i = 0; i < row.operands; ++i) {
+    bool isCondition = std::string(row.op) == "select" && i == 0;
+    std::string t = isCondition ? typeText(dims, "i1") : type;
+    c.arguments.push_back({t, row.fill});
+    operands += (i ? ", %" : "%") + std::to_string(i);
+    types += (i ? ", " : "") + t;
+  }
+  c.body = "%y = optc." + std::string(row.op) + " " + operands + " " + row.attributes + " : (" + types + ") -> " + result;
+  return c;
+}
+
+void check(const std::vector<Row> &rows, const std::vector<std::string> &dims, const std::vector<Sizes> &runs, const char *target = "native") {
+  Batch batch(target);
+  for (const Row &row : rows)
+    for (const std::string &element : words(row.types))
+      batch.add(caseOf(row, element, dims));
+  batch.check(runs);
+}
+
+const std::vector<Sizes> kOddSizes = {{{"n", 0}}, {{"n", 1}}, {{"n", 3}}, {{"n", 7}}, {{"n", 17}}, {{"n", 125}}, {{"n", 1000}}, {{"n", 5000}}};
+
+const std::vector<Row> kArithmetic = {
+    {"add", "", 2, kNumbers},
+    {"sub", "", 2, kNumbers},
+    {"mul", "", 2, kNumbers},
+    {"div", "", 2, kNumbers},
+    {"mod", "{truncate = true}", 2, kIntegers},
+    {"mod", "{truncate = false}", 2, kIntegers},
+    {"min", "", 2, kNumbers, "", kEitherZero},
+    {"max", "", 2, kNumbers, "", kEitherZero},
+    {"neg", "", 1, kNumbers},
+    {"abs", "", 1, kNumbers},
+    {"sign", "", 1, kNumbers},
+    {"floor", "", 1, kFloats},
+    {"ceil", "", 1, kFloats},
+    {"round", "", 1, kFloats},
+    {"sqrt", "", 1, kFloats},
+    {"reciprocal", "", 1, kFloats},
+    {"mod", "{truncate = true}", 2, kFloats, "", {}, Fill::any, "fmod is exact only bit by bit"},
+    {"mod", "{truncate = false}", 2, kFloats, "", {}, Fill::any, "fmod is exact only bit by bit"},
+};
+
+const std::vector<Row> kLogic = {
+    {"and", "", 2, std::string("i1 ") + kIntegers},
+    {"or", "", 2, std::string("i1 ") + kIntegers},
+    {"xor", "", 2, std::string("i1 ") + kIntegers},
+    {"not", "", 1, "i1"},
+    {"bit_not", "", 1, kIntegers},
+    {"shift", "{direction = \"left\"}", 2, kIntegers},
+    {"shift", "{direction = \"right\"}", 2, kIntegers},
+    {"compare", "{predicate = \"eq\"}", 2, "i1 " + kNumbers, "i1"},
+    {"compare", "{predicate = \"ne\"}", 2, "i1 " + kNumbers, "i1"},
+    {"compare", "{predicate = \"lt\"}", 2, kNumbers, "i1"},
+    {"compare", "{predicate = \"le\"}", 2, kNumbers, "i1"},
+    {"compare", "{predicate = \"gt\"}", 2, kNumbers, "i1"},
+    {"compare", "{predicate = \"ge\"}", 2, kNumbers, "i1"},
+    {"select", "", 3, "i1 " + kNumbers},
+    {"is_nan", "", 1, kFloats, "i1"},
+    {"is_inf", "{negative = true, positive = true}", 1, kFloats, "i1"},
+    {"is_inf", "{negative = true, positive = false}", 1, kFloats, "i1"},
+    {"is_inf", "{negative = false, positive = true}", 1, kFloats, "i1"},
+    {"is_inf", "{negative = false, positive = false}", 1, kFloats, "i1"},
+    {"bitcast", "", 1, "i8", "ui8"},
+    {"bitcast", "", 1, "ui32", "i32"},
+};
+
+} // namespace
+
+TEST(Elementwise, arithmetic) { check(kArithmetic, {"n"}, kOddSizes); }
+TEST(Elementwise, logic) { check(kLogic, {"n"}, kOddSizes); }
+
+TEST(Elementwise, casts) {
+  std::vector<Row> rows;
+  for (const std::string &to : words("i1 " + kNumbers)) {
+    bool toFloat = to[0] == 'f' || to[0] == 'b';
+    for (const std::string &from : words("i1 " + kNumbers)) {
+      bool fromFloat = from[0] == 'f' || from[0] == 'b';
+      if (from == to)
+        continue;
+      bool narrows = to == "f16" || to == "bf16";
+      // A float that i64 cannot hold has no integer: ONNX leaves the result open.
+      rows.push_back({"cast", "", 1, from, to, {}, fromFloat && !toFloat && to != "i1" ? Fill::wide : Fill::any,
+                      narrows ? "rounds at a store only: f16 and bf16 are f32 in registers" : ""});
+    }
+  }
+  check(rows, {"n"}, {{{"n", 0}}, {{"n", 5}}, {{"n", 125}}, {{"n", 1000}}});
+}
+
+/// Static sizes are other code than dynamic ones: ranks 0 to 5, rows shorter and longer than a vector.
+TEST(Elementwise, staticShapes) {
+  std::vector<Row> rows = {{"add", "", 2, "f32 i8 f64"}, {"compare", "{predicate = \"lt\"}", 2, "f16 ui8", "i1"}};
+  for (const std::vector<std::string> &dims : std::vector<std::vector<std::string>>{
+           {}, {"0"}, {"1"}, {"7"}, {"125"}, {"4100"}, {"3", "0"}, {"3", "17"}, {"17", "1"}, {"2", "3", "33"}, {"2", "1", "3", "5"}, {"2", "3", "1", "2", "19"}})
+    check(rows, dims, {{}});
+}
+
+/// The narrowest and the middle level run the same bodies in shorter vectors.
+TEST(Elementwise, otherLevels) {
+  for (const char *level : {"x86-64-v2", "x86-64-v3"}) {
+    check({{"add", "", 2, "f32 i64 ui8 f16 bf16"}, {"div", "", 2, "f32 i32 ui64"}, {"compare", "{predicate = \"le\"}", 2, "f64 ui16", "i1"},
+           {"select", "", 3, "f32 i8"}, {"max", "", 2, "f32 i16", "", kEitherZero}},
+          {"n"}, kOddSizes, level);
+  }
+}

@@ -1,0 +1,38 @@
+// RUN: optc-opt --form-row-kernels %s | FileCheck %s
+
+// The sum is needed by the normalisation and outside: it becomes a result.
+// CHECK-LABEL: @residual
+// CHECK: %[[K:.*]]:2 = optc.kernel "rows"(%arg0, %arg1, %arg2)
+// CHECK: %[[S:.*]] = optc.add %arg3, %arg4
+// CHECK: %[[M:.*]] = optc.reduce %[[S]] {axes = array<i64: 1>, kind = "mean"}
+// CHECK: optc.reduce {{.*}} {axes = array<i64: 1>, kind = "mean"}
+// CHECK: optc.rsqrt
+// CHECK: %[[Y:.*]] = optc.tanh
+// CHECK: optc.yield %[[S]], %[[Y]]
+// CHECK: return %[[K]]#0, %[[K]]#1
+func.func @residual(%x: tensor<4x8xf32>, %r: tensor<4x8xf32>, %w: tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %s = optc.add %x, %r : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+  %n = optc.normalize %s scale %w {axis = 1 : i64, epsilon = 1.0e-5 : f64, kind = "layer"} : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32>
+  %y = optc.tanh %n : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %s, %y : tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// A user of the sum that stands before the softmax keeps the sum outside.
+// CHECK-LABEL: @order
+// CHECK: %[[S:.*]] = optc.add
+// CHECK: %[[T:.*]] = optc.transpose %[[S]]
+// CHECK: optc.kernel "rows"(%[[S]]
+func.func @order(%x: tensor<4x8xf32>, %r: tensor<4x8xf32>) -> (tensor<8x4xf32>, tensor<4x8xf32>) {
+  %s = optc.add %x, %r : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+  %t = optc.transpose %s {permutation = array<i64: 1, 0>} : (tensor<4x8xf32>) -> tensor<8x4xf32>
+  %y = optc.softmax %s {axis = 1 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %t, %y : tensor<8x4xf32>, tensor<4x8xf32>
+}
+
+// Dims 0 and 2 cannot be merged.
+// CHECK-LABEL: @apart
+// CHECK-NOT: optc.kernel
+func.func @apart(%x: tensor<4x8x3xf32>) -> tensor<8xf32> {
+  %y = optc.reduce %x {axes = array<i64: 0, 2>, kind = "sum"} : (tensor<4x8x3xf32>) -> tensor<8xf32>
+  return %y : tensor<8xf32>
+}
