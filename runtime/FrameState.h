@@ -86,8 +86,11 @@ private:
   Status runBind(const Step &step);
   Status runBranch(const Step &step, size_t index);
   Status runLoop(const Step &step, size_t index);
-  /// True when the dims of the step's output are known before the step runs.
-  bool isShaped(BufferId output, size_t index) const;
+  /// True when the dims of the step's output are known before the step runs; and when it has memory then.
+  bool hasKnownDims(BufferId output, size_t index) const;
+  bool isShaped(BufferId output, size_t index) const {
+    return !isObject(output) && hasKnownDims(output, index);
+  }
   /// Sets the registers that the results define, then takes the results that are not yet in place.
   Status takeResults(const Step &step, size_t index, std::span<Value> values);
   void count(const Step &step, size_t index, uint64_t nanoseconds);

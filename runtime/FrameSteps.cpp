@@ -124,8 +124,8 @@ Status FrameState::runKernel(const Step &step) {
   return error ? Status::error("kernel error " + std::to_string(error)) : Status::success();
 }
 
-bool FrameState::isShaped(BufferId output, size_t index) const {
-  if (isObject(output))
+bool FrameState::hasKnownDims(BufferId output, size_t index) const {
+  if (frame.buffers[output].kind != Value::Kind::tensor)
     return false;
   for (RegisterId r : frame.buffers[output].dims)
     if (readyAt[r] > index)
@@ -146,9 +146,14 @@ Status FrameState::runLibrary(const Step &step, size_t index) {
     BufferId b = step.outputs[i];
     outputs[i].type = frame.buffers[b].type;
     outputs[i].kind = frame.buffers[b].kind;
-    shaped[i] = isShaped(b, index);
+    shaped[i] = hasKnownDims(b, index);
     if (!shaped[i])
       continue;
+    if (isObject(b)) { // strings: the function makes them
+      for (RegisterId r : frame.buffers[b].dims)
+        outputs[i].dims.push_back(registers[r]);
+      continue;
+    }
     if (Status status = prepare(b); !status.ok())
       return status;
     outputs[i] = view(b);

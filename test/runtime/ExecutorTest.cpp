@@ -321,6 +321,23 @@ TEST(Executor, Objects) {
   EXPECT_EQ(ran.outputs[2].as<std::string>()[1], strings.as<std::string>()[1]);
 }
 
+// The shape of strings is known to the function before it makes them.
+TEST(Executor, BroadcastStrings) {
+  FrameSketch f;
+  auto n = f.dim(0, 0), three = f.constant(3);
+  auto x = f.input(f.object(Value::Kind::tensor, DType::string, {n}));
+  auto y = f.output(f.object(Value::Kind::tensor, DType::string, {three}));
+  f.library("broadcast", {x}, {y});
+  Sketch sketch(f);
+  Session session(sketch.program, 1);
+  Value text = Value::allocate(DType::string, {1});
+  text.as<std::string>()[0] = "text";
+  Ran ran(session, {text});
+  ASSERT_TRUE(ran.status.ok()) << ran.status.message;
+  ASSERT_EQ(ran.outputs[0].dims, std::vector<int64_t>{3});
+  EXPECT_EQ(ran.outputs[0].as<std::string>()[2], "text");
+}
+
 TEST(Executor, ErrorsNameWhatIsWrong) {
   FrameSketch f;
   auto n = f.dim(0, 0);
