@@ -71,7 +71,7 @@ TEST(Resize, OtherTypesAndErrors) {
   EXPECT_EQ(run("resize", {f32({1, 0}, {})}, plain("linear", {2, 1}), {{DType::f32, Dims{2, 0}}}).size(), 0);
   EXPECT_EQ(errorOf("resize", {f32({0}, {})}, plain("linear", {2}), {{DType::f32, Dims{2}}}),
             "cannot resize an empty dim");
-  EXPECT_EQ(errorOf("resize", {f32({1}, {1})}, plain("linear", {0}), {{DType::f32, Dims{2}}}),
+  EXPECT_EQ(errorOf("resize", {f32({1}, {1})}, plain("linear", {-1}), {{DType::f32, Dims{2}}}),
             "a scale or region of interest is out of range");
   EXPECT_EQ(errorOf("resize", {f32({1}, {1})}, plain("linear", {}), {{DType::f32, Dims{2}}}),
             "expected one scale and two bounds a dim");
