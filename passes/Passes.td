@@ -3,6 +3,44 @@
 #define OPTC_PASSES_PASSES_TD
 include "mlir/Pass/PassBase.td"
 
+def FoldConstants : Pass<"fold-constants", "::mlir::func::FuncOp"> {
+  let summary = "Evaluates what is constant and has at most 1 KB";
+  let description = [{
+    before:  %s = optc.sqrt (optc.constant 64.0);  %r = optc.reciprocal %s
+    after:   %r = optc.constant 0.125
+    Larger constants stay lazy weight expressions, evaluated when the artefact is packaged.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def FoldScales : Pass<"fold-scales", "::mlir::func::FuncOp"> {
+  let summary = "Constant factors of convolutions and matrix products into their weights";
+  let description = [{
+    before:  %1 = optc.conv %x, %w;  %2 = optc.mul %1, (broadcast %scale)
+    after:   %2 = optc.conv %x, (optc.mul %w, %scale)
+    With the constants of a batch normalisation; a constant offset on the way is scaled, too.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def RecognizeAttention : Pass<"recognize-attention", "::mlir::func::FuncOp"> {
+  let summary = "Forms attention out of two matrix products and the softmax between them";
+  let description = [{
+    before:  %s = optc.contract %q, %k;  %p = optc.softmax (%s * 0.125 + %mask);  %y = optc.contract %p, %v
+    after:   %y = optc.attention %q, %k, %v, %mask {scale = 0.125}
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def FormAttention : Pass<"form-attention", "::mlir::func::FuncOp"> {
+  let summary = "Kernels of attention, with the movement around it as strides";
+  let description = [{
+    before:  %h = optc.transpose (reshape %q) [0, 2, 1, 3];  %y = optc.attention %h, ...;  %z = optc.transpose %y [0, 2, 1, 3]
+    after:   %z = optc.kernel "attention" (%q, ...) { reshape; transpose; attention; transpose; optc.yield }
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def SimplifyPowers : Pass<"simplify-powers", "::mlir::func::FuncOp"> {
   let summary = "Powers by small constants, divisions by powers of two, inverses of roots";
   let description = [{

@@ -12,6 +12,8 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Exporters leave identities, duplicates and dead shape arithmetic.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
+  // Constants that exporters compute (1 / sqrt(64)) as the passes below look for them.
+  passes.addNestedPass<func::FuncOp>(createFoldConstants());
   // Formulas become the ops that they stand for: cheaper bodies, better numerics. Powers first, whose squares and roots
   // the others look for.
   passes.addNestedPass<func::FuncOp>(createSimplifyPowers());
@@ -19,6 +21,9 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRecognizeGelu());
   passes.addNestedPass<func::FuncOp>(createRecognizeSoftmax());
   passes.addNestedPass<func::FuncOp>(createRecognizeNormalize());
+  passes.addNestedPass<func::FuncOp>(createRecognizeAttention());
+  // Batch normalisations leave a factor a channel, which costs nothing in the weights.
+  passes.addNestedPass<func::FuncOp>(createFoldScales());
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.
   passes.addNestedPass<func::FuncOp>(createConvertLayout());
   passes.addPass(createCanonicalizerPass());
@@ -26,7 +31,9 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
-  // Matrix products first: they take the elementwise ops that follow them.
+  // Attention takes the movement around it before anything else does.
+  passes.addNestedPass<func::FuncOp>(createFormAttention());
+  // Matrix products next: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions());
   passes.addPass(createMergeDuplicates());
   // Reductions take what is around them: a row is read from memory once.

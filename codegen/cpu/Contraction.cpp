@@ -21,7 +21,6 @@
 #include "codegen/kernel/TensorEmitter.h"
 #include "codegen/kernel/Contraction.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include <set>
 
 using namespace mlir;
 using namespace optc;
@@ -47,6 +46,7 @@ private:
   void storePointers(Value batch, Value row, int64_t height);
   void gather(Value batch, Value row, int64_t height);
   void forEachTap(Value batch, Value row, llvm::function_ref<void(Value tap, Value inside, Value offset)> visit);
+  void planPrefetch(Value panel, Value panelElements, Value row);
   void pack(Value batch, Value panel, int64_t panels);
   void epilogue(const Values &acc, Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   void emitRow(llvm::function_ref<Value(int64_t vector)> product, Value batch, Value panel, int64_t panels, bool partial, Value row);
@@ -149,44 +149,15 @@ LogicalResult ContractionEmitter::run() {
 }
 
 void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd) {
-  int64_t limit = registers.maxRows(panels);
-  Value count = f.sub(rowEnd, rowBegin);
-  auto rows = c.m.constant();
-  if (rows) {
+  SmallVector<int64_t> counts;
+  if (auto rows = c.m.constant()) {
     int64_t blocks = *c.rowBlocks().constant();
-    std::set<int64_t> heights;
-    for (int64_t size : {*rows / blocks, (*rows + blocks - 1) / blocks})
-      heights.merge(evenHeights(size, limit));
-    if (heights.empty())
-      return;
-    Value tiles = f.divide(f.add(count, f.index(limit - 1)), f.index(limit));
-    f.loop(f.index(0), tiles, f.index(1), {}, [&](Value i, ValueRange) {
-      TensorEmitter::Scope scope(emitter);
-      Value from = f.add(rowBegin, f.divide(f.mul(count, i), tiles));
-      Value to = f.add(rowBegin, f.divide(f.mul(count, f.add(i, f.index(1))), tiles));
-      Value height = f.sub(to, from);
-      forHeight(f, height, heights, [&](int64_t h) {
-        TensorEmitter::Scope inner(emitter);
-        tile(batch, panel, panels, partial, from, h);
-      });
-      return Values{};
-    });
-    return;
+    counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
   }
-  // Unknown rows: full tiles, then halves of what is left.
-  Value at = rowBegin;
-  for (int64_t h = limit; h >= 1; h = h == limit ? int64_t(llvm::bit_floor(uint64_t(limit - 1))) : h / 2) {
-    Value tiles = f.divide(f.sub(rowEnd, at), f.index(h));
-    Value next = f.add(at, f.mul(tiles, f.index(h)));
-    f.loop(at, next, f.index(h), {}, [&](Value row, ValueRange) {
-      TensorEmitter::Scope scope(emitter);
-      tile(batch, panel, panels, partial, row, h);
-      return Values{};
-    });
-    at = next;
-    if (h == 1)
-      break;
-  }
+  forRowTiles(f, rowBegin, rowEnd, counts, registers.maxRows(panels), [&](Value row, int64_t height) {
+    TensorEmitter::Scope scope(emitter);
+    tile(batch, panel, panels, partial, row, height);
+  });
 }
 
 void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height) {
@@ -206,7 +177,27 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
   Value panelBytes = f.mul(f.mul(k, f.index(c.totalTaps())), f.index(kPanel));
   Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
+  planPrefetch(panel, panelBytes, row);
   epilogue(product(rows, base, panels, height), batch, panel, panels, partial, row, height);
+}
+
+/// Weights are read from memory once where few rows share them, at its speed: while one block of columns is computed the
+/// next is brought into L2, a part by each tile of registers.
+void ContractionEmitter::planPrefetch(Value panel, Value panelElements, Value row) {
+  constexpr int64_t kLineFloats = 16;
+  registers.prefetch = {};
+  auto k = c.k.constant();
+  auto rows = c.m.constant();
+  if (!c.packed || !k || *k < RegisterTile::kUnroll || (rows && *rows > 4 * kRowBlock))
+    return;
+  int64_t limit = registers.maxRows(std::min<int64_t>(c.panelsPerTile, 2));
+  int64_t tiles = rows ? (*rows + limit - 1) / limit : 4, height = rows ? (*rows + tiles - 1) / tiles : limit;
+  int64_t steps = c.totalTaps() * (*k / RegisterTile::kUnroll), lines = *k * c.totalTaps() * kPanel * c.panelsPerTile / kLineFloats;
+  registers.prefetchLines = (lines + tiles * steps - 1) / (tiles * steps);
+  Value next = f.add(f.mul(f.divide(panel, f.index(c.panelsPerTile)), f.index(c.panelsPerTile)), f.index(c.panelsPerTile));
+  Value part = f.min(f.divide(row, f.index(height)), f.index(tiles - 1));
+  Value offset = f.add(f.mul(next, panelElements), f.mul(part, f.index(registers.prefetchLines * steps * kLineFloats)));
+  registers.prefetch = f.pointerTo(f.input(c.rhs.getArgNumber()), offset, f32);
 }
 
 /// acc[r * vectors + v] over all taps and k.
@@ -220,8 +211,13 @@ Values ContractionEmitter::product(const Values &rows, Value base, int64_t panel
     Value table = f.pointerTo(pointerBase(), f.mul(tap, f.index(height)), f.b.getI64Type());
     for (int64_t r = 0; r < height; ++r)
       pixels.push_back(f.b.create<LLVM::LoadOp>(f.loc, pointer, f.pointerTo(table, f.index(r), f.b.getI64Type()), 8));
+    RegisterTile atTap = registers;
+    if (registers.prefetch) {
+      Value bytes = f.mul(tap, f.index(*c.k.constant() / RegisterTile::kUnroll * registers.prefetchLines * 64));
+      atTap.prefetch = f.pointerTo(registers.prefetch, bytes, f.b.getI8Type());
+    }
     Value tapBase = f.pointerTo(base, f.mul(f.mul(tap, f.size(c.k)), f.index(kPanel)), f32);
-    return registers.sum(Values(carried), pixels, tapBase, panels, height);
+    return atTap.sum(Values(carried), pixels, tapBase, panels, height);
   });
 }
 

@@ -12,6 +12,7 @@ LogicalResult optc::generateKernel(KernelOp kernel, ModuleOp module, StringRef s
   auto generate = llvm::StringSwitch<Generate>(kernel.getKind())
                       .Case("loops", generateLoops)
                       .Cases("matmul", "conv", generateContraction)
+                      .Case("attention", generateAttention)
                       .Case("depthwise", generateDepthwise)
                       .Case("winograd", generateWinograd)
                       .Case("rows", generateRows)

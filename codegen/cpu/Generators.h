@@ -16,6 +16,8 @@ mlir::LogicalResult generateContraction(KernelFunction &f);
 mlir::LogicalResult generateWinograd(KernelFunction &f);
 /// "depthwise": convolutions with a filter a channel (Depthwise.cpp).
 mlir::LogicalResult generateDepthwise(KernelFunction &f);
+/// "attention": softmax between two matrix products (Attention.cpp).
+mlir::LogicalResult generateAttention(KernelFunction &f);
 
 } // namespace optc
 

@@ -20,13 +20,17 @@ RegisterTile::Values RegisterTile::zeros(int64_t panels, int64_t height) {
 }
 
 RegisterTile::Values RegisterTile::sum(Values acc, const Values &rows, Value base, int64_t panels, int64_t height) {
-  constexpr int64_t kUnroll = 4;
-  auto constant = k.constant();
-  Value size = f.size(k);
+  Value size = length ? length : f.size(k);
+  auto constant = KernelFunction::constantOf(size);
   Value main = constant ? f.index(*constant / kUnroll * kUnroll) : f.mul(f.divide(size, f.index(kUnroll)), f.index(kUnroll));
   if (!constant || *constant >= kUnroll)
     acc = f.loop(f.index(0), main, f.index(kUnroll), acc, [&](Value i, ValueRange carried) {
       Values next(carried);
+      for (int64_t line = 0; prefetch && line < prefetchLines; ++line) {
+        constexpr int64_t kLine = 64;
+        Value at = f.add(f.mul(i, f.index(prefetchLines * kLine / kUnroll)), f.index(line * kLine));
+        f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(prefetch, at, f.b.getI8Type()), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+      }
       for (int64_t u = 0; u < kUnroll; ++u)
         step(next, rows, base, i, u, panels, height);
       return next;
@@ -55,10 +59,46 @@ void RegisterTile::step(Values &acc, const Values &rows, Value base, Value k, in
       columns.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v * lanes), f32), f32, lanes));
   }
   for (int64_t r = 0; r < height; ++r) {
-    Value x = f.load(f.pointerTo(f.pointerTo(rows[r], k, f32), f.index(offset), f32), f32, 1);
+    Value x = rowStep ? f.pointerTo(rows[r], f.mul(f.add(k, f.index(offset)), rowStep), f32)
+                      : f.pointerTo(f.pointerTo(rows[r], k, f32), f.index(offset), f32);
+    x = f.load(x, f32, 1);
     Value a = f.splat(x, lanes);
     for (int64_t v = 0; v < vectors; ++v)
       acc[r * vectors + v] = f.b.create<vector::FMAOp>(f.loc, a, columns[v], acc[r * vectors + v]);
+  }
+}
+
+void optc::forRowTiles(KernelFunction &f, Value begin, Value end, ArrayRef<int64_t> counts, int64_t limit,
+                       llvm::function_ref<void(Value, int64_t)> body) {
+  using Values = SmallVector<Value>;
+  Value count = f.sub(end, begin);
+  if (!counts.empty()) {
+    std::set<int64_t> heights;
+    for (int64_t n : counts)
+      heights.merge(evenHeights(n, limit));
+    if (heights.empty())
+      return;
+    Value tiles = f.divide(f.add(count, f.index(limit - 1)), f.index(limit));
+    f.loop(f.index(0), tiles, f.index(1), {}, [&](Value i, ValueRange) {
+      Value from = f.add(begin, f.divide(f.mul(count, i), tiles));
+      Value to = f.add(begin, f.divide(f.mul(count, f.add(i, f.index(1))), tiles));
+      forHeight(f, f.sub(to, from), heights, [&](int64_t height) { body(from, height); });
+      return Values{};
+    });
+    return;
+  }
+  // Unknown rows: full tiles, then halves of what is left.
+  Value at = begin;
+  for (int64_t h = limit; h >= 1; h = h == limit ? int64_t(llvm::bit_floor(uint64_t(limit - 1))) : h / 2) {
+    Value tiles = f.divide(f.sub(end, at), f.index(h));
+    Value next = f.add(at, f.mul(tiles, f.index(h)));
+    f.loop(at, next, f.index(h), {}, [&](Value row, ValueRange) {
+      body(row, h);
+      return Values{};
+    });
+    at = next;
+    if (h == 1)
+      break;
   }
 }
 

@@ -22,17 +22,31 @@ struct RegisterTile {
   int64_t maxRows(int64_t panels) const;
   /// height * vectors zeros, in the order of sum().
   Values zeros(int64_t panels, int64_t height);
-  /// acc[r * vectors + v] + sum over k of rows[r][k] * base[k][v], f32.
+  /// acc[r * vectors + v] + sum over k of rows[r][k * rowStep] * base[k][v], f32.
   Values sum(Values acc, const Values &rows, mlir::Value base, int64_t panels, int64_t height);
 
   KernelFunction &f;
   int64_t lanes, vectorsPerPanel;
+  /// Elements from one k of a row to the next: 1 unless set.
+  mlir::Value rowStep;
+  /// Elements of a row that are summed: k unless set.
+  mlir::Value length;
+  /// What later tiles will read: so many lines of 64 bytes from here on are asked for in each step of the main loop. Null:
+  /// nothing is.
+  mlir::Value prefetch;
+  int64_t prefetchLines = 0;
+  /// k's in a step of the main loop.
+  static constexpr int64_t kUnroll = 4;
 
 private:
   void step(Values &acc, const Values &rows, mlir::Value base, mlir::Value k, int64_t offset, int64_t panels, int64_t height);
   DimExpr k, panelStride;
 };
 
+/// Emits body(row, height) for tiles of at most `limit` rows that cover [begin, end). `counts`: the numbers of rows that
+/// end - begin may be, where they are known; tiles are then dealt out evenly.
+void forRowTiles(KernelFunction &f, mlir::Value begin, mlir::Value end, llvm::ArrayRef<int64_t> counts, int64_t limit,
+                 llvm::function_ref<void(mlir::Value row, int64_t height)> body);
 /// The heights that dealing `rows` out evenly over tiles of at most `limit` rows gives: one or two.
 std::set<int64_t> evenHeights(int64_t rows, int64_t limit);
 /// Emits body(height) for the height that `height` has at run time.

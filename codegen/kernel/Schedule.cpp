@@ -1,5 +1,6 @@
 //===- Schedule.cpp - Tiles, scratch and work of a kernel -----------------===//
 
+#include "codegen/kernel/Attention.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
 #include "codegen/kernel/Winograd.h"
@@ -39,5 +40,7 @@ KernelSchedule optc::scheduleOf(KernelOp kernel) {
     return scheduleDepthwise(kernel);
   if (kernel.getKind() == "rows")
     return scheduleRows(kernel);
+  if (kernel.getKind() == "attention")
+    return scheduleAttention(kernel);
   return scheduleLoops(kernel);
 }

@@ -1,0 +1,66 @@
+//===- FormAttention.cpp - Kernels of attention ---------------------------===//
+//
+// Heads are made by reshapes and transposes of one matrix, and put side by side again after. Inside the kernel these
+// are strides, so nothing is moved:
+//
+//   %q = transpose (reshape (slice %qkv)) [0, 2, 1, 3];  %k, %v alike
+//   %y = attention %q, %k, %v;  %z = transpose %y [0, 2, 1, 3]
+//   =>  %z = optc.kernel "attention" (%qkv, %qkv, %qkv)
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/kernel/StridedView.h"
+#include "passes/KernelFormation.h"
+#include "passes/Passes.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace optc {
+#define GEN_PASS_DEF_FORMATTENTION
+#include "passes/Passes.h.inc"
+} // namespace optc
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+struct FormAttention : optc::impl::FormAttentionBase<FormAttention> {
+  void runOnOperation() override {
+    SmallVector<AttentionOp> roots;
+    getOperation().walk([&](AttentionOp op) {
+      if (elementOf(op.getQ()).isF32() && elementOf(op.getK()).isF32() && elementOf(op.getV()).isF32() && !op->use_empty())
+        roots.push_back(op);
+    });
+    for (AttentionOp op : roots)
+      form(op);
+  }
+
+  void form(AttentionOp op) {
+    llvm::SetVector<Operation *> members;
+    for (Value operand : {op.getQ(), op.getK(), op.getV()}) {
+      Value base = furthestView(operand).base;
+      for (Value v = operand; v != base; v = v.getDefiningOp()->getOperand(0))
+        members.insert(v.getDefiningOp());
+    }
+    // Movement is cheap to repeat: what others use as well stays for them.
+    members.insert(op);
+    Value result = op.getY();
+    Operation *user = *result.user_begin();
+    auto transpose = dyn_cast<TransposeOp>(user);
+    if (result.hasOneUse() && transpose && transpose.getPermutation().back() == 3) {
+      members.insert(transpose);
+      result = transpose.getY();
+    }
+    SmallVector<Operation *> ordered = members.takeVector();
+    llvm::sort(ordered, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+    Operation *last = ordered.back();
+    buildKernel(ordered, result, "attention", last,
+                [](OpBuilder &builder, Operation *inner, IRMapping &mapping) { builder.clone(*inner, mapping); });
+    for (Operation *member : llvm::reverse(ordered))
+      if (member->use_empty())
+        member->erase();
+  }
+};
+
+} // namespace

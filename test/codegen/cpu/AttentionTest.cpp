@@ -1,0 +1,74 @@
+//===- AttentionTest.cpp - Attention against the evaluator ----------------===//
+//
+// Queries that fill no vector, keys that fill no tile, heads read through strides, masks of every kind.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Differential.h"
+
+using namespace optc::test;
+
+namespace {
+
+std::string f32(const std::vector<std::string> &dims) { return typeText(dims, "f32"); }
+
+struct Row {
+  const char *name;
+  std::vector<std::string> q, k, v, mask; // no mask: empty
+  const char *attributes;
+};
+
+const Row kRows[] = {
+    {"plain", {"b", "2", "s", "16"}, {"b", "2", "t", "16"}, {"b", "2", "t", "16"}, {}, "scale = 0.25 : f64"},
+    {"odd sizes", {"b", "3", "s", "7"}, {"b", "3", "t", "7"}, {"b", "3", "t", "5"}, {}, "scale = 0.5 : f64"},
+    {"grouped heads", {"b", "6", "s", "8"}, {"b", "2", "t", "8"}, {"b", "2", "t", "8"}, {}, "scale = 0.4 : f64"},
+    {"mask of keys", {"b", "2", "s", "16"}, {"b", "2", "t", "16"}, {"b", "2", "t", "16"}, {"b", "1", "1", "t"}, "scale = 0.25 : f64"},
+    {"mask of all", {"b", "2", "s", "16"}, {"b", "2", "t", "16"}, {"b", "2", "t", "16"}, {"1", "2", "s", "t"}, "scale = 0.25 : f64"},
+    {"mask of queries", {"b", "2", "s", "16"}, {"b", "2", "t", "16"}, {"b", "2", "t", "16"}, {"1", "1", "s", "1"}, "scale = 0.25 : f64"},
+    {"causal", {"b", "2", "s", "16"}, {"b", "2", "t", "16"}, {"b", "2", "t", "16"}, {}, "scale = 0.25 : f64, causal = true"},
+    {"softcap", {"b", "2", "s", "16"}, {"b", "2", "t", "16"}, {"b", "2", "t", "16"}, {}, "scale = 2.0 : f64, softcap = 3.0 : f64"},
+    {"static", {"1", "2", "70", "16"}, {"1", "2", "33", "16"}, {"1", "2", "33", "24"}, {}, "scale = 0.25 : f64"},
+};
+
+Case caseOf(const Row &row) {
+  Case c{row.name, {}, "", "", {16, 1e-5}, ""};
+  for (const auto *dims : {&row.q, &row.k, &row.v, &row.mask})
+    if (!dims->empty())
+      c.arguments.push_back({f32(*dims), Fill::moderate, 0});
+  std::vector<std::string> out = row.q;
+  out.back() = row.v.back();
+  c.result = f32(out);
+  bool masked = !row.mask.empty();
+  c.body = std::string("%y = optc.attention %0, %1, %2") + (masked ? ", %3" : "") + " {" + row.attributes + "} : (" + f32(row.q) + ", " +
+           f32(row.k) + ", " + f32(row.v) + (masked ? ", " + f32(row.mask) : "") + ") -> " + c.result;
+  return c;
+}
+
+TEST(Attention, Kernels) {
+  for (const char *target : {"native", "x86-64-v3", "x86-64"}) {
+    Batch batch(target);
+    for (const Row &row : kRows)
+      batch.add(caseOf(row));
+    batch.check({{{"b", 1}, {"s", 1}, {"t", 1}}, {{"b", 2}, {"s", 17}, {"t", 19}}, {{"b", 1}, {"s", 32}, {"t", 64}}, {{"b", 1}, {"s", 45}, {"t", 101}},
+                 {{"b", 3}, {"s", 64}, {"t", 14}}});
+  }
+}
+
+TEST(Attention, ThroughStrides) {
+  std::string fused = f32({"b", "s", "96"}), third = f32({"b", "s", "32"}), split = f32({"b", "s", "2", "16"}), heads = f32({"b", "2", "s", "16"});
+  std::string body;
+  for (int i = 0; i < 3; ++i) {
+    std::string n = std::to_string(i);
+    body += "%a" + n + " = optc.slice %0 {starts = #optc.dims<[0, 0, " + std::to_string(32 * i) + "]>, strides = #optc.dims<[1, 1, 1]>} : (" + fused +
+            ") -> " + third + "\n%b" + n + " = optc.reshape %a" + n + " : (" + third + ") -> " + split + "\n%c" + n + " = optc.transpose %b" + n +
+            " {permutation = array<i64: 0, 2, 1, 3>} : (" + split + ") -> " + heads + "\n";
+  }
+  body += "%h = optc.attention %c0, %c1, %c2 {scale = 0.25 : f64} : (" + heads + ", " + heads + ", " + heads + ") -> " + heads +
+          "\n%t = optc.transpose %h {permutation = array<i64: 0, 2, 1, 3>} : (" + heads + ") -> " + split + "\n%y = optc.reshape %t : (" + split +
+          ") -> " + third;
+  Batch batch;
+  batch.add({"fused projection", {{fused, Fill::moderate, 0}}, body, third, {16, 1e-5}, ""});
+  batch.check({{{"b", 1}, {"s", 1}}, {{"b", 2}, {"s", 37}}, {{"b", 1}, {"s", 64}}});
+}
+
+} // namespace
