@@ -45,12 +45,14 @@ private:
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
   void gather(Value batch, Value row, int64_t height);
-  void forEachTap(Value batch, Value row, llvm::function_ref<void(Value tap, Value inside, Value offset)> visit);
-  void planPrefetch(Value panel, Value panelElements, Value row);
+  Value startOf(Value row, size_t d);
+  void forEachTap(Value batch, Value row, size_t depth, llvm::function_ref<void(Value tap, Value inside, Value offset)> visit);
+  void planPrefetch(Value panel, int64_t panels, Value panelElements, Value row);
   void pack(Value batch, Value panel, int64_t panels);
   void epilogue(const Values &acc, Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   void emitRow(llvm::function_ref<Value(int64_t vector)> product, Value batch, Value panel, int64_t panels, bool partial, Value row);
   bool isHeavy();
+  bool weightsStayCached();
 
   Value scratchAt(const DimExpr &bytes) { return f.pointerTo(f.scratch, f.size(bytes), f.b.getI8Type()); }
   Value packedBase() { return f.scratch; }
@@ -77,6 +79,14 @@ bool ContractionEmitter::isHeavy() {
   return heavy;
 }
 
+/// Weights that stay in L2 are gone through for each block of rows: rows are then read once, and whole rows of the results
+/// are written one after the other. Larger weights are gone through once, for all rows.
+bool ContractionEmitter::weightsStayCached() {
+  constexpr int64_t kBytes = 512 * 1024;
+  auto k = c.k.constant(), n = c.n.constant();
+  return c.packed && k && n && *k * c.totalTaps() * *n * int64_t(sizeof(float)) <= kBytes;
+}
+
 LogicalResult ContractionEmitter::run() {
   Value rows = f.size(c.m), rowBlocks = f.size(c.rowBlocks()), columnBlocks = f.size(c.columnBlocks());
   if (c.isConv && !c.gatherRows) {
@@ -88,8 +98,11 @@ LogicalResult ContractionEmitter::run() {
     });
   }
   f.loop(f.begin, f.end, f.index(1), {}, [&](Value t, ValueRange) {
-    Value rowBlock = f.modulo(t, rowBlocks), rest = f.divide(t, rowBlocks);
-    Value columnBlock = f.modulo(rest, columnBlocks), batch = f.divide(rest, columnBlocks);
+    bool columnsFirst = weightsStayCached();
+    Value inner = columnsFirst ? columnBlocks : rowBlocks, outer = columnsFirst ? rowBlocks : columnBlocks;
+    Value fast = f.modulo(t, inner), rest = f.divide(t, inner);
+    Value slow = f.modulo(rest, outer), batch = f.divide(rest, outer);
+    Value rowBlock = columnsFirst ? slow : fast, columnBlock = columnsFirst ? fast : slow;
     // Rows are dealt out evenly over the blocks.
     Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
     Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
@@ -177,26 +190,29 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
   Value panelBytes = f.mul(f.mul(k, f.index(c.totalTaps())), f.index(kPanel));
   Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
-  planPrefetch(panel, panelBytes, row);
+  planPrefetch(panel, panels, panelBytes, row);
   epilogue(product(rows, base, panels, height), batch, panel, panels, partial, row, height);
 }
 
-/// Weights are read from memory once where few rows share them, at its speed: while one block of columns is computed the
-/// next is brought into L2, a part by each tile of registers.
-void ContractionEmitter::planPrefetch(Value panel, Value panelElements, Value row) {
-  constexpr int64_t kLineFloats = 16;
+/// Weights are read from memory once where few rows share them, at its speed: while some panels are used the next are
+/// brought into L2, a part by each tile of registers.
+void ContractionEmitter::planPrefetch(Value panel, int64_t panels, Value panelElements, Value row) {
   registers.prefetch = {};
   auto k = c.k.constant();
   auto rows = c.m.constant();
   if (!c.packed || !k || *k < RegisterTile::kUnroll || (rows && *rows > 4 * kRowBlock))
     return;
-  int64_t limit = registers.maxRows(std::min<int64_t>(c.panelsPerTile, 2));
-  int64_t tiles = rows ? (*rows + limit - 1) / limit : 4, height = rows ? (*rows + tiles - 1) / tiles : limit;
-  int64_t steps = c.totalTaps() * (*k / RegisterTile::kUnroll), lines = *k * c.totalTaps() * kPanel * c.panelsPerTile / kLineFloats;
-  registers.prefetchLines = (lines + tiles * steps - 1) / (tiles * steps);
-  Value next = f.add(f.mul(f.divide(panel, f.index(c.panelsPerTile)), f.index(c.panelsPerTile)), f.index(c.panelsPerTile));
-  Value part = f.min(f.divide(row, f.index(height)), f.index(tiles - 1));
-  Value offset = f.add(f.mul(next, panelElements), f.mul(part, f.index(registers.prefetchLines * steps * kLineFloats)));
+  // A line is one k of a panel.
+  int64_t limit = registers.maxRows(panels), tiles = rows ? (*rows + limit - 1) / limit : RegisterTile::kUnroll;
+  int64_t height = rows ? (*rows + tiles - 1) / tiles : limit;
+  registers.prefetchLines = (RegisterTile::kUnroll + tiles - 1) / tiles;
+  int64_t lines = *k * c.totalTaps(), steps = c.totalTaps() * (*k / RegisterTile::kUnroll);
+  Value done = f.mul(f.divide(row, f.index(height)), f.index(registers.prefetchLines * steps));
+  Value next = f.mul(f.add(panel, f.index(panels)), panelElements);
+  // Once all of it is on the way, what is in the caches already.
+  Value isLeft = f.less(done, f.index(lines));
+  Value offset = f.add(next, f.mul(done, f.index(RegisterTile::kLine / sizeof(float))));
+  offset = f.b.create<arith::SelectOp>(f.loc, isLeft, offset, f.mul(panel, panelElements));
   registers.prefetch = f.pointerTo(f.input(c.rhs.getArgNumber()), offset, f32);
 }
 
@@ -213,7 +229,7 @@ Values ContractionEmitter::product(const Values &rows, Value base, int64_t panel
       pixels.push_back(f.b.create<LLVM::LoadOp>(f.loc, pointer, f.pointerTo(table, f.index(r), f.b.getI64Type()), 8));
     RegisterTile atTap = registers;
     if (registers.prefetch) {
-      Value bytes = f.mul(tap, f.index(*c.k.constant() / RegisterTile::kUnroll * registers.prefetchLines * 64));
+      Value bytes = f.mul(tap, f.index(*c.k.constant() / RegisterTile::kUnroll * registers.prefetchLines * RegisterTile::kLine));
       atTap.prefetch = f.pointerTo(registers.prefetch, bytes, f.b.getI8Type());
     }
     Value tapBase = f.pointerTo(base, f.mul(f.mul(tap, f.size(c.k)), f.index(kPanel)), f32);
@@ -225,24 +241,30 @@ Values ContractionEmitter::product(const Values &rows, Value base, int64_t panel
 // Convolution: pixels under the taps
 //===----------------------------------------------------------------------===//
 
-/// Visits the taps of output pixel `row` (flattened over the spatial dims): whether the tap is inside the image and
-/// the offset in elements of its pixel.
-void ContractionEmitter::forEachTap(Value batch, Value row, llvm::function_ref<void(Value, Value, Value)> visit) {
+/// The image's index along spatial dim `d` of the first tap of output pixel `row` (flattened over the spatial dims).
+Value ContractionEmitter::startOf(Value row, size_t d) {
   auto conv = cast<ConvOp>(c.root);
-  Dims x = dimsOf(conv.getX()), y = dimsOf(conv.getY()), w = dimsOf(conv.getW());
-  size_t spatial = x.size() - 2;
-  Values start(spatial);
-  Value rest = row;
-  for (size_t d = spatial; d-- > 0;) {
-    Value size = f.size(y[d + 1]);
-    Value o = d == 0 ? rest : f.modulo(rest, size);
-    rest = d == 0 ? rest : f.divide(rest, size);
-    start[d] = f.sub(f.mul(o, f.index(conv.getStrides()[d])), f.index(conv.getPadsLow()[d]));
-  }
+  Dims y = dimsOf(conv.getY());
+  DimExpr inner(1);
+  for (size_t i = d + 1; i + 2 < y.size(); ++i)
+    inner = inner * y[i + 1];
+  Value o = f.divide(row, f.size(inner));
+  o = d == 0 ? o : f.modulo(o, f.size(y[d + 1]));
+  return f.sub(f.mul(o, f.index(conv.getStrides()[d])), f.index(conv.getPadsLow()[d]));
+}
+
+/// Visits the taps of output pixel `row` over the first `depth` spatial dims: their number, whether they are inside the
+/// image, and the pixel's offset over batch and those dims (in elements where they are all).
+void ContractionEmitter::forEachTap(Value batch, Value row, size_t depth, llvm::function_ref<void(Value, Value, Value)> visit) {
+  auto conv = cast<ConvOp>(c.root);
+  Dims x = dimsOf(conv.getX()), w = dimsOf(conv.getW());
+  Values start;
+  for (size_t d = 0; d < depth; ++d)
+    start.push_back(startOf(row, d));
   // Nest over the kernel's dims; `inside` and `offset` are complete for the dims so far.
   std::function<void(size_t, Value, Value, Value)> nest = [&](size_t d, Value tap, Value inside, Value offset) {
-    if (d == spatial)
-      return visit(tap, inside, f.mul(offset, f.size(x.back())));
+    if (d == depth)
+      return visit(tap, inside, depth + 2 == x.size() ? f.mul(offset, f.size(x.back())) : offset);
     Value size = f.size(x[d + 1]), kernel = f.size(w[d]);
     auto one = [&](Value k) {
       Value i = f.add(start[d], f.mul(k, f.index(conv.getDilations()[d])));
@@ -264,26 +286,58 @@ void ContractionEmitter::forEachTap(Value batch, Value row, llvm::function_ref<v
 void ContractionEmitter::storePointers(Value batch, Value row, int64_t height) {
   Value x = f.input(c.lhs.getArgNumber());
   for (int64_t r = 0; r < height; ++r)
-    forEachTap(batch, f.add(row, f.index(r)), [&](Value tap, Value inside, Value offset) {
+    forEachTap(batch, f.add(row, f.index(r)), dimsOf(cast<ConvOp>(c.root).getX()).size() - 2, [&](Value tap, Value inside, Value offset) {
       Value pixel = f.b.create<arith::SelectOp>(f.loc, inside, f.pointerTo(x, offset, f32), zeroBase());
       Value slot = f.pointerTo(pointerBase(), f.add(f.mul(tap, f.index(height)), f.index(r)), f.b.getI64Type());
       f.b.create<LLVM::StoreOp>(f.loc, pixel, slot, 8);
     });
 }
 
-/// rows[r][tap * channels + c], zeros outside the image.
+/// rows[r][tap * channels + c], zeros outside the image. The taps of the innermost kernel dim lie side by side in the
+/// image as they do in the row: where all of them are inside, they are copied together.
 void ContractionEmitter::gather(Value batch, Value row, int64_t height) {
-  Value x = f.input(c.lhs.getArgNumber());
-  int64_t channels = *dimsOf(cast<ConvOp>(c.root).getX()).back().constant();
-  Value zero = buildConstant(f.b, f.loc, f32, 0);
+  auto conv = cast<ConvOp>(c.root);
+  Dims x = dimsOf(conv.getX()), w = dimsOf(conv.getW());
+  size_t spatial = x.size() - 2;
+  int64_t channels = *x.back().constant(), window = *w[spatial - 1].constant();
+  bool isRun = conv.getDilations()[spatial - 1] == 1;
+  Value zero = buildConstant(f.b, f.loc, f32, 0), source = f.input(c.lhs.getArgNumber());
+  auto byElement = [&](Value target, Value tap, Value inside, Value offset) {
+    for (int64_t channel = 0; channel < channels; ++channel) {
+      Value value = f.branch(
+          inside, f32, [&] { return f.load(f.pointerTo(source, f.add(offset, f.index(channel)), f32), f32, 1); }, [&] { return zero; });
+      f.store(value, f.pointerTo(target, f.add(f.mul(tap, f.index(channels)), f.index(channel)), f32), f32);
+    }
+  };
   f.loop(f.index(0), f.index(height), f.index(1), {}, [&](Value r, ValueRange) {
     Value target = f.pointerTo(gatherBase(), f.mul(f.size(c.k), r), f32);
-    forEachTap(batch, f.add(row, r), [&](Value tap, Value inside, Value offset) {
-      for (int64_t channel = 0; channel < channels; ++channel) {
-        Value value = f.branch(
-            inside, f32, [&] { return f.load(f.pointerTo(x, f.add(offset, f.index(channel)), f32), f32, 1); }, [&] { return zero; });
-        f.store(value, f.pointerTo(target, f.add(f.mul(tap, f.index(channels)), f.index(channel)), f32), f32);
-      }
+    if (!isRun) {
+      forEachTap(batch, f.add(row, r), spatial, [&](Value tap, Value inside, Value offset) { byElement(target, tap, inside, offset); });
+      return Values{};
+    }
+    // `at`: the image's index of the first tap along the innermost dim.
+    forEachTap(batch, f.add(row, r), spatial - 1, [&](Value line, Value inside, Value start) {
+      Value size = f.size(x[spatial]), first = f.mul(line, f.index(window));
+      Value at = startOf(f.add(row, r), spatial - 1);
+      Value whole = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, at, f.index(0));
+      whole = f.b.create<arith::AndIOp>(f.loc, whole, f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sle, f.add(at, f.index(window)), size));
+      whole = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, whole)) : whole;
+      Value pixel = f.add(f.mul(start, size), at);
+      auto op = f.b.create<scf::IfOp>(f.loc, whole, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(f.b);
+      f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+      Value from = f.pointerTo(source, f.mul(pixel, f.index(channels)), f32), to = f.pointerTo(target, f.mul(first, f.index(channels)), f32);
+      int64_t run = window * channels, done = 0;
+      for (int64_t width = lanes; width >= 1; width /= 2)
+        for (; done + width <= run; done += width)
+          f.store(f.load(f.pointerTo(from, f.index(done), f32), f32, width), f.pointerTo(to, f.index(done), f32), f32);
+      f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+      f.loop(f.index(0), f.index(window), f.index(1), {}, [&](Value k, ValueRange) {
+        Value i = f.add(at, k), ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, i, size);
+        ok = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, ok)) : ok;
+        byElement(target, f.add(first, k), ok, f.mul(f.add(pixel, k), f.index(channels)));
+        return Values{};
+      });
     });
     return Values{};
   });

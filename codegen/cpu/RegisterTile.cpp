@@ -26,11 +26,12 @@ RegisterTile::Values RegisterTile::sum(Values acc, const Values &rows, Value bas
   if (!constant || *constant >= kUnroll)
     acc = f.loop(f.index(0), main, f.index(kUnroll), acc, [&](Value i, ValueRange carried) {
       Values next(carried);
-      for (int64_t line = 0; prefetch && line < prefetchLines; ++line) {
-        constexpr int64_t kLine = 64;
-        Value at = f.add(f.mul(i, f.index(prefetchLines * kLine / kUnroll)), f.index(line * kLine));
-        f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(prefetch, at, f.b.getI8Type()), /*rw=*/0, /*hint=*/2, /*cache=*/1);
-      }
+      for (int64_t p = 0; prefetch && p < panels; ++p)
+        for (int64_t line = 0; line < prefetchLines; ++line) {
+          Value at = f.add(f.mul(i, f.index(prefetchLines * kLine / kUnroll)), f.index(line * kLine));
+          at = f.add(at, f.mul(f.size(panelStride), f.index(p * sizeof(float))));
+          f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(prefetch, at, f.b.getI8Type()), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+        }
       for (int64_t u = 0; u < kUnroll; ++u)
         step(next, rows, base, i, u, panels, height);
       return next;

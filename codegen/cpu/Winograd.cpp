@@ -160,7 +160,15 @@ private:
       Value v = f.pointerTo(inputBase(), f.mul(plane, f.index(kWinogradBlock * k.rowStride())), f32);
       Value m = f.pointerTo(productBase(), f.mul(plane, f.index(kWinogradBlock * width)), f32);
       Value u = f.pointerTo(weights, f.mul(plane, f.index(k.channels * kPanel)), f32);
+      // Weights that few tiles share come at the memory's speed: the next plane's are asked for, a part by each group.
+      int64_t parts = (k.tiles() / k.blocks() + limit - 1) / limit;
+      bool prefetch = k.blocks() * k.images <= 4;
+      registers.prefetchLines = (RegisterTile::kUnroll + parts - 1) / parts;
       f.loop(f.index(0), groups, f.index(1), {}, [&](Value g, ValueRange) {
+        if (prefetch) {
+          Value part = f.mul(g, f.index(registers.prefetchLines * (k.channels / RegisterTile::kUnroll) * kPanel));
+          registers.prefetch = f.pointerTo(u, f.add(part, f.index(k.channels * kPanel)), f32);
+        }
         Value from = f.divide(f.mul(count, g), groups), to = f.divide(f.mul(count, f.add(g, f.index(1))), groups);
         forHeight(f, f.sub(to, from), heights, [&](int64_t height) {
           Values rows;
