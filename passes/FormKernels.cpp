@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/Resampling.h"
 #include "codegen/kernel/ScalarBody.h"
 #include "ir/Shape.h"
 #include "ir/eval/Weight.h"
@@ -32,12 +33,14 @@ bool isLoopOp(Operation *op) {
     return pool.getKind() != "lp" && isa<FloatType>(elementOf(pool.getX()));
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return !elementOf(reduce.getX()).isInteger(1);
+  if (auto resize = dyn_cast<ResizeOp>(op))
+    return canResample(resize);
   return isa<BroadcastOp, TransposeOp, SliceOp, ReshapeOp, PadOp, ConcatOp, GatherOp, IotaOp>(op);
 }
 
 /// Cheap enough to compute where it is used, once for each use of its elements.
 bool isInlinable(Operation *op) {
-  return isLoopOp(op) && !isa<ReduceOp, PoolOp, GatherOp>(op);
+  return isLoopOp(op) && !isa<ReduceOp, PoolOp, ResizeOp, GatherOp>(op);
 }
 
 struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
@@ -95,7 +98,7 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
   /// A producer is computed once for each element that its user reads: where the user repeats elements, an expensive
   /// producer stays outside.
   bool mayInline(Operation *producer, Operation *user) {
-    if (isa<ReduceOp, PoolOp>(user))
+    if (isa<ReduceOp, PoolOp, ResizeOp>(user))
       return producer->hasTrait<Elementwise>() && isa<ReduceOp>(user);
     if (isa<ConcatOp, PadOp>(producer))
       return user->hasTrait<Elementwise>();

@@ -7,11 +7,13 @@
 //     for j = 0; j + V <= n; j += V    y[row, j..] = f(x[row, j..], ...)
 //     for the rest                     y[row, j]   = f(x[row, j], ...)
 //
-// A result of one dim is cut into chunks of kChunk elements instead of rows.
+// A result of one dim is cut into chunks of kChunk elements instead of rows. A result that lies across its operand
+// goes by squares (TransposeLoops.cpp).
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
+#include "codegen/cpu/Transpose.h"
 #include "codegen/kernel/TensorEmitter.h"
 #include "codegen/kernel/Kernel.h"
 
@@ -50,6 +52,10 @@ static Value checkIndices(KernelFunction &f, TensorEmitter &emitter) {
 }
 
 LogicalResult optc::generateLoops(KernelFunction &f) {
+  if (auto loop = readTransposeLoop(f.kernel)) {
+    generateTransposeLoop(f, *loop);
+    return success();
+  }
   TensorEmitter emitter(f);
   auto yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
   Dims dims = dimsOf(yield.getValues().front());

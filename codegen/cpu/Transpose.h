@@ -7,6 +7,7 @@
 #define OPTC_CODEGEN_CPU_TRANSPOSE_H
 
 #include "codegen/cpu/KernelFunction.h"
+#include "codegen/kernel/TransposeLoop.h"
 
 namespace optc {
 
@@ -20,6 +21,8 @@ void packTransposed(KernelFunction &f, mlir::Value matrix, mlir::Value stride, m
 /// matrix[r * stride + c] = panel[c * 16 + r] for r < rows <= 16 and c < columns.
 void unpackTransposed(KernelFunction &f, mlir::Value panel, mlir::Value rows, mlir::Value columns, mlir::Value matrix,
                       mlir::Value stride);
+/// The body of a "loops" kernel that is such a loop.
+void generateTransposeLoop(KernelFunction &f, const TransposeLoop &loop);
 
 } // namespace optc
 

@@ -3,14 +3,19 @@
 #include "codegen/kernel/Attention.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
-#include "codegen/kernel/Winograd.h"
 #include "codegen/kernel/Rows.h"
+#include "codegen/kernel/TransposeLoop.h"
+#include "codegen/kernel/Winograd.h"
 
 using namespace mlir;
 using namespace optc;
 
 static KernelSchedule scheduleLoops(KernelOp kernel) {
   KernelSchedule schedule;
+  if (auto loop = readTransposeLoop(kernel)) {
+    schedule.tiles = loop->tiles();
+    return schedule;
+  }
   Dims dims = dimsOf(kernel.getResult(0));
   if (dims.size() == 1)
     schedule.tiles = DimExpr::ceildiv(dims[0], kLoopChunk);

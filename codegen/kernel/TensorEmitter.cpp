@@ -162,6 +162,7 @@ Value TensorEmitter::compute(Value tensor, const LaneIndices &index, int64_t lan
       .Case([&](GatherOp o) { return atGather(o, index, lanes, mask); })
       .Case([&](ReduceOp o) { return atReduce(o, index, lanes, mask); })
       .Case([&](PoolOp o) { return atPool(o, index, lanes, mask); })
+      .Case([&](ResizeOp o) { return atResize(o, index, lanes, mask); })
       .Case([&](IotaOp o) { return atIota(o, index, lanes); });
 }
 

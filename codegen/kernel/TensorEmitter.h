@@ -66,6 +66,7 @@ private:
   mlir::Value atReduce(ReduceOp op, const LaneIndices &index, int64_t lanes, mlir::Value mask);
   mlir::Value atIota(IotaOp op, const LaneIndices &index, int64_t lanes);
   mlir::Value atPool(PoolOp op, const LaneIndices &index, int64_t lanes, mlir::Value mask);
+  mlir::Value atResize(ResizeOp op, const LaneIndices &index, int64_t lanes, mlir::Value mask);
   mlir::Value atConstant(ConstantOp op, int64_t lanes);
 
   KernelEmitter &f;
