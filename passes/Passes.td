@@ -151,4 +151,14 @@ def CollapseDims : Pass<"collapse-dims", "::mlir::func::FuncOp"> {
   }];
   let dependentDialects = ["::optc::OptcDialect"];
 }
+
+def ReuseInPlace : Pass<"reuse-in-place", "::mlir::func::FuncOp"> {
+  let summary = "Results in the memory of operands that are read for the last time";
+  let description = [{
+    before:  %y = optc.kernel "matmul"(%x, %w, %residual) {...}
+    after:   %y = optc.kernel "matmul"(%x, %w, %residual) {optc.in_place = array<i64: 2>} {...}
+    One entry a result: the operand whose memory it takes, or -1.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
 #endif

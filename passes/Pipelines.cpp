@@ -45,6 +45,8 @@ void optc::buildPipeline(OpPassManager &passes) {
   // The views that this left around the kernels; what went into kernels leaves dead ops behind.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
+  // Which memory a result takes, once nothing moves any more.
+  passes.addNestedPass<func::FuncOp>(createReuseInPlace());
 }
 
 void optc::registerPasses() {

@@ -11,11 +11,7 @@ KernelFunction::KernelFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context), i64 = b.getI64Type(), i32 = b.getI32Type();
   unsigned bufferCount = kernel.getNumOperands() + kernel.getNumResults();
-  // A canonical kernel's symbols are s0, s1, ...: register i is the symbol si.
-  SmallVector<std::string> symbolNames;
-  for (size_t i = 0, n = kernelSymbols(kernel).size(); i < n; ++i)
-    symbolNames.push_back("s" + std::to_string(i));
-
+  SmallVector<std::string> symbolNames = registerSymbols(kernel);
   SmallVector<Type> types(bufferCount, pointer);
   types.append(symbolNames.size(), i64);
   types.append({pointer, i64, i64});
@@ -23,8 +19,16 @@ KernelFunction::KernelFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   body = b.create<func::FuncOp>(loc, (symbol + "_body").str(), b.getFunctionType(types, i32));
   body->setAttr("llvm.linkage", LLVM::LinkageAttr::get(context, LLVM::Linkage::Internal));
   body->setAttr("passthrough", b.getArrayAttr({b.getStringAttr("noinline")}));
+  // A result in an operand's memory is the operand's pointer: its own is there, but is not used.
+  SmallVector<unsigned> source;
   for (unsigned i = 0; i < bufferCount; ++i)
-    body.setArgAttr(i, "llvm.noalias", b.getUnitAttr());
+    source.push_back(i);
+  for (unsigned r = 0; r < kernel.getNumResults(); ++r)
+    if (auto operand = inPlaceOperand(kernel, r))
+      source[kernel.getNumOperands() + r] = *operand;
+  for (unsigned i = 0; i < bufferCount; ++i)
+    if (source[i] == i)
+      body.setArgAttr(i, "llvm.noalias", b.getUnitAttr());
 
   auto entry = b.create<func::FuncOp>(loc, symbol, b.getFunctionType({pointer, i64, i64}, i32));
   b.setInsertionPointToStart(entry.addEntryBlock());
@@ -48,7 +52,7 @@ KernelFunction::KernelFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   b.setInsertionPointToStart(block);
   unsigned next = 0;
   for (; next < bufferCount; ++next)
-    buffers.push_back(block->getArgument(next));
+    buffers.push_back(block->getArgument(source[next]));
   for (const std::string &name : symbolNames)
     symbols[name] = block->getArgument(next++);
   scratch = block->getArgument(next++);

@@ -38,13 +38,26 @@ SmallVector<std::string> optc::kernelSymbols(KernelOp kernel) {
   return symbols;
 }
 
+/// What may be negative stays so: other symbols are simplified as sizes.
+static std::string canonicalSymbol(StringRef symbol, size_t i) { return (symbol.starts_with("$") ? "$s" : "s") + std::to_string(i); }
+
+SmallVector<std::string> optc::registerSymbols(KernelOp canonical) {
+  SmallVector<std::string> symbols = kernelSymbols(canonical), ordered(symbols.size());
+  for (const std::string &symbol : symbols) {
+    size_t i;
+    if (!StringRef(symbol).ltrim("$s").getAsInteger(10, i) && i < ordered.size())
+      ordered[i] = symbol;
+  }
+  return ordered;
+}
+
 CanonicalKernel optc::canonicalize(KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   CanonicalKernel result;
   result.symbols = kernelSymbols(kernel);
   llvm::StringMap<DimExpr> renamed;
   for (auto [i, symbol] : llvm::enumerate(result.symbols))
-    renamed[symbol] = DimExpr::symbol("s" + std::to_string(i));
+    renamed[symbol] = DimExpr::symbol(canonicalSymbol(symbol, i));
   auto renameIn = [&](DimsAttr dims) -> DimsAttr {
     Dims out;
     for (const DimExpr &d : dims.dims())

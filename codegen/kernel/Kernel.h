@@ -26,7 +26,13 @@ struct KernelSchedule {
 
 KernelSchedule scheduleOf(KernelOp kernel);
 
-/// The kernel in canonical form: symbols renamed s0, s1, ... in order of appearance, no locations. Equal text,
+/// Attribute of a kernel: for each result the operand whose memory it takes, or -1 (the pass reuse-in-place).
+constexpr const char *kInPlace = "optc.in_place";
+/// That operand, or nullopt.
+std::optional<unsigned> inPlaceOperand(KernelOp kernel, unsigned result);
+
+/// The kernel in canonical form: symbols renamed s0, s1, ... ($s0 where they begin with $) in order of appearance, no
+/// locations. Equal text,
 /// equal code: it is the key for sharing kernels and what a worker parses in its own context.
 struct CanonicalKernel {
   std::string text;
@@ -34,6 +40,9 @@ struct CanonicalKernel {
   llvm::SmallVector<std::string> symbols;
 };
 CanonicalKernel canonicalize(KernelOp kernel);
+
+/// Symbols of a canonical kernel in the order of its registers.
+llvm::SmallVector<std::string> registerSymbols(KernelOp canonical);
 
 /// Symbols of a kernel's types and attributes, in order of appearance: its registers.
 llvm::SmallVector<std::string> kernelSymbols(KernelOp kernel);

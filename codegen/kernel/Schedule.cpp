@@ -36,6 +36,13 @@ static KernelSchedule scheduleDepthwise(KernelOp kernel) {
   return schedule;
 }
 
+std::optional<unsigned> optc::inPlaceOperand(KernelOp kernel, unsigned result) {
+  auto list = kernel->getAttrOfType<DenseI64ArrayAttr>(kInPlace);
+  if (!list || result >= size_t(list.size()) || list[result] < 0 || list[result] >= int64_t(kernel.getNumOperands()))
+    return std::nullopt;
+  return unsigned(list[result]);
+}
+
 KernelSchedule optc::scheduleOf(KernelOp kernel) {
   if (kernel.getKind() == "matmul" || kernel.getKind() == "conv")
     return scheduleContraction(kernel);

@@ -60,6 +60,14 @@ LogicalResult FrameBuilder::addResults(Operation *op, Step &step) {
     for (auto [i, result] : llvm::enumerate(op->getResults())) {
       if (step.outputs[i] != kNone || (known && !isKnown(result)))
         continue;
+      auto kernel = dyn_cast<KernelOp>(op);
+      if (auto operand = kernel ? inPlaceOperand(kernel, i) : std::nullopt) {
+        auto dims = dimRegisters(op, result.getType());
+        if (failed(dims))
+          return failure();
+        step.outputs[i] = newView(result, step.inputs[*operand], std::move(*dims));
+        continue;
+      }
       auto buffer = newResult(op, result);
       if (failed(buffer))
         return failure();
