@@ -3,6 +3,16 @@
 #define OPTC_PASSES_PASSES_TD
 include "mlir/Pass/PassBase.td"
 
+def SpecializeShapes : Pass<"specialize-shapes", "::mlir::ModuleOp"> {
+  let summary = "Fixes symbolic dims";
+  let description = [{
+    before:  %0 : tensor<?x768xf32, #optc.dims<["batch", 768]>>
+    after:   %0 : tensor<8x768xf32>                                  bindings=batch=8
+  }];
+  let options = [ListOption<"bindings", "bindings", "std::string", "symbol=size, ...">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def FoldConstants : Pass<"fold-constants", "::mlir::func::FuncOp"> {
   let summary = "Evaluates what is constant and has at most 1 KB";
   let description = [{

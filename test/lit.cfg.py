@@ -18,3 +18,5 @@ flags = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""
 for feature, flag in (("avx2", "avx2"), ("avx512", "avx512f"), ("vnni", "avx512_vnni"), ("amx", "amx_tile")):
     if f" {flag} " in flags.replace("\n", " "):
         config.available_features.add(feature)
+if config.optc_build == os.path.join(config.optc_source, "build", "release"):
+    config.available_features.add("release-build")

@@ -14,6 +14,18 @@
 
 namespace optc {
 
+/// A step that runs a reference function, as no kernel computes its operator.
+struct LibraryCall {
+  std::string node, function;
+  std::string reason() const { return "no kernel computes '" + function + "' on these types and attributes"; }
+};
+
+/// What the report says of the compile itself. The same for equal flags, wherever and however fast it runs.
+struct ReportHeader {
+  std::string version, command;
+  std::vector<std::string> targets;
+};
+
 struct BuiltPlan {
   Plan plan;
   /// Distinct kernels in the plan's numbering: canonical text, and the name of the first step that uses it.
@@ -22,10 +34,11 @@ struct BuiltPlan {
   /// Weights in order of first use; Storage::index of a weight storage refers to it until packaging
   /// gives it an offset.
   std::vector<mlir::Value> weights;
+  std::vector<LibraryCall> libraryCalls;
 };
 
 /// Fails with a diagnostic at the op that cannot be planned.
-mlir::FailureOr<BuiltPlan> buildPlan(mlir::func::FuncOp function);
+mlir::FailureOr<BuiltPlan> buildPlan(mlir::func::FuncOp function, const ReportHeader &header = {});
 
 /// Names of the ONNX nodes that a location stands for, in order, without repetition.
 llvm::SmallVector<std::string> nodesOf(mlir::Location location);

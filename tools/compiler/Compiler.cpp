@@ -5,6 +5,7 @@
 #include "codegen/package/Package.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "frontend/Importer.h"
+#include "passes/Passes.h"
 #include "passes/Pipelines.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
@@ -63,6 +64,50 @@ std::string printModule(ModuleOp module) {
 
 } // namespace
 
+/// Bindings (symbol=size) of the symbols in the inputs' types that `--shape` flags fix.
+static llvm::Expected<std::vector<std::string>> bindingsOf(func::FuncOp main, const std::vector<std::string> &shapes) {
+  std::map<std::string, int64_t> values;
+  for (const std::string &flag : shapes) {
+    auto refuse = [&](const Twine &why) { return llvm::createStringError("--shape=" + Twine(flag) + ": " + why); };
+    // Names may hold '='.
+    auto [name, text] = StringRef(flag).rsplit('=');
+    if (text.contains(".."))
+      return refuse("ranges of sizes are not supported");
+    SmallVector<StringRef> parts;
+    text.split(parts, 'x');
+    BlockArgument input;
+    std::string names;
+    for (BlockArgument argument : main.getArguments()) {
+      auto own = main.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "optc.name");
+      if (own && own.getValue() == name)
+        input = argument;
+      names += (names.empty() ? "" : ", ") + (own ? own.str() : "");
+    }
+    auto type = input ? dyn_cast<RankedTensorType>(input.getType()) : RankedTensorType();
+    if (!type)
+      return refuse("no tensor among the inputs has this name; they are " + names);
+    Dims dims = dimsOf(type);
+    if (dims.size() != parts.size())
+      return refuse("the input has rank " + Twine(dims.size()));
+    for (auto [d, part] : llvm::enumerate(parts)) {
+      int64_t size;
+      if (part.getAsInteger(10, size) || size < 0)
+        return refuse("'" + part + "' is not a size");
+      if (auto symbol = dims[d].asSymbol()) {
+        auto [it, inserted] = values.try_emplace(*symbol, size);
+        if (!inserted && it->second != size)
+          return refuse("'" + Twine(*symbol) + "' cannot be " + Twine(it->second) + " and " + Twine(size));
+      } else if (dims[d] != DimExpr(size)) {
+        return refuse("dim " + Twine(d) + " is " + dims[d].str());
+      }
+    }
+  }
+  std::vector<std::string> bindings;
+  for (auto &[symbol, size] : values)
+    bindings.push_back(symbol + "=" + std::to_string(size));
+  return bindings;
+}
+
 CompileResult optc::compile(const CompileOptions &options) {
   CompileResult result;
   auto fail = [&](ExitCode code, const std::string &message) {
@@ -110,6 +155,12 @@ CompileResult optc::compile(const CompileOptions &options) {
                             /*printModuleScope=*/true, /*printAfterOnlyOnChange=*/true);
   if (options.timing)
     passes.enableTiming();
+  if (!options.shapes.empty()) {
+    auto bindings = bindingsOf(module.lookupSymbol<func::FuncOp>("main"), options.shapes);
+    if (!bindings)
+      return fail(ExitCode::badModel, "optc: error: " + llvm::toString(bindings.takeError()));
+    passes.addPass(createSpecializeShapes({llvm::to_vector(*bindings)}));
+  }
   buildPipeline(passes);
   if (failed(passes.run(module))) {
     result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
@@ -120,7 +171,14 @@ CompileResult optc::compile(const CompileOptions &options) {
 
   progress("plan");
   auto main = module.lookupSymbol<func::FuncOp>("main");
-  auto built = buildPlan(main);
+  ReportHeader header{OPTC_VERSION, "optc", {}};
+  for (const CpuTarget &target : targets) {
+    header.targets.push_back(target.name);
+    header.command += " --target=" + target.name;
+  }
+  for (const std::string &shape : options.shapes)
+    header.command += " --shape=" + shape;
+  auto built = buildPlan(main, header);
   if (failed(built)) {
     result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
     return result;
@@ -157,6 +215,9 @@ CompileResult optc::compile(const CompileOptions &options) {
   // Best first: the loader takes the first that the CPU can run.
   std::stable_sort(levels.begin(), levels.end(),
                    [](auto &a, auto &b) { return llvm::popcount(a.features) > llvm::popcount(b.features); });
+  // What is not compiled code is said, not only recorded.
+  for (const LibraryCall &call : built->libraryCalls)
+    result.messages.push_back(model + ": note: node '" + call.node + "': " + call.reason() + ": it runs as a library step");
   progress("package");
   if (llvm::Error error = writeArtefact(*built, levels, options.output))
     return fail(ExitCode::badModel, "optc: error: " + llvm::toString(std::move(error)));

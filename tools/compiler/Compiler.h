@@ -25,6 +25,8 @@ struct CompileOptions {
   std::string output; // empty with a textual emit: standard output
   Emit emit = Emit::so;
   std::vector<std::string> targets = {"native"};
+  /// Sizes of inputs, NAME=1x3x224x224: their symbolic dims are fixed everywhere.
+  std::vector<std::string> shapes;
   unsigned jobs = 0; // 0: the cores this process may use
   bool verifyPasses = false;
   bool printAfterAll = false;

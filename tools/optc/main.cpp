@@ -26,6 +26,7 @@ int main(int argc, char **argv) {
     ("o,output", "file to write", cxxopts::value<std::string>())
     ("emit", "so, mlir, kernels, plan, llvm, asm, report", cxxopts::value<std::string>()->default_value("so"))
     ("target", "CPU or list of CPUs: native, x86-64-v3, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
+    ("shape", "sizes of an input, NAME=1x3x224x224", cxxopts::value<std::vector<std::string>>())
     ("list-targets", "print the targets")
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
@@ -57,6 +58,8 @@ int main(int argc, char **argv) {
     CompileOptions compile;
     compile.model = flags["model"].as<std::string>();
     compile.targets = flags["target"].as<std::vector<std::string>>();
+    if (flags.count("shape"))
+      compile.shapes = flags["shape"].as<std::vector<std::string>>();
     compile.jobs = flags["jobs"].as<unsigned>();
     compile.verifyPasses = flags.count("verify-passes");
     compile.printAfterAll = flags.count("print-after-all");
