@@ -2,6 +2,7 @@
 
 #include "runtime/reference/Value.h"
 #include "runtime/reference/Float.h"
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -140,9 +141,14 @@ void optc::load(const Value &v, int64_t begin, int64_t n, double *out) {
   default: return loadInteger(v, begin, n, out);
   }
 }
-/// Towards zero; what neither i64 nor u64 holds is 0, u64's upper half wraps.
+/// Towards zero, modulo 2^64 (and the store wraps to the width); NaN and infinities give 0.
 static int64_t truncate(double x) {
-  return x >= -0x1p63 && x < 0x1p63 ? int64_t(x) : x >= 0 && x < 0x1p64 ? int64_t(uint64_t(x)) : 0;
+  if (x >= -0x1p63 && x < 0x1p63)
+    return int64_t(x);
+  if (!(std::fabs(x) < HUGE_VAL))
+    return 0;
+  double rest = std::fmod(x, 0x1p64);
+  return rest < 0 ? int64_t(0 - uint64_t(-rest)) : int64_t(uint64_t(rest));
 }
 template <typename T> static void loadTruncated(const Value &v, int64_t begin, int64_t n, T *out) {
   if (classOf(v.type) != Class::f64)

@@ -37,7 +37,8 @@ const Function kFunctions[] = {
     {"atanh", "", {4, 0}},
     {"erf", "", {6, 0}},
     {"sigmoid", "", {3, 0}},
-    {"silu", "", {4, 0}},
+    // sigmoid(x) is rounded to a multiple of 2^-149 before x, above -104 where that matters, multiplies it.
+    {"silu", "", {4, 104 * 0x1p-150}},
     {"softplus", "", {4, 0}},
     {"hard_swish", "", {4, 0}},
     {"gelu", "{approximate = \"none\"}", {8, 1e-7}},

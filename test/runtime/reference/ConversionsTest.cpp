@@ -9,7 +9,10 @@ static Value castTo(DType type, const Value &x, int64_t saturate = 1) {
 TEST(Conversions, CastBetweenClasses) {
   expectValues(castTo(DType::i32, f32({4}, {1.9, -1.9, 0.5, -0.5})), {1, -1, 0, 0});
   expectValues(castTo(DType::u8, f32({3}, {257, -1, 255.9})), {1, 255, 255});
-  expectValues(castTo(DType::i32, f32({2}, {NAN, 1e30})), {0, 0});
+  // Beyond the type: modulo its width. What has no remainder is 0.
+  expectValues(castTo(DType::i32, f32({4}, {NAN, HUGE_VAL, 3e9, 1e30})), {0, 0, 3e9 - 0x1p32, 0});
+  expectValues(castTo(DType::u32, f32({2}, {-1, -0x1p32 - 512})), {0xffffffff, 0x1p32 - 512});
+  expectValues(castTo(DType::i64, f64({3}, {0x1p63, -0x1p63 - 2048, 0x1p64 + 8192})), {-0x1p63, 0x1p63 - 2048, 8192});
   expectValues(castTo(DType::boolean, f32({4}, {0, -0.0, 0.1, NAN})), {0, 0, 1, 1});
   expectValues(castTo(DType::boolean, i64({2}, {256, 0})), {1, 0});
   expectValues(castTo(DType::i8, i64({2}, {300, -129})), {44, 127});
