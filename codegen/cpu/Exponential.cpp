@@ -145,11 +145,13 @@ Value buildAtanh(const FloatBuilder &f, Value x) {
   return f.copySign(y, x);
 }
 
-/// expm1(2a) / (expm1(2a) + 2)
+/// h / (h + 1) with h = expm1(2a) / 2 = 2^(n-1) * expm1(r) + (2^(n-1) - 1/2); from a = 10 on it is 1.
 Value buildTanh(const FloatBuilder &f, Value x) {
-  Value t = buildExpm1(f, f.min(f.abs(f.add(x, x)), f.constant(20)));
-  Value y = f.div(t, f.add(t, f.constant(2)));
-  return f.copySign(f.select(isNan(f, x), x, y), x);
+  Value a = f.abs(f.add(x, x)), bound = f.constant(20);
+  Reduced r = reduceExp(f, f.select(P::OGT, a, bound, bound, a));
+  Value s = f.power2(f.isub(r.n, f.integer(1)));
+  Value h = f.fma(s, r.expm1, f.sub(s, f.constant(0.5)));
+  return f.copySign(f.div(h, f.add(h, f.constant(1))), x);
 }
 
 /// Odd rational approximation 9/12 on |x| < 3.83, 1 beyond (Eigen's coefficients), 6 ulp.
