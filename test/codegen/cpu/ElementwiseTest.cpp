@@ -6,15 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "Differential.h"
-#include <sstream>
 
 using namespace optc::test;
 
 namespace {
 
-const char *kFloats = "f32 f64 f16 bf16";
-const char *kIntegers = "i8 i16 i32 i64 ui8 ui16 ui32 ui64";
-const std::string kNumbers = std::string(kFloats) + " " + kIntegers;
 /// Of +0 and -0 the one or the other: IEEE 754 leaves min and max of them open.
 const Bound kEitherZero{0.25, 0};
 
@@ -28,11 +24,6 @@ struct Row {
   Fill fill = Fill::any;
   const char *library = "";
 };
-
-std::vector<std::string> words(const std::string &text) {
-  std::istringstream in(text);
-  return {std::istream_iterator<std::string>(in), {}};
-}
 
 Case caseOf(const Row &row, const std::string &element, const std::vector<std::string> &dims) {
   std::string type = typeText(dims, element), result = row.result.empty() ? type : typeText(dims, row.result);
@@ -82,9 +73,9 @@ const std::vector<Row> kArithmetic = {
 };
 
 const std::vector<Row> kLogic = {
-    {"and", "", 2, std::string("i1 ") + kIntegers},
-    {"or", "", 2, std::string("i1 ") + kIntegers},
-    {"xor", "", 2, std::string("i1 ") + kIntegers},
+    {"and", "", 2, "i1 " + kIntegers},
+    {"or", "", 2, "i1 " + kIntegers},
+    {"xor", "", 2, "i1 " + kIntegers},
     {"not", "", 1, "i1"},
     {"bit_not", "", 1, kIntegers},
     {"shift", "{direction = \"left\"}", 2, kIntegers},
