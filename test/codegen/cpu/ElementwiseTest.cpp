@@ -49,7 +49,9 @@ void check(const std::vector<Row> &rows, const std::vector<std::string> &dims, c
   batch.check(runs);
 }
 
-const std::vector<Sizes> kOddSizes = {{{"n", 0}}, {{"n", 1}}, {{"n", 3}}, {{"n", 7}}, {{"n", 17}}, {{"n", 125}}, {{"n", 1000}}, {{"n", 5000}}};
+/// None, one, and around the vectors of each level (4 to 64 lanes) and the chunks of a loop (4,096).
+const std::vector<Sizes> kOddSizes = {{{"n", 0}},  {{"n", 1}},  {{"n", 3}},  {{"n", 7}},   {{"n", 8}},    {{"n", 15}},   {{"n", 16}},
+                                      {{"n", 17}}, {{"n", 31}}, {{"n", 64}}, {{"n", 65}}, {{"n", 125}}, {{"n", 1000}}, {{"n", 5000}}};
 
 const std::vector<Row> kArithmetic = {
     {"add", "", 2, kNumbers},
@@ -94,6 +96,8 @@ const std::vector<Row> kLogic = {
     {"is_inf", "{negative = false, positive = false}", 1, kFloats, "i1"},
     {"bitcast", "", 1, "i8", "ui8"},
     {"bitcast", "", 1, "ui32", "i32"},
+    {"bitcast", "", 1, "f32", "i32", {}, Fill::any, "no kernels that look at a float's bits"},
+    {"bitcast", "", 1, "i64", "f64", {}, Fill::moderate, "no kernels that look at a float's bits"},
 };
 
 } // namespace
@@ -113,6 +117,25 @@ TEST(Elementwise, casts) {
     }
   }
   check(rows, {"n"}, {{{"n", 0}}, {{"n", 5}}, {{"n", 125}}, {{"n", 1000}}});
+}
+
+/// Formats of 8 bits, of which no kernel knows; scales and zero points are operands of x's shape.
+TEST(Elementwise, quantization) {
+  const char *library = "no generator of kernels";
+  Batch batch;
+  for (const std::string &small : words("i8 ui8 i16 ui16 f8E4M3FN f8E4M3FNUZ f8E5M2 f8E5M2FNUZ"))
+    for (const std::string &element : words("f32 f16 bf16")) {
+      std::string x = typeText({"n"}, element), q = typeText({"n"}, small);
+      batch.add(opCase("quantize " + element + small, "quantize %0, %1, %2", {{x, Fill::moderate}, {x, Fill::positive}, {q, Fill::index, 5}}, {q}, {}, library));
+      batch.add(opCase("quantize without zero point " + element + small, "quantize %0, %1", {{x, Fill::any}, {x, Fill::positive}}, {q}, {}, library));
+      batch.add(opCase("dequantize " + element + small, "dequantize %0, %1, %2", {{q, Fill::moderate}, {x, Fill::positive}, {q, Fill::index, 5}}, {x}, {1, 0}, library));
+      batch.add(opCase("dequantize without zero point " + element + small, "dequantize %0, %1", {{q, Fill::moderate}, {x, Fill::positive}}, {x}, {1, 0}, library));
+      if (small[0] == 'f') {
+        batch.add(opCase("cast " + element + small, "cast %0", {{x}}, {q}, {}, library));
+        batch.add(opCase("cast " + small + element, "cast %0", {{q, Fill::moderate}}, {x}, {}, library));
+      }
+    }
+  batch.check(kOddSizes);
 }
 
 /// Static sizes are other code than dynamic ones: ranks 0 to 5, rows shorter and longer than a vector.
