@@ -39,6 +39,38 @@ Value optc::buildConstant(OpBuilder &b, Location loc, Type type, double value) {
   return b.create<arith::ConstantOp>(loc, attribute);
 }
 
+static int64_t lanesOf(Value x) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  return vector ? vector.getNumElements() : 1;
+}
+
+/// The upper half.
+Value optc::widenBFloat16(OpBuilder &b, Location loc, Value bits) {
+  Type wide = withLanes(b.getI32Type(), lanesOf(bits));
+  Value x = b.create<arith::ExtUIOp>(loc, wide, bits);
+  x = b.create<arith::ShLIOp>(loc, x, buildConstant(b, loc, wide, 16));
+  return b.create<arith::BitcastOp>(loc, withLanes(b.getF32Type(), lanesOf(bits)), x);
+}
+
+Value optc::narrowBFloat16(OpBuilder &b, Location loc, Value x) {
+  Type wide = withLanes(b.getI32Type(), lanesOf(x)), narrow = withLanes(b.getIntegerType(16), lanesOf(x));
+  auto constant = [&](int64_t v) { return buildConstant(b, loc, wide, double(v)); };
+  Value bits = b.create<arith::BitcastOp>(loc, wide, x);
+  Value lsb = b.create<arith::AndIOp>(loc, b.create<arith::ShRUIOp>(loc, bits, constant(16)), constant(1));
+  Value rounded = b.create<arith::AddIOp>(loc, bits, b.create<arith::AddIOp>(loc, lsb, constant(0x7fff)));
+  Value isNan = b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::UNO, x, x);
+  Value quiet = b.create<arith::OrIOp>(loc, bits, constant(0x400000));
+  Value upper = b.create<arith::ShRUIOp>(loc, b.create<arith::SelectOp>(loc, isNan, quiet, rounded), constant(16));
+  return b.create<arith::TruncIOp>(loc, narrow, upper);
+}
+
+Value optc::buildRounded(OpBuilder &b, Location loc, Type element, Value x) {
+  if (element.isBF16())
+    return widenBFloat16(b, loc, narrowBFloat16(b, loc, x));
+  Value narrow = b.create<arith::TruncFOp>(loc, withLanes(element, lanesOf(x)), x);
+  return b.create<arith::ExtFOp>(loc, x.getType(), narrow);
+}
+
 namespace {
 
 /// Short names for the ops of one body.
@@ -131,6 +163,33 @@ Value buildTruncation(const Body &k, Type target, Value x) {
   return width == via ? wide : k.make<arith::TruncIOp>(target, wide);
 }
 
+/// f64 to f32 so that rounding it again, to f16 or bf16, is rounding once: towards zero, and an odd last bit where
+/// anything was lost (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+Value roundToOdd(const Body &k, Type target, Value x) {
+  Type bitsType = withLanes(k.b.getI32Type(), lanesOf(x));
+  Value near = k.make<arith::TruncFOp>(target, x), back = k.make<arith::ExtFOp>(x.getType(), near);
+  auto asInteger = [&](Value c) { return k.make<arith::ExtUIOp>(bitsType, c); };
+  Value above = k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, k.make<math::AbsFOp>(back), k.make<math::AbsFOp>(x));
+  Value inexact = k.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, back, x);
+  Value bits = k.make<arith::SubIOp>(k.make<arith::BitcastOp>(bitsType, near), asInteger(above));
+  return k.make<arith::BitcastOp>(target, k.make<arith::OrIOp>(bits, asInteger(inexact)));
+}
+
+/// An integer as f64; beyond 2^53 the lowest 11 bits are one that says whether any was set: to odd, as above.
+Value wideFloat(const Body &k, Value x) {
+  Type type = withLanes(k.b.getF64Type(), lanesOf(x));
+  if (getElementTypeOrSelf(x.getType()).isInteger(64)) {
+    Value low = k.make<arith::AndIOp>(x, k.constant(2047)), none = k.constant(0);
+    Value sticky = k.select(k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, low, none), k.constant(2048), none);
+    Value odd = k.make<arith::OrIOp>(k.make<arith::SubIOp>(x, low), sticky);
+    // -2^53 <= x < 2^53, in one comparison.
+    Value shifted = k.isUnsigned() ? x : k.make<arith::AddIOp>(x, k.constant(0x1p53));
+    Value exact = k.make<arith::CmpIOp>(arith::CmpIPredicate::ult, shifted, k.constant(k.isUnsigned() ? 0x1p53 : 0x1p54));
+    x = k.select(exact, x, odd);
+  }
+  return k.isUnsigned() ? k.make<arith::UIToFPOp>(type, x) : k.make<arith::SIToFPOp>(type, x);
+}
+
 Value buildCast(const Body &k, Type from, Type to, Value x) {
   Type target = withLanes(registerType(to), isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1);
   Type source = x.getType();
@@ -141,17 +200,22 @@ Value buildCast(const Body &k, Type from, Type to, Value x) {
     return k.isFloat() ? k.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, x, zero)
                        : k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, x, zero);
   }
-  if (isa<FloatType>(from) && isa<FloatType>(to)) {
-    // f16 and bf16 live in f32 registers: the rounding of a cast is done here.
-    Value y = x;
-    unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
-    if (w < v)
-      y = k.make<arith::ExtFOp>(target, x);
-    else if (w > v)
-      y = k.make<arith::TruncFOp>(target, x);
-    return y;
-  }
   bool fromUnsigned = k.isUnsigned();
+  if (isa<FloatType>(to) && registerType(to) != to) {
+    // f16 and bf16 live in f32 registers, rounded. What of integers f32 does not hold is beyond f16.
+    bool exact = from.getIntOrFloatBitWidth() <= 16 || to.isF16();
+    if (from.isF64())
+      x = roundToOdd(k, target, x);
+    else if (isa<IntegerType>(from) && !exact)
+      x = roundToOdd(k, target, wideFloat(k, x));
+    else if (isa<IntegerType>(from))
+      x = fromUnsigned ? k.make<arith::UIToFPOp>(target, x) : k.make<arith::SIToFPOp>(target, x);
+    return buildRounded(k.b, k.loc, to, x);
+  }
+  if (isa<FloatType>(from) && isa<FloatType>(to)) {
+    unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+    return w < v ? k.make<arith::ExtFOp>(target, x) : w > v ? k.make<arith::TruncFOp>(target, x) : x;
+  }
   if (isa<FloatType>(to))
     return fromUnsigned ? k.make<arith::UIToFPOp>(target, x) : k.make<arith::SIToFPOp>(target, x);
   if (isa<FloatType>(from))
@@ -269,12 +333,7 @@ bool optc::hasScalarBody(Operation *op) {
   bool isDouble = llvm::any_of(op->getOperandTypes(), [](Type t) { return getElementTypeOrSelf(t).isF64(); });
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShiftOp, CompareOp, SelectOp, NegOp, AbsOp, SignOp,
-            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp>([](auto) { return true; })
-      .Case([&](CastOp o) {
-        // Rounding to f16/bf16 happens at a store; a cast between would be lost in a register.
-        Type to = elementOf(o.getY());
-        return !to.isF16() && !to.isBF16();
-      })
+            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp>([](auto) { return true; })
       .Case([&](ModOp o) { return !isDouble && !isa<FloatType>(elementOf(o.getLhs())); })
       .Case([&](PowOp o) { return elementOf(o.getLhs()).isF32() && elementOf(o.getRhs()).isF32(); })
       .Case([](BitcastOp o) {

@@ -193,6 +193,14 @@ void optc::store(Value &v, int64_t begin, int64_t n, const double *in) {
     done += m;
   }
 }
+/// An integer on its way to a narrower float, which rounds once more: beyond 2^53 the lowest 11 bits become one that says
+/// whether any was set (round to odd), so that the two roundings are one.
+template <typename T> static double widen(DType type, T x) {
+  bool exact = x < T(1) << 53 && (std::is_unsigned_v<T> || x >= -(int64_t(1) << 53));
+  if (!exact && type != DType::f64)
+    x = T((x & ~T(2047)) | (x & 2047 ? 2048 : 0));
+  return double(x);
+}
 template <typename T> static void storeConverted(Value &v, int64_t begin, int64_t n, const T *in) {
   if (classOf(v.type) != Class::f64)
     return storeInteger(v, begin, n, in);
@@ -200,7 +208,7 @@ template <typename T> static void storeConverted(Value &v, int64_t begin, int64_
   for (int64_t done = 0; done < n;) {
     int64_t m = n - done < 256 ? n - done : 256;
     for (int64_t i = 0; i < m; ++i)
-      block[i] = double(in[done + i]);
+      block[i] = widen(v.type, in[done + i]);
     store(v, begin + done, m, block);
     done += m;
   }

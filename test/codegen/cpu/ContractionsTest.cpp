@@ -88,13 +88,21 @@ TEST(Contractions, withoutElements) {
 /// Bias, residual and activation in the epilogue.
 TEST(Contractions, epilogues) {
   Batch batch;
-  for (const char *activation : {"gelu %s {approximate = \"none\"}", "sigmoid %s", "silu %s", "tanh %s"}) {
+  for (const char *activation : {"gelu %s {approximate = \"none\"}", "gelu %s {approximate = \"tanh\"}", "sigmoid %s", "silu %s", "tanh %s"}) {
     std::string x = typeText({"n", "40"}, "f32"), w = typeText({"40", "51"}, "f32"), bias = typeText({"51"}, "f32"), y = typeText({"n", "51"}, "f32");
     batch.add({std::string("epilogue ") + activation, {{x, Fill::moderate}, {w, Fill::moderate, 0, true}, {bias, Fill::moderate, 0, true}, {y, Fill::moderate}},
                opText("c", "contract %0, %1 {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {x, w}, y) + "\n" +
                    opText("b", "broadcast %2", {bias}, y) + "\n" + opText("s", "add %c, %b", {y, y}, y) + "\n" + opText("a", activation, {y}, y) + "\n" +
                    opText("y", "add %a, %3", {y, y}, y),
                y, {8, 40 * 0x1p-20}, ""});
+  }
+  // A result of another type: of whole numbers, which f32 adds exactly.
+  for (const char *element : {"f16", "bf16", "i32"}) {
+    std::string x = typeText({"n", "40"}, "f32"), w = typeText({"40", "51"}, "f32"), y = typeText({"n", "51"}, "f32"), z = typeText({"n", "51"}, element);
+    batch.add({std::string("epilogue cast ") + element, {{x, Fill::index, 8}, {w, Fill::index, 8, true}},
+               opText("c", "contract %0, %1 {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {x, w}, y) + "\n" +
+                   opText("y", "cast %c", {y}, z),
+               z, {}, ""});
   }
   batch.check(kRuns);
 }

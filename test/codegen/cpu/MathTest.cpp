@@ -70,12 +70,14 @@ TEST(Math, otherTypes) {
   batch.check({{{"n", 3}}, {{"n", 20000}}});
 }
 
-/// Shorter vectors, no fused multiply-add (v2).
+/// Shorter vectors, no fused multiply-add (v2), no rounding (baseline).
 TEST(Math, otherLevels) {
-  for (const char *level : {"x86-64-v2", "x86-64-v3"}) {
+  for (const char *level : {"x86-64", "x86-64-v2", "x86-64-v3"}) {
     Batch batch(level);
-    for (const Function &f : kFunctions)
+    for (const Function &f : kFunctions) {
       batch.add(caseOf(f, "f32", f.bound));
+      batch.add(caseOf(f, "f16", {1, f.bound.absolute}));
+    }
     batch.check({{{"n", 20000}}});
   }
 }

@@ -21,6 +21,11 @@ TEST(Conversions, CastBetweenClasses) {
   Value big = Value::allocate(DType::u64, {1});
   big.as<uint64_t>()[0] = ~uint64_t(0);
   expectValues(castTo(DType::f32, big), {0x1p64});
+  // One ulp of f64 above a tie: rounding to f64 first would take it back to the tie.
+  Value tie = Value::allocate(DType::i64, {2});
+  tie.as<int64_t>()[0] = (int64_t(1) << 62) + (int64_t(1) << 38) + 1;
+  tie.as<int64_t>()[1] = -tie.as<int64_t>()[0];
+  expectValues(castTo(DType::f32, tie), {0x1p62 + 0x1p39, -0x1p62 - 0x1p39});
   expectValues(castTo(DType::f16, f32({2}, {65519, 65520})), {65504, HUGE_VAL});
   expectValues(castTo(DType::f8e4m3fn, f32({2}, {1000, 17})), {448, 16});
   expectValues(castTo(DType::f8e4m3fn, f32({2}, {1000, 17}), 0), {NAN, 16});
