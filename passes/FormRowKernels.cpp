@@ -81,7 +81,8 @@ std::optional<RowSpace> spaceOf(Operation *op) {
     return std::nullopt;
   Value x = op->getOperand(0);
   space.dims = dimsOf(x);
-  if (elementOf(x).isInteger(1))
+  // exp and log have no polynomials of f64's precision.
+  if (elementOf(x).isInteger(1) || (isa<SoftmaxOp>(op) && elementOf(x).isF64()))
     return std::nullopt;
   // Neighbours, dims of size 1 aside: they are merged into one dim.
   bool some = false;

@@ -14,17 +14,22 @@ using P = arith::CmpFPredicate;
 
 namespace {
 
-/// x = n * ln2 + r, |r| <= ln2/2 (Cody-Waite); n as an integer, and exp(r) - 1.
+/// exp(r) - 1 with r = x - n * ln2 (in two parts: Cody and Waite), |r| <= ln2/2.
+Value expm1OfRest(const FloatBuilder &f, Value x, Value n) {
+  Value r = f.fma(n, f.constant(-0.693145751953125), x);
+  r = f.fma(n, f.constant(-1.42860682030941723212e-6), r);
+  Value p = f.polynomial(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
+  return f.fma(p, f.mul(r, r), r);
+}
+
+/// x = n * ln2 + r: n as an integer, and exp(r) - 1.
 struct Reduced {
   Value n, expm1;
 };
 Reduced reduceExp(const FloatBuilder &f, Value x) {
   Value magic = f.constant(12582912.0); // 1.5 * 2^23: the integer lands in the low bits
-  Value t = f.add(f.mul(x, f.constant(1.44269504088896341)), magic), n = f.sub(t, magic);
-  Value r = f.fma(n, f.constant(-0.693145751953125), x);
-  r = f.fma(n, f.constant(-1.42860682030941723212e-6), r);
-  Value p = f.polynomial(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
-  return {f.isub(f.bits(t), f.integer(0x4b400000)), f.fma(p, f.mul(r, r), r)};
+  Value t = f.fma(x, f.constant(1.44269504088896341), magic), n = f.sub(t, magic);
+  return {f.isub(f.bits(t), f.integer(0x4b400000)), expm1OfRest(f, x, n)};
 }
 
 /// x = 2^e * (1 + m), 1 + m in [sqrt(1/2), sqrt(2)); for x > 0, denormals included.
@@ -47,15 +52,20 @@ Value isNan(const FloatBuilder &f, Value x) { return f.compare(P::UNO, x, x); }
 
 } // namespace
 
+/// Results below the smallest normal number are rounded once, by the second of two factors that make 2^n. What is
+/// smaller than all of them never gets there: on x86 a product that underflows costs a hundred others, and attention
+/// masks are full of such arguments. NaN passes through the arithmetic; above the range any garbage is replaced.
 Value optc::buildExp(const FloatBuilder &f, Value input) {
-  Value x = f.min(f.max(input, f.constant(-87.33654)), f.constant(88.72283));
-  Reduced r = reduceExp(f, x);
-  // 2^n in two factors, so that n = 128 does not overflow the exponent.
-  Value half = f.sar(r.n, f.integer(1)), rest = f.isub(r.n, half);
-  Value y = f.mul(f.mul(f.add(r.expm1, f.constant(1)), f.power2(half)), f.power2(rest));
+  Value tiny = f.less(input, f.constant(-104));
+  Value x = f.select(tiny, f.constant(0), input);
+  // 1.5 * 2^23 + 254: the low bits are n + 254, whose halves are the biased exponents of the two factors.
+  Value magic = f.constant(12583166.0);
+  Value t = f.fma(x, f.constant(1.44269504088896341), magic), n = f.sub(t, magic);
+  Value y = f.add(expm1OfRest(f, x, n), f.constant(1));
+  Value bits = f.bits(t), half = f.shr(bits, f.integer(1)), rest = f.isub(bits, half);
+  y = f.mul(f.mul(y, f.fromBits(f.shl(half, f.integer(23)))), f.fromBits(f.shl(rest, f.integer(23))));
   y = f.select(P::OGT, input, f.constant(88.72284), f.constant(INFINITY), y);
-  y = f.select(P::OLT, input, f.constant(-87.33655), f.constant(0), y);
-  return f.select(isNan(f, input), input, y);
+  return f.select(tiny, f.constant(0), y);
 }
 
 /// 2^n * expm1(r) + (2^n - 1), at half the scale so that n = 128 is in range.
@@ -123,7 +133,9 @@ Value buildAcosh(const FloatBuilder &f, Value x) {
   Value t = f.sub(x, f.constant(1));
   Value big = f.compare(P::OGT, x, f.constant(1e10));
   Value small = f.add(t, f.sqrt(f.add(f.add(t, t), f.mul(t, t))));
-  return f.select(big, f.add(buildLog(f, x), f.constant(M_LN2)), buildLog1p(f, small));
+  Value y = f.select(big, f.add(buildLog(f, x), f.constant(M_LN2)), buildLog1p(f, small));
+  // Below 1 the square under the root may be positive again.
+  return f.select(P::ULT, x, f.constant(1), f.constant(NAN), y);
 }
 
 /// sign(x) * log1p(2a / (1 - a)) / 2
@@ -133,11 +145,13 @@ Value buildAtanh(const FloatBuilder &f, Value x) {
   return f.copySign(y, x);
 }
 
-/// expm1(2a) / (expm1(2a) + 2)
+/// h / (h + 1) with h = expm1(2a) / 2 = 2^(n-1) * expm1(r) + (2^(n-1) - 1/2); from a = 10 on it is 1.
 Value buildTanh(const FloatBuilder &f, Value x) {
-  Value t = buildExpm1(f, f.min(f.abs(f.add(x, x)), f.constant(20)));
-  Value y = f.div(t, f.add(t, f.constant(2)));
-  return f.copySign(f.select(isNan(f, x), x, y), x);
+  Value a = f.abs(f.add(x, x)), bound = f.constant(20);
+  Reduced r = reduceExp(f, f.select(P::OGT, a, bound, bound, a));
+  Value s = f.power2(f.isub(r.n, f.integer(1)));
+  Value h = f.fma(s, r.expm1, f.sub(s, f.constant(0.5)));
+  return f.copySign(f.div(h, f.add(h, f.constant(1))), x);
 }
 
 /// Odd rational approximation 9/12 on |x| < 3.83, 1 beyond (Eigen's coefficients), 6 ulp.

@@ -85,7 +85,7 @@ struct FloatBuilder {
   Value power2(Value n) const { return fromBits(shl(iadd(n, integer(127)), integer(23))); }
 };
 
-// f32 functions that others are made of (Exponential.cpp). 1 to 2 ulp; results below the smallest normal number become 0.
+// f32 functions that others are made of (Exponential.cpp). 1 to 2 ulp.
 mlir::Value buildExp(const FloatBuilder &f, mlir::Value x);
 mlir::Value buildExpm1(const FloatBuilder &f, mlir::Value x);
 mlir::Value buildLog(const FloatBuilder &f, mlir::Value x);
@@ -107,6 +107,7 @@ template <typename OpT, auto build> struct ExpandFunction : mlir::OpRewritePatte
 };
 void populateExponentialPatterns(mlir::RewritePatternSet &patterns);
 void populateTrigonometricPatterns(mlir::RewritePatternSet &patterns);
+void populateOlderLevelPatterns(mlir::RewritePatternSet &patterns, uint64_t features);
 
 } // namespace optc
 

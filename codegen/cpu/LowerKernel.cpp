@@ -60,7 +60,7 @@ std::unique_ptr<llvm::Module> optc::lowerKernel(ModuleOp module, const CpuTarget
   passes.enableVerifier(true);
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
-  passes.addPass(createExpandMathPass(target.features & OPTC_CPU_X86_64_V3));
+  passes.addPass(createExpandMathPass(target.features));
   passes.addPass(arith::createArithExpandOpsPass());
   passes.addPass(createConvertSCFToCFPass());
   passes.addPass(createConvertVectorToLLVMPass());

@@ -12,20 +12,9 @@ using namespace optc;
 
 namespace {
 
-/// x * y + z in two roundings, for CPUs without the instruction: LLVM would call libm.
-template <typename OpT> struct SplitFma : OpRewritePattern<OpT> {
-  using OpRewritePattern<OpT>::OpRewritePattern;
-  LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
-    auto operands = op->getOperands();
-    Value product = rewriter.create<arith::MulFOp>(op.getLoc(), operands[0], operands[1]);
-    rewriter.replaceOpWithNewOp<arith::AddFOp>(op, product, operands[2]);
-    return success();
-  }
-};
-
 struct ExpandMath : PassWrapper<ExpandMath, OperationPass<>> {
-  explicit ExpandMath(bool hasFma) : hasFma(hasFma) {}
-  bool hasFma;
+  explicit ExpandMath(uint64_t features) : features(features) {}
+  uint64_t features;
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandMath)
   StringRef getArgument() const override { return "optc-expand-math"; }
   StringRef getDescription() const override { return "Replaces math ops by polynomials"; }
@@ -37,12 +26,11 @@ struct ExpandMath : PassWrapper<ExpandMath, OperationPass<>> {
     RewritePatternSet patterns(context);
     populateExponentialPatterns(patterns);
     populateTrigonometricPatterns(patterns);
-    if (!hasFma)
-      patterns.add<SplitFma<math::FmaOp>, SplitFma<vector::FMAOp>>(context);
+    populateOlderLevelPatterns(patterns, features);
     (void)applyPatternsAndFoldGreedily(getOperation(), std::move(patterns));
   }
 };
 
 } // namespace
 
-std::unique_ptr<Pass> optc::createExpandMathPass(bool hasFma) { return std::make_unique<ExpandMath>(hasFma); }
+std::unique_ptr<Pass> optc::createExpandMathPass(uint64_t features) { return std::make_unique<ExpandMath>(features); }

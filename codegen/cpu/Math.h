@@ -7,6 +7,7 @@
 #ifndef OPTC_CODEGEN_CPU_MATH_H
 #define OPTC_CODEGEN_CPU_MATH_H
 
+#include <cstdint>
 #include <memory>
 
 namespace mlir {
@@ -14,8 +15,8 @@ class Pass;
 }
 
 namespace optc {
-/// Without `hasFma` (the level lacks FMA3) math.fma and vector.fma become a product and a sum.
-std::unique_ptr<mlir::Pass> createExpandMathPass(bool hasFma);
+/// `features`: OptcCpuFeature bits; what the level lacks is made of other instructions (OlderLevels.cpp).
+std::unique_ptr<mlir::Pass> createExpandMathPass(uint64_t features);
 } // namespace optc
 
 #endif // OPTC_CODEGEN_CPU_MATH_H

@@ -65,12 +65,13 @@ Expected<CpuTarget> optc::parseCpuTarget(StringRef name) {
   auto all = [&](std::initializer_list<const char *> names) {
     return all_of(names, [&](const char *n) { return has.lookup(n); });
   };
-  if (all({"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"}))
+  // LLVM's lists leave out what another feature implies.
+  if (all({"sse4.2", "popcnt"}))
     target.features |= OPTC_CPU_X86_64_V2;
   if (all({"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"}))
     target.features |= OPTC_CPU_X86_64_V3;
   bool v3 = target.features & OPTC_CPU_X86_64_V3;
-  if (v3 && all({"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}))
+  if (v3 && all({"avx512dq", "avx512cd", "avx512bw", "avx512vl"}))
     target.features |= OPTC_CPU_X86_64_V4;
   bool v4 = target.features & OPTC_CPU_X86_64_V4;
   // Kernels are generated for the level of the x86-64 psABI; what lies beyond it is not used yet, so it is not

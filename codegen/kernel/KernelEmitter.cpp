@@ -137,27 +137,6 @@ Value KernelEmitter::pointerTo(Value base, Value offset, Type element) {
   return b.create<LLVM::GEPOp>(loc, pointer, memoryType(element), base, ArrayRef<LLVM::GEPArg>{offset}, true);
 }
 
-/// bf16 bits -> f32: the upper half.
-static Value widenBFloat16(OpBuilder &b, Location loc, Value bits, int64_t lanes) {
-  Type wide = withLanes(b.getI32Type(), lanes);
-  Value x = b.create<arith::ExtUIOp>(loc, wide, bits);
-  x = b.create<arith::ShLIOp>(loc, x, buildConstant(b, loc, wide, 16));
-  return b.create<arith::BitcastOp>(loc, withLanes(b.getF32Type(), lanes), x);
-}
-
-/// f32 -> bf16 bits, to nearest even; NaN stays NaN.
-static Value narrowBFloat16(OpBuilder &b, Location loc, Value x, int64_t lanes) {
-  Type wide = withLanes(b.getI32Type(), lanes), narrow = withLanes(b.getIntegerType(16), lanes);
-  auto constant = [&](int64_t v) { return buildConstant(b, loc, wide, double(v)); };
-  Value bits = b.create<arith::BitcastOp>(loc, wide, x);
-  Value lsb = b.create<arith::AndIOp>(loc, b.create<arith::ShRUIOp>(loc, bits, constant(16)), constant(1));
-  Value rounded = b.create<arith::AddIOp>(loc, bits, b.create<arith::AddIOp>(loc, lsb, constant(0x7fff)));
-  Value isNan = b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::UNO, x, x);
-  Value quiet = b.create<arith::OrIOp>(loc, bits, constant(0x400000));
-  Value upper = b.create<arith::ShRUIOp>(loc, b.create<arith::SelectOp>(loc, isNan, quiet, rounded), constant(16));
-  return b.create<arith::TruncIOp>(loc, narrow, upper);
-}
-
 Value KernelEmitter::load(Value pointer, Type element, int64_t lanes, Value mask) {
   Type memory = element.isBF16() ? b.getIntegerType(16) : memoryType(element);
   unsigned alignment = std::max(1u, memory.getIntOrFloatBitWidth() / 8);
@@ -170,7 +149,7 @@ Value KernelEmitter::load(Value pointer, Type element, int64_t lanes, Value mask
     x = b.create<LLVM::LoadOp>(loc, type, pointer, alignment);
   }
   if (element.isBF16())
-    return widenBFloat16(b, loc, x, lanes);
+    return widenBFloat16(b, loc, x);
   if (element.isF16())
     return b.create<arith::ExtFOp>(loc, withLanes(b.getF32Type(), lanes), x);
   if (element.isInteger(1))
@@ -184,7 +163,7 @@ void KernelEmitter::store(Value value, Value pointer, Type element, Value mask) 
   Type memory = element.isBF16() ? b.getIntegerType(16) : memoryType(element);
   unsigned alignment = std::max(1u, memory.getIntOrFloatBitWidth() / 8);
   if (element.isBF16())
-    value = narrowBFloat16(b, loc, value, lanes);
+    value = narrowBFloat16(b, loc, value);
   else if (element.isF16())
     value = b.create<arith::TruncFOp>(loc, withLanes(memory, lanes), value);
   else if (element.isInteger(1))

@@ -10,7 +10,38 @@ static int64_t lanesOf(Value value) {
   return vector ? vector.getNumElements() : 1;
 }
 
-Type RowReduction::element() const { return elementOf(input()); }
+Type optc::accumulatorOf(ReduceOp op) {
+  auto integer = dyn_cast<IntegerType>(elementOf(op.getX()));
+  if (op.getKind() != "mean" || !integer)
+    return elementOf(op.getX());
+  return IntegerType::get(op.getContext(), 64, integer.getSignedness());
+}
+
+Value optc::widenToAccumulator(KernelEmitter &f, ReduceOp op, Value x) {
+  Type element = elementOf(op.getX()), accumulator = accumulatorOf(op);
+  if (registerType(element) == registerType(accumulator))
+    return x;
+  Type wide = withLanes(registerType(accumulator), lanesOf(x));
+  return element.isUnsignedInteger() ? Value(f.b.create<arith::ExtUIOp>(f.loc, wide, x)) : Value(f.b.create<arith::ExtSIOp>(f.loc, wide, x));
+}
+
+/// A mean of integers rounds towards zero, and is 0 over nothing.
+Value optc::finishReduction(KernelEmitter &f, ReduceOp op, Value accumulated, Value count) {
+  if (op.getKind() != "mean")
+    return accumulated;
+  Type scalar = registerType(accumulatorOf(op));
+  int64_t lanes = lanesOf(accumulated);
+  if (isa<FloatType>(scalar))
+    return f.b.create<arith::DivFOp>(f.loc, accumulated, f.splat(f.b.create<arith::SIToFPOp>(f.loc, scalar, count), lanes));
+  Value n = f.splat(f.resize(f.max(count, f.index(1)), scalar), lanes);
+  Value mean = elementOf(op.getX()).isUnsignedInteger() ? Value(f.b.create<arith::DivUIOp>(f.loc, accumulated, n))
+                                                        : Value(f.b.create<arith::DivSIOp>(f.loc, accumulated, n));
+  return f.resize(mean, registerType(elementOf(op.getX())));
+}
+
+Type RowReduction::element() const { return isArg() ? elementOf(input()) : accumulatorOf(cast<ReduceOp>(op)); }
+
+bool RowReduction::isFloatSum() const { return kind() == "sum" && isa<FloatType>(registerType(element())); }
 
 StringRef RowReduction::kind() const {
   StringRef kind = isArg() ? cast<ArgReduceOp>(op).getKind() : cast<ReduceOp>(op).getKind();
@@ -63,6 +94,7 @@ SmallVector<Value> RowReduction::merge(ValueRange a, ValueRange b) const {
 SmallVector<Value> RowReduction::step(ValueRange carried, Value x, Value position, int64_t stride, Value mask) const {
   int64_t lanes = lanesOf(x);
   if (!isArg()) {
+    x = widenToAccumulator(f, cast<ReduceOp>(op), x);
     // Lanes outside hold zeros.
     if (mask && kind() != "sum")
       x = f.b.create<arith::SelectOp>(f.loc, mask, x, buildIdentity(f.b, f.loc, kind(), element(), lanes));
@@ -115,15 +147,5 @@ Value RowReduction::finish(ValueRange carried, Value count, bool keepLanes) cons
     Value at = f.b.create<arith::SelectOp>(f.loc, none, buildConstant(f.b, f.loc, i32, 0), values[1]);
     return f.b.create<arith::ExtSIOp>(f.loc, withLanes(f.b.getI64Type(), lanes), at);
   }
-  if (cast<ReduceOp>(op).getKind() != "mean")
-    return values[0];
-  Type scalar = registerType(element());
-  if (isa<FloatType>(scalar)) {
-    Value n = f.splat(f.b.create<arith::SIToFPOp>(f.loc, scalar, count), lanes);
-    return f.b.create<arith::DivFOp>(f.loc, values[0], n);
-  }
-  Value n = f.resize(count, scalar);
-  if (element().isUnsignedInteger())
-    return f.b.create<arith::DivUIOp>(f.loc, values[0], f.splat(n, lanes));
-  return f.b.create<arith::DivSIOp>(f.loc, values[0], f.splat(n, lanes));
+  return finishReduction(f, cast<ReduceOp>(op), values[0], count);
 }

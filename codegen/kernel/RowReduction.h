@@ -11,6 +11,13 @@
 
 namespace optc {
 
+/// The element type in which a reduction accumulates: 64 bits for means of integers, whose sums outgrow the type.
+mlir::Type accumulatorOf(ReduceOp op);
+/// A register of the operand's element type as one of the accumulator's.
+mlir::Value widenToAccumulator(KernelEmitter &f, ReduceOp op, mlir::Value x);
+/// The op's result from its accumulator over `count` elements.
+mlir::Value finishReduction(KernelEmitter &f, ReduceOp op, mlir::Value accumulated, mlir::Value count);
+
 class RowReduction {
 public:
   /// `op`: reduce or arg_reduce.
@@ -19,6 +26,8 @@ public:
   mlir::Value input() const { return op->getOperand(0); }
   mlir::Value result() const { return op->getResult(0); }
   unsigned width() const { return isArg() ? 2 : 1; }
+  /// Adds up floats: what rounds at each step.
+  bool isFloatSum() const;
 
   llvm::SmallVector<mlir::Value> initial(int64_t lanes) const;
   /// Takes in `x`, whose lane i has the position `position + i * stride` along the row. Lanes outside the mask stay.
@@ -31,6 +40,7 @@ public:
 private:
   bool isArg() const { return llvm::isa<ArgReduceOp>(op); }
   llvm::StringRef kind() const;
+  /// In which it accumulates.
   mlir::Type element() const;
   mlir::Value better(mlir::ValueRange a, mlir::ValueRange b) const;
 

@@ -39,6 +39,38 @@ Value optc::buildConstant(OpBuilder &b, Location loc, Type type, double value) {
   return b.create<arith::ConstantOp>(loc, attribute);
 }
 
+static int64_t lanesOf(Value x) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  return vector ? vector.getNumElements() : 1;
+}
+
+/// The upper half.
+Value optc::widenBFloat16(OpBuilder &b, Location loc, Value bits) {
+  Type wide = withLanes(b.getI32Type(), lanesOf(bits));
+  Value x = b.create<arith::ExtUIOp>(loc, wide, bits);
+  x = b.create<arith::ShLIOp>(loc, x, buildConstant(b, loc, wide, 16));
+  return b.create<arith::BitcastOp>(loc, withLanes(b.getF32Type(), lanesOf(bits)), x);
+}
+
+Value optc::narrowBFloat16(OpBuilder &b, Location loc, Value x) {
+  Type wide = withLanes(b.getI32Type(), lanesOf(x)), narrow = withLanes(b.getIntegerType(16), lanesOf(x));
+  auto constant = [&](int64_t v) { return buildConstant(b, loc, wide, double(v)); };
+  Value bits = b.create<arith::BitcastOp>(loc, wide, x);
+  Value lsb = b.create<arith::AndIOp>(loc, b.create<arith::ShRUIOp>(loc, bits, constant(16)), constant(1));
+  Value rounded = b.create<arith::AddIOp>(loc, bits, b.create<arith::AddIOp>(loc, lsb, constant(0x7fff)));
+  Value isNan = b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::UNO, x, x);
+  Value quiet = b.create<arith::OrIOp>(loc, bits, constant(0x400000));
+  Value upper = b.create<arith::ShRUIOp>(loc, b.create<arith::SelectOp>(loc, isNan, quiet, rounded), constant(16));
+  return b.create<arith::TruncIOp>(loc, narrow, upper);
+}
+
+Value optc::buildRounded(OpBuilder &b, Location loc, Type element, Value x) {
+  if (element.isBF16())
+    return widenBFloat16(b, loc, narrowBFloat16(b, loc, x));
+  Value narrow = b.create<arith::TruncFOp>(loc, withLanes(element, lanesOf(x)), x);
+  return b.create<arith::ExtFOp>(loc, x.getType(), narrow);
+}
+
 namespace {
 
 /// Short names for the ops of one body.
@@ -57,6 +89,13 @@ struct Body {
   template <typename Float, typename Integer> Value either(Value x, Value y) const {
     return isFloat() ? make<Float>(x, y) : make<Integer>(x, y);
   }
+  /// Horner's scheme, the highest power first.
+  Value polynomial(Value x, std::initializer_list<double> coefficients) const {
+    Value p;
+    for (double c : coefficients)
+      p = p ? make<math::FmaOp>(p, x, constant(c)) : constant(c);
+    return p;
+  }
   Value select(Value c, Value x, Value y) const { return make<arith::SelectOp>(c, x, y); }
   Value compare(arith::CmpFPredicate f, arith::CmpIPredicate s, arith::CmpIPredicate u, Value x, Value y) const {
     if (isFloat())
@@ -69,9 +108,10 @@ struct Body {
   Value less(Value x, Value y) const {
     return compare(arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt, arith::CmpIPredicate::ult, x, y);
   }
+  /// exp(x) / (1 + exp(x)): near its end at -104, where 1 / (1 + exp(-x)) would have overflowed, too. Bounded above, where it is 1.
   Value sigmoid(Value x) const {
-    Value e = make<math::ExpOp>(make<arith::NegFOp>(x));
-    return make<arith::DivFOp>(constant(1), make<arith::AddFOp>(constant(1), e));
+    Value e = make<math::ExpOp>(minimum(x, constant(30)));
+    return make<arith::DivFOp>(e, make<arith::AddFOp>(constant(1), e));
   }
   /// True for a constant register: it is not NaN.
   static bool isConstant(Value v) { return v.getDefiningOp<arith::ConstantOp>() != nullptr; }
@@ -108,6 +148,48 @@ struct Body {
   }
 };
 
+/// Float to integer: towards zero, modulo 2^width; NaN and infinities give 0. The remainder of a division by a power of
+/// two is exact, and where it is not 0 (from 2^31 on in f32, 2^63 in f64) x is whole.
+Value buildTruncation(const Body &k, Type target, Value x) {
+  unsigned width = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+  unsigned via = width <= 32 && !getElementTypeOrSelf(x.getType()).isF64() ? 32 : 64;
+  Value high = k.constant(std::ldexp(1.0, via - 1));
+  Value finite = k.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, k.make<math::AbsFOp>(x), k.constant(INFINITY));
+  Value quotient = k.make<math::RoundEvenOp>(k.make<arith::MulFOp>(x, k.constant(std::ldexp(1.0, -int(via)))));
+  Value rest = k.select(finite, k.make<math::FmaOp>(quotient, k.constant(-std::ldexp(1.0, via)), x), k.constant(0));
+  rest = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, rest, high), k.constant(-std::ldexp(1.0, via - 1)), rest);
+  int64_t lanes = isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1;
+  Value wide = k.make<arith::FPToSIOp>(withLanes(k.b.getIntegerType(via), lanes), rest);
+  return width == via ? wide : k.make<arith::TruncIOp>(target, wide);
+}
+
+/// f64 to f32 so that rounding it again, to f16 or bf16, is rounding once: towards zero, and an odd last bit where
+/// anything was lost (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+Value roundToOdd(const Body &k, Type target, Value x) {
+  Type bitsType = withLanes(k.b.getI32Type(), lanesOf(x));
+  Value near = k.make<arith::TruncFOp>(target, x), back = k.make<arith::ExtFOp>(x.getType(), near);
+  auto asInteger = [&](Value c) { return k.make<arith::ExtUIOp>(bitsType, c); };
+  Value above = k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, k.make<math::AbsFOp>(back), k.make<math::AbsFOp>(x));
+  Value inexact = k.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, back, x);
+  Value bits = k.make<arith::SubIOp>(k.make<arith::BitcastOp>(bitsType, near), asInteger(above));
+  return k.make<arith::BitcastOp>(target, k.make<arith::OrIOp>(bits, asInteger(inexact)));
+}
+
+/// An integer as f64; beyond 2^53 the lowest 11 bits are one that says whether any was set: to odd, as above.
+Value wideFloat(const Body &k, Value x) {
+  Type type = withLanes(k.b.getF64Type(), lanesOf(x));
+  if (getElementTypeOrSelf(x.getType()).isInteger(64)) {
+    Value low = k.make<arith::AndIOp>(x, k.constant(2047)), none = k.constant(0);
+    Value sticky = k.select(k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, low, none), k.constant(2048), none);
+    Value odd = k.make<arith::OrIOp>(k.make<arith::SubIOp>(x, low), sticky);
+    // -2^53 <= x < 2^53, in one comparison.
+    Value shifted = k.isUnsigned() ? x : k.make<arith::AddIOp>(x, k.constant(0x1p53));
+    Value exact = k.make<arith::CmpIOp>(arith::CmpIPredicate::ult, shifted, k.constant(k.isUnsigned() ? 0x1p53 : 0x1p54));
+    x = k.select(exact, x, odd);
+  }
+  return k.isUnsigned() ? k.make<arith::UIToFPOp>(type, x) : k.make<arith::SIToFPOp>(type, x);
+}
+
 Value buildCast(const Body &k, Type from, Type to, Value x) {
   Type target = withLanes(registerType(to), isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1);
   Type source = x.getType();
@@ -118,30 +200,26 @@ Value buildCast(const Body &k, Type from, Type to, Value x) {
     return k.isFloat() ? k.make<arith::CmpFOp>(arith::CmpFPredicate::UNE, x, zero)
                        : k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, x, zero);
   }
-  if (isa<FloatType>(from) && isa<FloatType>(to)) {
-    // f16 and bf16 live in f32 registers: the rounding of a cast is done here.
-    Value y = x;
-    unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
-    if (w < v)
-      y = k.make<arith::ExtFOp>(target, x);
-    else if (w > v)
-      y = k.make<arith::TruncFOp>(target, x);
-    return y;
+  bool fromUnsigned = k.isUnsigned();
+  if (isa<FloatType>(to) && registerType(to) != to) {
+    // f16 and bf16 live in f32 registers, rounded. What of integers f32 does not hold is beyond f16.
+    bool exact = from.getIntOrFloatBitWidth() <= 16 || to.isF16();
+    if (from.isF64())
+      x = roundToOdd(k, target, x);
+    else if (isa<IntegerType>(from) && !exact)
+      x = roundToOdd(k, target, wideFloat(k, x));
+    else if (isa<IntegerType>(from))
+      x = fromUnsigned ? k.make<arith::UIToFPOp>(target, x) : k.make<arith::SIToFPOp>(target, x);
+    return buildRounded(k.b, k.loc, to, x);
   }
-  bool fromUnsigned = k.isUnsigned(), toUnsigned = to.isUnsignedInteger();
+  if (isa<FloatType>(from) && isa<FloatType>(to)) {
+    unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+    return w < v ? k.make<arith::ExtFOp>(target, x) : w > v ? k.make<arith::TruncFOp>(target, x) : x;
+  }
   if (isa<FloatType>(to))
     return fromUnsigned ? k.make<arith::UIToFPOp>(target, x) : k.make<arith::SIToFPOp>(target, x);
-  if (isa<FloatType>(from)) {
-    // Towards zero, wrapping modulo 2^64 and then to the width; what i64 cannot hold gives its smallest value on
-    // x86 and is unspecified in ONNX.
-    unsigned width = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
-    if (width == 64)
-      return toUnsigned ? k.make<arith::FPToUIOp>(target, x) : k.make<arith::FPToSIOp>(target, x);
-    unsigned via = width < 32 || !toUnsigned ? 32 : 64;
-    int64_t lanes = isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1;
-    Value wide = k.make<arith::FPToSIOp>(withLanes(k.b.getIntegerType(via), lanes), x);
-    return width == via ? wide : k.make<arith::TruncIOp>(target, wide);
-  }
+  if (isa<FloatType>(from))
+    return buildTruncation(k, target, x);
   unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
   if (w == v)
     return x;
@@ -202,16 +280,35 @@ Value buildShift(const Body &k, ShiftOp op, Value x, Value y) {
   return k.select(inside, shifted, k.constant(0));
 }
 
+/// 2^x for x in [-126, 127], 1.5 ulp.
+Value exp2Normal(const Body &k, Value x) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  Type bitsType = withLanes(k.b.getI32Type(), vector ? vector.getNumElements() : 1);
+  Value magic = k.constant(12582912.0); // 1.5 * 2^23: the integer part lands in the low bits
+  Value t = k.make<arith::AddFOp>(x, magic), r = k.make<arith::SubFOp>(x, k.make<arith::SubFOp>(t, magic));
+  Value p = k.polynomial(r, {0.001326472731307149, 0.009671512991189957, 0.05550733581185341, 0.24022242426872253, 0.6931470036506653, 1});
+  Value n = k.make<arith::ShLIOp>(k.make<arith::BitcastOp>(bitsType, t), buildConstant(k.b, k.loc, bitsType, 23));
+  return k.make<arith::BitcastOp>(x.getType(), k.make<arith::AddIOp>(k.make<arith::BitcastOp>(bitsType, p), n));
+}
+
+/// `none`: x * Phi(x) = max(x, 0) - a * Phi(-a) with a = |x|, so that nothing cancels in the lower tail as 1 + erf
+/// does. log2 Phi(-a) is a polynomial on [0, 8], fitted so that a * Phi(-a) errs by 1e-8 or 4e-8 of itself; beyond it
+/// is below 5e-15. `tanh`: (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)).
 Value buildGelu(const Body &k, GeluOp op, Value x) {
-  Value half = k.make<arith::MulFOp>(x, k.constant(0.5));
-  Value inner;
   if (op.getApproximate() == "tanh") {
-    Value cubic = k.make<math::FmaOp>(k.make<arith::MulFOp>(x, x), k.constant(0.044715), k.constant(1));
-    inner = k.make<math::TanhOp>(k.make<arith::MulFOp>(k.constant(0.79788456080286535588), k.make<arith::MulFOp>(x, cubic)));
-  } else {
-    inner = k.make<math::ErfOp>(k.make<arith::MulFOp>(x, k.constant(0.70710678118654752440)));
+    const double c = -2 * 0.79788456080286535588;
+    Value u = k.make<arith::MulFOp>(x, k.make<math::FmaOp>(k.make<arith::MulFOp>(x, x), k.constant(0.044715 * c), k.constant(c)));
+    return k.make<arith::DivFOp>(x, k.make<arith::AddFOp>(k.make<math::ExpOp>(u), k.constant(1)));
   }
-  return k.make<math::FmaOp>(half, inner, half);
+  Value a = k.make<math::AbsFOp>(x);
+  // max(x, 0), but NaN for -infinity, as the formula is.
+  Value positive = k.make<math::FmaOp>(a, k.constant(0.5), k.make<arith::MulFOp>(x, k.constant(0.5)));
+  Value log2 = k.polynomial(a, {2.0686694313098997e-7, -4.972605893271975e-6, 4.68056823592633e-5, -0.00019251987396273762,
+                                -0.00015721868840046227, 0.007119047921150923, -0.052549414336681366, -0.45918649435043335,
+                                -1.1511082649230957, -1});
+  Value tail = k.make<arith::MulFOp>(a, exp2Normal(k, log2));
+  Value inside = k.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, a, k.constant(8));
+  return k.make<arith::SubFOp>(positive, k.select(inside, tail, k.constant(0)));
 }
 
 /// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
@@ -236,12 +333,7 @@ bool optc::hasScalarBody(Operation *op) {
   bool isDouble = llvm::any_of(op->getOperandTypes(), [](Type t) { return getElementTypeOrSelf(t).isF64(); });
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShiftOp, CompareOp, SelectOp, NegOp, AbsOp, SignOp,
-            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp>([](auto) { return true; })
-      .Case([&](CastOp o) {
-        // Rounding to f16/bf16 happens at a store; a cast between would be lost in a register.
-        Type to = elementOf(o.getY());
-        return !to.isF16() && !to.isBF16();
-      })
+            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp>([](auto) { return true; })
       .Case([&](ModOp o) { return !isDouble && !isa<FloatType>(elementOf(o.getLhs())); })
       .Case([&](PowOp o) { return elementOf(o.getLhs()).isF32() && elementOf(o.getRhs()).isF32(); })
       .Case([](BitcastOp o) {
@@ -315,8 +407,9 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
       .Case([&](SoftplusOp) { return buildSoftplus(k, v[0]); })
       .Case([&](GeluOp o) { return buildGelu(k, o, v[0]); })
       .Case([&](HardSwishOp) {
-        Value gate = k.make<arith::AddFOp>(k.make<arith::MulFOp>(v[0], k.constant(1.0 / 6)), k.constant(0.5));
-        return k.make<arith::MulFOp>(v[0], k.maximum(k.constant(0), k.minimum(k.constant(1), gate)));
+        // x * (clamp(x + 3, 0, 6) / 6): the sum is exact near -3, where x / 6 + 1/2 loses all digits.
+        Value gate = k.maximum(k.constant(0), k.minimum(k.constant(6), k.make<arith::AddFOp>(v[0], k.constant(3))));
+        return k.make<arith::MulFOp>(v[0], k.make<arith::MulFOp>(gate, k.constant(1.0 / 6)));
       })
       .Case([&](FloorOp) { return k.make<math::FloorOp>(v[0]); })
       .Case([&](CeilOp) { return k.make<math::CeilOp>(v[0]); })

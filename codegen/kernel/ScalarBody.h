@@ -32,6 +32,12 @@ mlir::Value buildCombine(mlir::OpBuilder &builder, mlir::Location loc, llvm::Str
                          mlir::Value b);
 mlir::Value buildIdentity(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef kind, mlir::Type element, int64_t lanes);
 
+/// An f32 register rounded to nearest even as f16 or bf16 `element`, still f32; NaN stays NaN.
+mlir::Value buildRounded(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type element, mlir::Value x);
+/// bf16 has no conversions in hardware: f32 to its bits (i16) and back.
+mlir::Value narrowBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x);
+mlir::Value widenBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value bits);
+
 /// A constant register of a scalar or vector type.
 mlir::Value buildConstant(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type, double value);
 

@@ -1,6 +1,7 @@
 //===- TensorEmitter.cpp - One element (or vector) of a tensor ------------===//
 
 #include "codegen/kernel/TensorEmitter.h"
+#include "codegen/kernel/RowReduction.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -348,7 +349,7 @@ Value TensorEmitter::atGather(GatherOp op, const LaneIndices &index, int64_t lan
 /// result is accumulated in vectors along the innermost reduced dim.
 Value TensorEmitter::atReduce(ReduceOp op, const LaneIndices &index, int64_t lanes, Value mask) {
   StringRef kind = op.getKind() == "mean" ? "sum" : op.getKind();
-  Type element = elementOf(op.getX());
+  Type element = accumulatorOf(op);
   Dims dims = dimsOf(op.getX());
   SmallVector<bool> reduced(dims.size());
   for (int64_t axis : op.getAxes())
@@ -370,7 +371,7 @@ Value TensorEmitter::atReduce(ReduceOp op, const LaneIndices &index, int64_t lan
   std::function<Value(size_t, Value)> nest = [&](size_t k, Value carried) -> Value {
     Value zero = f.index(0);
     if (k == axes.size()) {
-      Value x = at(op.getX(), inner, lanes, mask);
+      Value x = widenToAccumulator(f, op, at(op.getX(), inner, lanes, mask));
       return buildCombine(f.b, f.loc, kind, element, carried, x);
     }
     Value size = f.size(dims[axes[k]]);
@@ -381,7 +382,8 @@ Value TensorEmitter::atReduce(ReduceOp op, const LaneIndices &index, int64_t lan
       vector = f.loop(zero, main, f.index(width), vector, [&](Value i, ValueRange c) {
         Scope scope(*this);
         inner[axes[k]] = {i, 1};
-        return SmallVector<Value>{buildCombine(f.b, f.loc, kind, element, c[0], at(op.getX(), inner, width))};
+        Value x = widenToAccumulator(f, op, at(op.getX(), inner, width));
+        return SmallVector<Value>{buildCombine(f.b, f.loc, kind, element, c[0], x)};
       })[0];
       carried = buildCombine(f.b, f.loc, kind, element, carried, f.reduceLanes(kind, element, vector));
       zero = main;
@@ -393,16 +395,10 @@ Value TensorEmitter::atReduce(ReduceOp op, const LaneIndices &index, int64_t lan
     })[0];
   };
   Value sum = nest(0, buildIdentity(f.b, f.loc, kind, element, lanes));
-  if (op.getKind() != "mean")
-    return sum;
   DimExpr count(1);
   for (size_t axis : axes)
     count = count * dims[axis];
-  Type scalar = registerType(element);
-  if (!isa<FloatType>(scalar))
-    return f.b.create<arith::DivSIOp>(f.loc, sum, f.splat(f.resize(f.size(count), scalar), lanes));
-  Value n = f.b.create<arith::SIToFPOp>(f.loc, scalar, f.size(count));
-  return f.b.create<arith::DivFOp>(f.loc, sum, f.splat(n, lanes));
+  return finishReduction(f, op, sum, f.size(count));
 }
 
 /// Windows, clipped to the input: the loops run over the positions that are inside. Lanes lie along the channels (nhwc),

@@ -111,8 +111,9 @@ static inline double geluTanh(double x) {
   constexpr double sqrtTwoOverPi = 0.79788456080286535588;
   return 0.5 * x * (1 + std::tanh(sqrtTwoOverPi * (x + 0.044715 * x * x * x)));
 }
+/// The gate x / 6 + 1/2 as (x + 3) / 6: exact near -3, where the other loses its digits.
 static inline double hardSwish(double x) {
-  double gate = x / 6 + 0.5;
+  double gate = (x + 3) / 6;
   return x * (gate < 0 ? 0 : gate > 1 ? 1 : gate);
 }
 

@@ -2,6 +2,7 @@
 
 #include "runtime/reference/Value.h"
 #include "runtime/reference/Float.h"
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -140,9 +141,14 @@ void optc::load(const Value &v, int64_t begin, int64_t n, double *out) {
   default: return loadInteger(v, begin, n, out);
   }
 }
-/// Towards zero; what neither i64 nor u64 holds is 0, u64's upper half wraps.
+/// Towards zero, modulo 2^64 (and the store wraps to the width); NaN and infinities give 0.
 static int64_t truncate(double x) {
-  return x >= -0x1p63 && x < 0x1p63 ? int64_t(x) : x >= 0 && x < 0x1p64 ? int64_t(uint64_t(x)) : 0;
+  if (x >= -0x1p63 && x < 0x1p63)
+    return int64_t(x);
+  if (!(std::fabs(x) < HUGE_VAL))
+    return 0;
+  double rest = std::fmod(x, 0x1p64);
+  return rest < 0 ? int64_t(0 - uint64_t(-rest)) : int64_t(uint64_t(rest));
 }
 template <typename T> static void loadTruncated(const Value &v, int64_t begin, int64_t n, T *out) {
   if (classOf(v.type) != Class::f64)
@@ -187,6 +193,14 @@ void optc::store(Value &v, int64_t begin, int64_t n, const double *in) {
     done += m;
   }
 }
+/// An integer on its way to a narrower float, which rounds once more: beyond 2^53 the lowest 11 bits become one that says
+/// whether any was set (round to odd), so that the two roundings are one.
+template <typename T> static double widen(DType type, T x) {
+  bool exact = x < T(1) << 53 && (std::is_unsigned_v<T> || x >= -(int64_t(1) << 53));
+  if (!exact && type != DType::f64)
+    x = T((x & ~T(2047)) | (x & 2047 ? 2048 : 0));
+  return double(x);
+}
 template <typename T> static void storeConverted(Value &v, int64_t begin, int64_t n, const T *in) {
   if (classOf(v.type) != Class::f64)
     return storeInteger(v, begin, n, in);
@@ -194,7 +208,7 @@ template <typename T> static void storeConverted(Value &v, int64_t begin, int64_
   for (int64_t done = 0; done < n;) {
     int64_t m = n - done < 256 ? n - done : 256;
     for (int64_t i = 0; i < m; ++i)
-      block[i] = double(in[done + i]);
+      block[i] = widen(v.type, in[done + i]);
     store(v, begin + done, m, block);
     done += m;
   }

@@ -76,4 +76,8 @@ void check(const std::string &element, double ulps) {
 TEST(Fusion, f32) { check("f32", 0); }
 TEST(Fusion, f64) { check("f64", 0); }
 TEST(Fusion, i32) { check("i32", 0); }
+TEST(Fusion, i64) { check("i64", 0); }
 TEST(Fusion, ui8) { check("ui8", 0); }
+// What the reference rounds between two ops is not rounded here: 2 ulps more.
+TEST(Fusion, f16) { check("f16", 4); }
+TEST(Fusion, bf16) { check("bf16", 4); }

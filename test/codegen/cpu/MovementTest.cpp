@@ -60,7 +60,7 @@ std::string textOf(const Row &row, const Type &type) {
   return "%x = optc." + row.op + " : (" + operands + ") -> " + type(row.result);
 }
 
-const std::vector<Sizes> kRuns = {{{"n", 1}, {"m", 1}}, {{"n", 1}, {"m", 5}}, {{"n", 3}, {"m", 1}}, {{"n", 17}, {"m", 17}}, {{"n", 125}, {"m", 1}}, {{"n", 1000}, {"m", 1}}};
+const std::vector<Sizes> kRuns = {{{"n", 1}, {"m", 1}}, {{"n", 1}, {"m", 5}}, {{"n", 3}, {"m", 1}}, {{"n", 16}, {"m", 16}}, {{"n", 17}, {"m", 17}}, {{"n", 64}, {"m", 1}}, {{"n", 125}, {"m", 1}}, {{"n", 1000}, {"m", 1}}};
 
 } // namespace
 

@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Differential.h"
+#include "llvm/ADT/STLExtras.h"
+#include <cmath>
 
 using namespace optc::test;
 
@@ -29,11 +31,8 @@ const Row kRows[] = {
     {"image", {"2", "3", "7", "9"}, "2, 3", {"2", "3"}},
     {"static row", {"5", "33"}, "1", {"5"}},
     {"short row", {"5", "3"}, "1", {"5"}},
-    {"none", {"5", "n"}, "", {"5", "n"}},
 };
-const std::vector<Sizes> kRuns = {{{"n", 1}}, {{"n", 3}}, {{"n", 7}}, {{"n", 17}}, {{"n", 125}}, {{"n", 1000}}};
-const char *kIntegers[] = {"i8", "i16", "i32", "i64", "ui8", "ui16", "ui32", "ui64"};
-const char *kFloats[] = {"f32", "f64", "f16", "bf16"};
+const std::vector<Sizes> kRuns = {{{"n", 1}}, {{"n", 3}}, {{"n", 7}}, {{"n", 16}}, {{"n", 17}}, {{"n", 64}}, {{"n", 65}}, {{"n", 125}}, {{"n", 1000}}};
 
 Case caseOf(const Row &row, const std::string &kind, const std::string &element, Fill fill, Bound bound) {
   std::string x = typeText(row.x, element), y = typeText(row.result, element);
@@ -47,7 +46,7 @@ TEST(Reductions, integers) {
   Batch batch;
   for (const Row &row : kRows)
     for (const char *kind : {"sum", "prod", "max", "min"})
-      for (const char *element : kIntegers)
+      for (const std::string &element : words(kIntegers))
         if (std::string(kind) != "prod" || element[0] == 'i')
           batch.add(caseOf(row, kind, element, Fill::any, {}));
   batch.check(kRuns);
@@ -57,7 +56,7 @@ TEST(Reductions, extrema) {
   Batch batch;
   for (const Row &row : kRows)
     for (const char *kind : {"max", "min"})
-      for (const char *element : kFloats) {
+      for (const std::string &element : words(kFloats)) {
         batch.add(caseOf(row, kind, element, Fill::moderate, {}));
         // Infinities and NaN; which zero of two is open.
         Case special = caseOf(row, kind, element, Fill::any, {0.25, 0});
@@ -72,8 +71,8 @@ TEST(Reductions, sums) {
   // 3,000 terms at most.
   for (const Row &row : kRows)
     for (const char *kind : {"sum", "mean"})
-      for (const char *element : kFloats)
-        batch.add(caseOf(row, kind, element, Fill::moderate, {1, 3000 * std::ldexp(1.0, element == std::string("f64") ? -52 : -23)}));
+      for (const std::string &element : words(kFloats))
+        batch.add(caseOf(row, kind, element, Fill::moderate, {1, 3000 * std::ldexp(1.0, element == "f64" ? -52 : -23)}));
   for (const Row &row : kRows)
     batch.add(caseOf(row, "prod", "f32", Fill::moderate, {1000, 0})); // half an ulp a factor
   batch.check(kRuns);
@@ -82,18 +81,47 @@ TEST(Reductions, sums) {
 TEST(Reductions, integerMeans) {
   Batch batch;
   for (const Row &row : kRows)
-    for (const char *element : {"i32", "i64", "ui32", "ui8"})
-      batch.add(caseOf(row, "mean", element, Fill::moderate, {}));
+    for (const std::string &element : words(kIntegers))
+      batch.add(caseOf(row, "mean", element, Fill::any, {}));
   batch.check(kRuns);
 }
 
 TEST(Reductions, withoutElements) {
   Batch batch;
   for (const Row &row : kRows)
-    for (const char *kind : {"sum", "prod", "max", "min"})
+    for (const char *kind : {"sum", "prod", "max", "min", "mean"})
       for (const char *element : {"f32", "i32", "ui8"})
-        batch.add(caseOf(row, kind, element, Fill::any, {}));
+        if (llvm::is_contained(row.x, "n"))
+          batch.add(caseOf(row, kind, element, Fill::any, {}));
   batch.check({{{"n", 0}}});
+}
+
+/// The position of the best element: the first of equals or the last, the first NaN.
+TEST(Reductions, positions) {
+  Batch batch;
+  for (const Row &row : kRows)
+    if (row.axes.size() == 1)
+      for (const char *kind : {"max", "min"})
+        for (const char *last : {"false", "true"})
+          for (const std::string &element : words(kNumbers))
+            for (Fill fill : {Fill::moderate, Fill::any})
+              if (row.x.size() < 2 || fill == Fill::any || element[0] != 'f')
+                batch.add(opCase(std::string("arg ") + kind + last + row.name + element + (fill == Fill::any ? " any" : ""),
+                                 "arg_reduce %0 {axis = " + row.axes + " : i64, kind = \"" + kind + "\", last = " + last + "}", {{typeText(row.x, element), fill}},
+                                 {typeText(row.result, "i64")}));
+  batch.check(kRuns);
+}
+
+/// Bool has no arithmetic in registers.
+TEST(Reductions, ofBool) {
+  Batch batch;
+  for (const Row &row : kRows)
+    for (const char *kind : {"max", "min"}) {
+      Case c = caseOf(row, kind, "i1", Fill::any, {});
+      c.library = "no generator of kernels for bool";
+      batch.add(c);
+    }
+  batch.check(kRuns);
 }
 
 TEST(Reductions, pooling) {
@@ -116,17 +144,18 @@ TEST(Reductions, pooling) {
   };
   Batch batch;
   for (const Pool &p : pools)
-    for (const char *kind : {"max", "mean"})
-      for (const char *element : {"f32", "f64", "f16"}) {
+    for (const std::string kind : {"max", "mean", "lp"})
+      for (const std::string &element : words(kind == "max" ? "f32 f64 f16 bf16 i8 ui8" : kFloats)) {
+        bool isFloat = element[0] == 'f' || element[0] == 'b';
         auto flag = [](bool b) { return b ? "true" : "false"; };
         auto list = [](const char *name, const char *values) { return std::string(name) + " = array<i64: " + values + ">, "; };
         std::string x = typeText(p.x, element), y = typeText(p.y, element);
         // 27 terms of at most 2: see the top.
-        batch.add({std::string("pool ") + kind + " " + p.name + " " + element, {{x, Fill::moderate}},
-                   "%y = optc.pool %0 {kind = \"" + std::string(kind) + "\", " + list("window", p.window) + list("strides", p.strides) +
+        batch.add({"pool " + kind + " " + p.name + " " + element, {{x, Fill::moderate}},
+                   "%y = optc.pool %0 {kind = \"" + kind + "\", " + list("window", p.window) + list("strides", p.strides) +
                        list("dilations", p.dilations) + list("pads_low", p.low) + list("pads_high", p.high) + "ceil = " + flag(p.ceil) +
                        ", count_padding = " + flag(p.countPadding) + ", layout = \"" + p.layout + "\"} : (" + x + ") -> " + y,
-                   y, {std::string(kind) == "max" ? 0.0 : 2.0, std::string(kind) == "max" ? 0 : 27 * 2.4e-7}, ""});
+                   y, {kind == "max" ? 0.0 : 2.0, kind == "max" ? 0 : 27 * 2.4e-7}, kind == "lp" || !isFloat ? "no generator of kernels" : ""});
       }
   batch.check({{{"n", 1}}, {{"n", 5}}});
 }

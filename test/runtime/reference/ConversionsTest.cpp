@@ -9,7 +9,10 @@ static Value castTo(DType type, const Value &x, int64_t saturate = 1) {
 TEST(Conversions, CastBetweenClasses) {
   expectValues(castTo(DType::i32, f32({4}, {1.9, -1.9, 0.5, -0.5})), {1, -1, 0, 0});
   expectValues(castTo(DType::u8, f32({3}, {257, -1, 255.9})), {1, 255, 255});
-  expectValues(castTo(DType::i32, f32({2}, {NAN, 1e30})), {0, 0});
+  // Beyond the type: modulo its width. What has no remainder is 0.
+  expectValues(castTo(DType::i32, f32({4}, {NAN, HUGE_VAL, 3e9, 1e30})), {0, 0, 3e9 - 0x1p32, 0});
+  expectValues(castTo(DType::u32, f32({2}, {-1, -0x1p32 - 512})), {0xffffffff, 0x1p32 - 512});
+  expectValues(castTo(DType::i64, f64({3}, {0x1p63, -0x1p63 - 2048, 0x1p64 + 8192})), {-0x1p63, 0x1p63 - 2048, 8192});
   expectValues(castTo(DType::boolean, f32({4}, {0, -0.0, 0.1, NAN})), {0, 0, 1, 1});
   expectValues(castTo(DType::boolean, i64({2}, {256, 0})), {1, 0});
   expectValues(castTo(DType::i8, i64({2}, {300, -129})), {44, 127});
@@ -18,6 +21,11 @@ TEST(Conversions, CastBetweenClasses) {
   Value big = Value::allocate(DType::u64, {1});
   big.as<uint64_t>()[0] = ~uint64_t(0);
   expectValues(castTo(DType::f32, big), {0x1p64});
+  // One ulp of f64 above a tie: rounding to f64 first would take it back to the tie.
+  Value tie = Value::allocate(DType::i64, {2});
+  tie.as<int64_t>()[0] = (int64_t(1) << 62) + (int64_t(1) << 38) + 1;
+  tie.as<int64_t>()[1] = -tie.as<int64_t>()[0];
+  expectValues(castTo(DType::f32, tie), {0x1p62 + 0x1p39, -0x1p62 - 0x1p39});
   expectValues(castTo(DType::f16, f32({2}, {65519, 65520})), {65504, HUGE_VAL});
   expectValues(castTo(DType::f8e4m3fn, f32({2}, {1000, 17})), {448, 16});
   expectValues(castTo(DType::f8e4m3fn, f32({2}, {1000, 17}), 0), {NAN, 16});
