@@ -1,0 +1,429 @@
+//===- Recurrent.cpp - Generator of recurrent layers ----------------------===//
+//
+//   for tile in [begin, end)                  tile -> (direction, up to kSequences rows of the batch)
+//     for step                                h and c in scratch, h in two copies
+//       for each product, for panel           16 units, forwards and backwards in turn
+//         acc[row][gate] = x; acc += h[row][k] * weights[panel][k][gate]   for k
+//         gates, new c and h, y               in registers
+//
+// A step reads all weights once; they stream from the L2 cache, which bounds its time. A step that ends with the panel
+// that the next one begins with finds the last panels still in L1. Rows of a batch share the loads.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/Generators.h"
+#include "codegen/cpu/RegisterTile.h"
+#include "codegen/kernel/Recurrent.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+using Values = SmallVector<Value>;
+
+class RecurrentEmitter {
+public:
+  RecurrentEmitter(KernelFunction &f, const RecurrentKernel &c)
+      : f(f), c(c), op(c.op()), activations(activationsOf(op)), gates(gatesOf(op)), lanes(std::min<int64_t>(f.target.lanes(4), kUnitPanel)),
+        f32(f.b.getF32Type()) {}
+  LogicalResult run();
+
+private:
+  /// A block of rows on its way through time.
+  struct Sequence {
+    Value direction, row; // the first row
+    int64_t height;
+    Values lengths;            // by row; empty: all steps
+    Value step, h, next;       // of a step: its number, h before and after it
+    Values inputs, outputs;    // of a step, by row: x and y at its time
+    Values active;             // by row, with lengths: i1, whether the step is inside
+  };
+  /// `vectors` vectors of units from `unit` on in rows [first, first + rows) of the sequence.
+  struct Block {
+    int64_t first, rows, vectors;
+    Value panel;
+    int64_t unit; // in the panel
+  };
+
+  Value checkLengths(Value rowBegin, Value rowEnd, Value error);
+  void forEachHeight(Value rowBegin, Value rowEnd, llvm::function_ref<void(Value, int64_t)> body);
+  void emit(Sequence s);
+  void initialise(const Sequence &s, RecurrentKernel::State state, BlockArgument from);
+  void store(const Sequence &s, Value state, unsigned result);
+  void step(Sequence &s);
+  void locate(Sequence &s);
+  void panel(const Sequence &s, size_t product, Value panel);
+  Values product(const Sequence &s, size_t product, const Block &block);
+  void finish(const Sequence &s, size_t product, const Block &block, int64_t row, int64_t vector, ArrayRef<Value> sums);
+  void finishLstm(const Sequence &s, Value unit, int64_t row, ArrayRef<Value> sums);
+  void setState(const Sequence &s, int64_t row, Value unit, Value h, Value previous);
+
+  Value activate(size_t i, Value x) { return buildActivation(f.b, f.loc, activations[i], clip(x)); }
+  Value clip(Value x);
+  Value fma(Value x, Value y, Value z) { return f.b.create<math::FmaOp>(f.loc, x, y, z); }
+  Value mul(Value x, Value y) { return f.b.create<arith::MulFOp>(f.loc, x, y); }
+  Value sub(Value x, Value y) { return f.b.create<arith::SubFOp>(f.loc, x, y); }
+  Value vectorOf(double v) { return buildConstant(f.b, f.loc, withLanes(f32, lanes), v); }
+  Value load(Value base, Value offset) { return f.load(f.pointerTo(base, offset, f32), f32, lanes); }
+  Value slot(RecurrentKernel::State state) { return f.pointerTo(f.scratch, f.index(c.slotOf(state) * c.stateBytes()), f.b.getI8Type()); }
+  /// Offset of a unit of a row in a state.
+  Value at(int64_t row, Value unit) { return f.add(f.index(row * c.paddedUnits()), unit); }
+  Value state(RecurrentKernel::State s, int64_t row, Value unit) { return load(slot(s), at(row, unit)); }
+  /// Lanes at `unit` and after that are units; null: all.
+  Value maskFrom(Value unit);
+  /// The reset gate scales the state before, or after, its product with the candidate's weights.
+  bool resetsBefore() const { return c.weights.size() == 2; }
+  bool resetsAfter() { return op.getCell() == "gru" && op.getResetAfter(); }
+
+  KernelFunction &f;
+  const RecurrentKernel &c;
+  RecurrentOp op;
+  SmallVector<Activation> activations;
+  int64_t gates, lanes;
+  Type f32;
+};
+
+Value RecurrentEmitter::clip(Value x) {
+  double bound = op.getClip().convertToDouble();
+  if (bound <= 0)
+    return x;
+  x = f.b.create<arith::MaxNumFOp>(f.loc, x, vectorOf(-bound));
+  return f.b.create<arith::MinNumFOp>(f.loc, x, vectorOf(bound));
+}
+
+Value RecurrentEmitter::maskFrom(Value unit) {
+  if (c.hidden % kUnitPanel == 0)
+    return {};
+  auto type = VectorType::get({lanes}, f.b.getI64Type());
+  SmallVector<int64_t> steps(lanes);
+  std::iota(steps.begin(), steps.end(), 0);
+  Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
+  return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(f.sub(f.index(c.hidden), unit), lanes));
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles and time
+//===----------------------------------------------------------------------===//
+
+LogicalResult RecurrentEmitter::run() {
+  Value batch = f.size(c.batch), blocks = f.size(c.rowBlocks());
+  Value good = f.b.create<arith::ConstantIntOp>(f.loc, 0, 1);
+  Values error = f.loop(f.begin, f.end, f.index(1), {good}, [&](Value tile, ValueRange carried) {
+    Value block = f.modulo(tile, blocks);
+    Value direction = c.directions.size() == 1 ? f.index(0) : f.divide(tile, blocks);
+    // Rows are dealt out evenly over the blocks.
+    Value rowBegin = f.divide(f.mul(batch, block), blocks);
+    Value rowEnd = f.divide(f.mul(batch, f.add(block, f.index(1))), blocks);
+    Value bad = checkLengths(rowBegin, rowEnd, carried[0]);
+    forEachHeight(rowBegin, rowEnd, [&](Value row, int64_t height) {
+      Sequence s;
+      s.direction = direction;
+      s.row = row;
+      s.height = height;
+      emit(s);
+    });
+    return Values{bad};
+  });
+  f.finish(error[0]);
+  return success();
+}
+
+/// `error`, or whether a length is out of range.
+Value RecurrentEmitter::checkLengths(Value rowBegin, Value rowEnd, Value error) {
+  if (!c.lengths)
+    return error;
+  return f.loop(rowBegin, rowEnd, f.index(1), {error}, [&](Value row, ValueRange carried) {
+    Type element = elementOf(c.lengths);
+    Value length = f.resize(f.load(f.pointerTo(f.input(c.lengths.getArgNumber()), row, element), element, 1), f.indexType());
+    // Below 0 is far above as an unsigned number.
+    Value bad = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ugt, length, f.size(c.steps));
+    return Values{f.b.create<arith::OrIOp>(f.loc, carried[0], bad)};
+  })[0];
+}
+
+void RecurrentEmitter::forEachHeight(Value rowBegin, Value rowEnd, llvm::function_ref<void(Value, int64_t)> body) {
+  if (auto rows = c.batch.constant()) {
+    int64_t blocks = (*rows + kSequences - 1) / kSequences;
+    std::set<int64_t> heights;
+    if (blocks > 0)
+      heights = {*rows / blocks, (*rows + blocks - 1) / blocks};
+    if (!heights.empty())
+      forHeight(f, f.sub(rowEnd, rowBegin), heights, [&](int64_t h) { body(rowBegin, h); });
+    return;
+  }
+  Value at = rowBegin;
+  for (int64_t h = kSequences; h >= 1; h /= 2) {
+    Value next = f.add(at, f.mul(f.divide(f.sub(rowEnd, at), f.index(h)), f.index(h)));
+    f.loop(at, next, f.index(h), {}, [&](Value row, ValueRange) {
+      body(row, h);
+      return Values{};
+    });
+    at = next;
+  }
+}
+
+void RecurrentEmitter::emit(Sequence s) {
+  initialise(s, RecurrentKernel::evenH, c.h0);
+  if (c.isLstm())
+    initialise(s, RecurrentKernel::cellState, c.c0);
+  Value steps = f.size(c.steps);
+  if (c.lengths)
+    for (int64_t r = 0; r < s.height; ++r) {
+      Type element = elementOf(c.lengths);
+      Value address = f.pointerTo(f.input(c.lengths.getArgNumber()), f.add(s.row, f.index(r)), element);
+      Value length = f.resize(f.load(address, element, 1), f.indexType());
+      s.lengths.push_back(f.min(f.max(length, f.index(0)), steps));
+    }
+  Values last = f.loop(f.index(0), steps, f.index(1), {slot(RecurrentKernel::evenH), slot(RecurrentKernel::oddH)}, [&](Value i, ValueRange h) {
+    s.step = i;
+    s.h = h[0];
+    s.next = h[1];
+    step(s);
+    return Values{h[1], h[0]};
+  });
+  store(s, last[0], 1);
+  if (c.isLstm())
+    store(s, slot(RecurrentKernel::cellState), 2);
+}
+
+/// state[row][unit] = from[direction][row][unit], or zeros; zeros beyond the units.
+void RecurrentEmitter::initialise(const Sequence &s, RecurrentKernel::State state, BlockArgument from) {
+  Value base = slot(state);
+  f.loop(f.index(0), f.index(c.paddedUnits()), f.index(lanes), {}, [&](Value unit, ValueRange) {
+    for (int64_t r = 0; r < s.height; ++r) {
+      Value v = vectorOf(0);
+      if (from) {
+        Value row = f.add(f.mul(s.direction, f.size(c.batch)), f.add(s.row, f.index(r)));
+        Value address = f.pointerTo(f.input(from.getArgNumber()), f.add(f.mul(row, f.index(c.hidden)), unit), f32);
+        v = f.load(address, f32, lanes, maskFrom(unit));
+      }
+      f.store(v, f.pointerTo(base, at(r, unit), f32), f32);
+    }
+    return Values{};
+  });
+}
+
+/// result[direction][row][unit] = state[row][unit] for the results that are this one.
+void RecurrentEmitter::store(const Sequence &s, Value state, unsigned result) {
+  for (auto [i, kind] : llvm::enumerate(c.results)) {
+    if (kind != result && !(kind == 2 && result == 1 && !c.isLstm()))
+      continue;
+    f.loop(f.index(0), f.index(c.paddedUnits()), f.index(lanes), {}, [&, i = i](Value unit, ValueRange) {
+      for (int64_t r = 0; r < s.height; ++r) {
+        Value row = f.add(f.mul(s.direction, f.size(c.batch)), f.add(s.row, f.index(r)));
+        Value address = f.pointerTo(f.output(i), f.add(f.mul(row, f.index(c.hidden)), unit), f32);
+        f.store(load(state, at(r, unit)), address, f32, maskFrom(unit));
+      }
+      return Values{};
+    });
+  }
+}
+
+void RecurrentEmitter::step(Sequence &s) {
+  locate(s);
+  Value odd = f.b.create<arith::TruncIOp>(f.loc, f.b.getI1Type(), s.step), panels = f.index(c.panels());
+  for (size_t p = 0; p < c.weights.size(); ++p)
+    f.loop(f.index(0), panels, f.index(1), {}, [&](Value i, ValueRange) {
+      Value backwards = f.sub(f.index(c.panels() - 1), i);
+      panel(s, p, f.b.create<arith::SelectOp>(f.loc, odd, backwards, i));
+      return Values{};
+    });
+}
+
+/// Where the step's x and y are, by row.
+void RecurrentEmitter::locate(Sequence &s) {
+  int64_t directions = c.directions.size(), width = directions * c.panels() * gates * kUnitPanel;
+  Value batch = f.size(c.batch), isReverse;
+  for (auto [d, recurrence] : llvm::enumerate(c.directions)) {
+    RecurrentOp direction = recurrence;
+    Value reverse = f.b.create<arith::ConstantIntOp>(f.loc, direction.getReverse(), 1);
+    Value isThis = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, s.direction, f.index(d));
+    isReverse = isReverse ? Value(f.b.create<arith::SelectOp>(f.loc, isThis, reverse, isReverse)) : reverse;
+  }
+  s.inputs.clear();
+  s.outputs.clear();
+  s.active.clear();
+  for (int64_t r = 0; r < s.height; ++r) {
+    Value length = c.lengths ? s.lengths[r] : f.size(c.steps);
+    Value backwards = f.sub(f.sub(length, f.index(1)), s.step);
+    Value time = f.b.create<arith::SelectOp>(f.loc, isReverse, backwards, s.step);
+    if (c.lengths) {
+      // Past its end a row keeps its state and its y is 0.
+      s.active.push_back(f.less(s.step, length));
+      time = f.b.create<arith::SelectOp>(f.loc, s.active.back(), time, s.step);
+    }
+    Value row = f.add(s.row, f.index(r));
+    Value in = f.add(f.mul(f.add(f.mul(time, batch), row), f.index(width)), f.mul(s.direction, f.index(width / directions)));
+    Value out = f.add(f.mul(f.add(f.mul(time, f.index(directions)), s.direction), batch), row);
+    s.inputs.push_back(f.pointerTo(f.input(c.input.getArgNumber()), in, f32));
+    Value base;
+    for (auto [i, kind] : llvm::enumerate(c.results))
+      if (kind == 0)
+        base = f.pointerTo(f.output(i), f.mul(out, f.index(c.hidden)), f32);
+    s.outputs.push_back(base);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// A panel
+//===----------------------------------------------------------------------===//
+
+void RecurrentEmitter::panel(const Sequence &s, size_t index, Value panel) {
+  // As many rows as there are registers for, then as many vectors of the panel.
+  int64_t n = productsOf(op)[index], registers = f.target.vectorRegisters, best = 0, vectors = 1;
+  for (int64_t v = kUnitPanel / lanes; v >= 1; v /= 2) {
+    int64_t rows = std::min(s.height, (registers - 1 - n * v) / (n * v));
+    if (rows < 1 && n * v + 2 <= registers)
+      rows = 1; // the panel's vectors are operands in memory
+    if (rows > best) {
+      best = rows;
+      vectors = v;
+    }
+  }
+  for (int64_t unit = 0; unit < kUnitPanel; unit += vectors * lanes)
+    for (int64_t row = 0; row < s.height; row += best) {
+      Block block{row, std::min(best, s.height - row), vectors, panel, unit};
+      Values acc = product(s, index, block);
+      for (int64_t r = 0; r < block.rows; ++r)
+        for (int64_t v = 0; v < vectors; ++v) {
+          Values sums;
+          for (int64_t g = 0; g < n; ++g)
+            sums.push_back(acc[(r * n + g) * vectors + v]);
+          finish(s, index, block, row + r, v, sums);
+        }
+    }
+}
+
+/// Offset in x or in a vector by panels of the gate's units.
+static int64_t inPanel(int64_t gate, int64_t unit) { return gate * kUnitPanel + unit; }
+
+/// acc[(row * gates + gate) * vectors + v]: x (or what the product alone starts from) + weights * h.
+Values RecurrentEmitter::product(const Sequence &s, size_t index, const Block &block) {
+  constexpr int64_t kUnroll = 4, kChains = 8;
+  int64_t n = productsOf(op)[index], firstGate = index == 1 ? 2 : 0, vectors = block.vectors;
+  Value weights = f.input(c.weights[index].getArgNumber());
+  Value panel = f.add(f.mul(s.direction, f.index(c.panels())), block.panel);
+  Value base = f.pointerTo(weights, f.add(f.mul(panel, f.index(c.hidden * n * kUnitPanel)), f.index(block.unit)), f32);
+  Values acc, rows;
+  for (int64_t r = block.first; r < block.first + block.rows; ++r) {
+    Value source = index == 1 ? slot(RecurrentKernel::resetState) : s.h;
+    rows.push_back(f.pointerTo(source, f.index(r * c.paddedUnits()), f32));
+    Value x = f.pointerTo(s.inputs[r], f.mul(block.panel, f.index(gates * kUnitPanel)), f32);
+    for (int64_t g = 0; g < n; ++g)
+      for (int64_t v = 0; v < vectors; ++v) {
+        int64_t unit = block.unit + v * lanes;
+        if (!resetsAfter() || g != 2)
+          acc.push_back(load(x, f.index(inPanel(firstGate + g, unit))));
+        else if (c.resetBias) // the candidate's product is scaled before x is added
+          acc.push_back(load(f.input(c.resetBias.getArgNumber()), f.add(f.mul(panel, f.index(kUnitPanel)), f.index(unit))));
+        else
+          acc.push_back(vectorOf(0));
+      }
+  }
+  // Few sums wait for each other: more of them, over every second or fourth k.
+  size_t sums = acc.size();
+  int64_t chains = std::clamp<int64_t>(llvm::bit_floor(uint64_t(kChains / sums)), 1, kUnroll);
+  acc.resize(sums * chains, vectorOf(0));
+  auto multiply = [&](Values &acc, Value k, int64_t offset) {
+    Value at = f.pointerTo(base, f.mul(k, f.index(n * kUnitPanel)), f32);
+    Values columns;
+    for (int64_t g = 0; g < n; ++g)
+      for (int64_t v = 0; v < vectors; ++v)
+        columns.push_back(load(at, f.index(offset * n * kUnitPanel + g * kUnitPanel + v * lanes)));
+    Value *chain = acc.data() + offset % chains * sums;
+    for (Value row : rows) {
+      Value h = f.splat(f.load(f.pointerTo(f.pointerTo(row, k, f32), f.index(offset), f32), f32, 1), lanes);
+      for (Value column : columns) {
+        *chain = f.b.create<vector::FMAOp>(f.loc, h, column, *chain);
+        ++chain;
+      }
+    }
+  };
+  int64_t main = c.hidden / kUnroll * kUnroll;
+  if (main > 0)
+    acc = f.loop(f.index(0), f.index(main), f.index(kUnroll), acc, [&](Value k, ValueRange carried) {
+      Values next(carried);
+      for (int64_t u = 0; u < kUnroll; ++u)
+        multiply(next, k, u);
+      return next;
+    });
+  for (int64_t u = main; u < c.hidden; ++u)
+    multiply(acc, f.index(main), u - main);
+  for (; chains > 1; chains /= 2)
+    for (size_t i = 0; i < sums * chains / 2; ++i)
+      acc[i] = f.b.create<arith::AddFOp>(f.loc, acc[i], acc[i + sums * chains / 2]);
+  acc.resize(sums);
+  return acc;
+}
+
+/// The gates of one vector of units, and what follows from them.
+void RecurrentEmitter::finish(const Sequence &s, size_t index, const Block &block, int64_t row, int64_t vector, ArrayRef<Value> sums) {
+  int64_t inside = block.unit + vector * lanes;
+  Value unit = f.add(f.mul(block.panel, f.index(kUnitPanel)), f.index(inside));
+  if (c.isLstm())
+    return finishLstm(s, unit, row, sums);
+  Value previous = load(s.h, at(row, unit));
+  if (op.getCell() == "rnn")
+    return setState(s, row, unit, activate(0, sums[0]), previous);
+  auto put = [&](RecurrentKernel::State state, Value v) { f.store(v, f.pointerTo(slot(state), at(row, unit), f32), f32); };
+  Value update, candidate;
+  if (resetsBefore() && index == 0) {
+    put(RecurrentKernel::updateGate, activate(0, sums[0]));
+    return put(RecurrentKernel::resetState, mul(activate(0, sums[1]), previous));
+  }
+  if (resetsBefore()) {
+    update = state(RecurrentKernel::updateGate, row, unit);
+    candidate = activate(1, sums[0]);
+  } else {
+    update = activate(0, sums[0]);
+    Value x = load(s.inputs[row], f.add(f.mul(block.panel, f.index(gates * kUnitPanel)), f.index(inPanel(2, inside))));
+    candidate = activate(1, fma(activate(0, sums[1]), sums[2], x));
+  }
+  // (1 - z) * candidate + z * h
+  setState(s, row, unit, fma(update, sub(previous, candidate), candidate), previous);
+}
+
+void RecurrentEmitter::finishLstm(const Sequence &s, Value unit, int64_t row, ArrayRef<Value> sums) {
+  Value address = f.pointerTo(slot(RecurrentKernel::cellState), at(row, unit), f32), old = f.load(address, f32, lanes);
+  auto peep = [&](Value sum, int64_t gate, Value state) {
+    if (!c.peephole)
+      return sum;
+    Value panel = f.divide(unit, f.index(kUnitPanel)), inside = f.modulo(unit, f.index(kUnitPanel));
+    Value place = f.add(f.mul(s.direction, f.index(c.panels())), panel);
+    Value offset = f.add(f.add(f.mul(place, f.index(3 * kUnitPanel)), f.index(gate * kUnitPanel)), inside);
+    return fma(load(f.input(c.peephole.getArgNumber()), offset), state, sum);
+  };
+  Value input = activate(0, peep(sums[0], 0, old));
+  Value forget = op.getInputForget() ? sub(vectorOf(1), input) : activate(0, peep(sums[2], 2, old));
+  Value cell = fma(forget, old, mul(input, activate(1, sums[3])));
+  Value output = activate(0, peep(sums[1], 1, cell));
+  Value h = mul(output, buildActivation(f.b, f.loc, activations[2], cell));
+  if (c.lengths)
+    cell = f.b.create<arith::SelectOp>(f.loc, s.active[row], cell, old);
+  f.store(cell, address, f32);
+  setState(s, row, unit, h, c.lengths ? load(s.h, at(row, unit)) : Value());
+}
+
+/// h of the next step, and y. `previous`: h of this one, needed with lengths.
+void RecurrentEmitter::setState(const Sequence &s, int64_t row, Value unit, Value h, Value previous) {
+  Value y = h;
+  if (c.lengths) {
+    h = f.b.create<arith::SelectOp>(f.loc, s.active[row], h, previous);
+    y = f.b.create<arith::SelectOp>(f.loc, s.active[row], y, vectorOf(0));
+  }
+  f.store(h, f.pointerTo(s.next, at(row, unit), f32), f32);
+  if (s.outputs[row])
+    f.store(y, f.pointerTo(s.outputs[row], unit, f32), f32, maskFrom(unit));
+}
+
+} // namespace
+
+LogicalResult optc::generateRecurrent(KernelFunction &f) {
+  auto c = readRecurrent(f.kernel);
+  if (!c)
+    return f.kernel.emitError("not in the canonical form of a recurrence");
+  return RecurrentEmitter(f, *c).run();
+}
