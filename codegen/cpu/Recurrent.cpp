@@ -3,14 +3,16 @@
 //   for tile in [begin, end)                  tile -> (direction, up to kSequences rows of the batch)
 //     for step                                h and c in scratch, h in two copies
 //       for each product, for panel           16 units, forwards and backwards in turn
-//         acc[row][gate] = x; acc += h[row][k] * weights[panel][k][gate]   for k
+//         sum[row][gate] = x; sum += h[row][k] * weights[panel][k][gate]   for k
 //         gates, new c and h, y               in registers
 //
-// A step reads all weights once; they stream from the L2 cache, which bounds its time. A step that ends with the panel
-// that the next one begins with finds the last panels still in L1. Rows of a batch share the loads.
+// A step reads all weights once; they stream from the L2 cache, which bounds its time: the gates' functions are to be so
+// short that the next panel's loads are under way while they are computed. A step that begins with the panel that the
+// last one ended with finds it in L1. Rows of a batch share the loads.
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/Gate.h"
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/RegisterTile.h"
 #include "codegen/kernel/Recurrent.h"
@@ -57,11 +59,11 @@ private:
   void locate(Sequence &s);
   void panel(const Sequence &s, size_t product, Value panel);
   Values product(const Sequence &s, size_t product, const Block &block);
-  void finish(const Sequence &s, size_t product, const Block &block, int64_t row, int64_t vector, ArrayRef<Value> sums);
-  void finishLstm(const Sequence &s, Value unit, int64_t row, ArrayRef<Value> sums);
+  void finish(const Sequence &s, size_t product, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums);
+  void finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums);
   void setState(const Sequence &s, int64_t row, Value unit, Value h, Value previous);
 
-  Value activate(size_t i, Value x) { return buildActivation(f.b, f.loc, activations[i], clip(x)); }
+  Value activate(size_t i, Value x) { return buildGate(f.b, f.loc, activations[i], clip(x)); }
   Value clip(Value x);
   Value fma(Value x, Value y, Value z) { return f.b.create<math::FmaOp>(f.loc, x, y, z); }
   Value mul(Value x, Value y) { return f.b.create<arith::MulFOp>(f.loc, x, y); }
@@ -268,7 +270,7 @@ void RecurrentEmitter::locate(Sequence &s) {
 }
 
 //===----------------------------------------------------------------------===//
-// A panel
+// Products
 //===----------------------------------------------------------------------===//
 
 void RecurrentEmitter::panel(const Sequence &s, size_t index, Value panel) {
@@ -292,13 +294,10 @@ void RecurrentEmitter::panel(const Sequence &s, size_t index, Value panel) {
           Values sums;
           for (int64_t g = 0; g < n; ++g)
             sums.push_back(acc[(r * n + g) * vectors + v]);
-          finish(s, index, block, row + r, v, sums);
+          finish(s, index, panel, unit + v * lanes, row + r, sums);
         }
     }
 }
-
-/// Offset in x or in a vector by panels of the gate's units.
-static int64_t inPanel(int64_t gate, int64_t unit) { return gate * kUnitPanel + unit; }
 
 /// acc[(row * gates + gate) * vectors + v]: x (or what the product alone starts from) + weights * h.
 Values RecurrentEmitter::product(const Sequence &s, size_t index, const Block &block) {
@@ -316,7 +315,7 @@ Values RecurrentEmitter::product(const Sequence &s, size_t index, const Block &b
       for (int64_t v = 0; v < vectors; ++v) {
         int64_t unit = block.unit + v * lanes;
         if (!resetsAfter() || g != 2)
-          acc.push_back(load(x, f.index(inPanel(firstGate + g, unit))));
+          acc.push_back(load(x, f.index((firstGate + g) * kUnitPanel + unit)));
         else if (c.resetBias) // the candidate's product is scaled before x is added
           acc.push_back(load(f.input(c.resetBias.getArgNumber()), f.add(f.mul(panel, f.index(kUnitPanel)), f.index(unit))));
         else
@@ -327,7 +326,7 @@ Values RecurrentEmitter::product(const Sequence &s, size_t index, const Block &b
   size_t sums = acc.size();
   int64_t chains = std::clamp<int64_t>(llvm::bit_floor(uint64_t(kChains / sums)), 1, kUnroll);
   acc.resize(sums * chains, vectorOf(0));
-  auto multiply = [&](Values &acc, Value k, int64_t offset) {
+  auto addProducts = [&](Values &acc, Value k, int64_t offset) {
     Value at = f.pointerTo(base, f.mul(k, f.index(n * kUnitPanel)), f32);
     Values columns;
     for (int64_t g = 0; g < n; ++g)
@@ -347,11 +346,11 @@ Values RecurrentEmitter::product(const Sequence &s, size_t index, const Block &b
     acc = f.loop(f.index(0), f.index(main), f.index(kUnroll), acc, [&](Value k, ValueRange carried) {
       Values next(carried);
       for (int64_t u = 0; u < kUnroll; ++u)
-        multiply(next, k, u);
+        addProducts(next, k, u);
       return next;
     });
   for (int64_t u = main; u < c.hidden; ++u)
-    multiply(acc, f.index(main), u - main);
+    addProducts(acc, f.index(main), u - main);
   for (; chains > 1; chains /= 2)
     for (size_t i = 0; i < sums * chains / 2; ++i)
       acc[i] = f.b.create<arith::AddFOp>(f.loc, acc[i], acc[i + sums * chains / 2]);
@@ -359,13 +358,15 @@ Values RecurrentEmitter::product(const Sequence &s, size_t index, const Block &b
   return acc;
 }
 
-/// The gates of one vector of units, and what follows from them.
-void RecurrentEmitter::finish(const Sequence &s, size_t index, const Block &block, int64_t row, int64_t vector, ArrayRef<Value> sums) {
-  int64_t inside = block.unit + vector * lanes;
-  Value unit = f.add(f.mul(block.panel, f.index(kUnitPanel)), f.index(inside));
+//===----------------------------------------------------------------------===//
+// Gates
+//===----------------------------------------------------------------------===//
+
+/// The gates of a vector of units, from place `inside` of the panel on, and what follows from them.
+void RecurrentEmitter::finish(const Sequence &s, size_t index, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums) {
   if (c.isLstm())
-    return finishLstm(s, unit, row, sums);
-  Value previous = load(s.h, at(row, unit));
+    return finishLstm(s, panel, inside, row, sums);
+  Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside)), previous = load(s.h, at(row, unit));
   if (op.getCell() == "rnn")
     return setState(s, row, unit, activate(0, sums[0]), previous);
   auto put = [&](RecurrentKernel::State state, Value v) { f.store(v, f.pointerTo(slot(state), at(row, unit), f32), f32); };
@@ -379,28 +380,28 @@ void RecurrentEmitter::finish(const Sequence &s, size_t index, const Block &bloc
     candidate = activate(1, sums[0]);
   } else {
     update = activate(0, sums[0]);
-    Value x = load(s.inputs[row], f.add(f.mul(block.panel, f.index(gates * kUnitPanel)), f.index(inPanel(2, inside))));
+    Value x = load(s.inputs[row], f.add(f.mul(panel, f.index(gates * kUnitPanel)), f.index(2 * kUnitPanel + inside)));
     candidate = activate(1, fma(activate(0, sums[1]), sums[2], x));
   }
   // (1 - z) * candidate + z * h
   setState(s, row, unit, fma(update, sub(previous, candidate), candidate), previous);
 }
 
-void RecurrentEmitter::finishLstm(const Sequence &s, Value unit, int64_t row, ArrayRef<Value> sums) {
+void RecurrentEmitter::finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums) {
+  Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside));
   Value address = f.pointerTo(slot(RecurrentKernel::cellState), at(row, unit), f32), old = f.load(address, f32, lanes);
   auto peep = [&](Value sum, int64_t gate, Value state) {
     if (!c.peephole)
       return sum;
-    Value panel = f.divide(unit, f.index(kUnitPanel)), inside = f.modulo(unit, f.index(kUnitPanel));
     Value place = f.add(f.mul(s.direction, f.index(c.panels())), panel);
-    Value offset = f.add(f.add(f.mul(place, f.index(3 * kUnitPanel)), f.index(gate * kUnitPanel)), inside);
+    Value offset = f.add(f.mul(place, f.index(3 * kUnitPanel)), f.index(gate * kUnitPanel + inside));
     return fma(load(f.input(c.peephole.getArgNumber()), offset), state, sum);
   };
   Value input = activate(0, peep(sums[0], 0, old));
   Value forget = op.getInputForget() ? sub(vectorOf(1), input) : activate(0, peep(sums[2], 2, old));
   Value cell = fma(forget, old, mul(input, activate(1, sums[3])));
   Value output = activate(0, peep(sums[1], 1, cell));
-  Value h = mul(output, buildActivation(f.b, f.loc, activations[2], cell));
+  Value h = mul(output, buildGate(f.b, f.loc, activations[2], cell));
   if (c.lengths)
     cell = f.b.create<arith::SelectOp>(f.loc, s.active[row], cell, old);
   f.store(cell, address, f32);
