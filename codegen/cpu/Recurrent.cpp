@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Gate.h"
+#include "codegen/cpu/GatePanel.h"
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/RegisterTile.h"
 #include "codegen/kernel/Recurrent.h"
@@ -43,12 +44,14 @@ private:
     Values inputs, outputs;    // of a step, by row: x and y at its time
     Values active;             // by row, with lengths: i1, whether the step is inside
   };
-  /// `vectors` vectors of units from `unit` on in rows [first, first + rows) of the sequence.
-  struct Block {
-    int64_t first, rows, vectors;
-    Value panel;
-    int64_t unit; // in the panel
+  /// What of a panel's sums fits into the registers: rows from `row` on, units from place `unit` of the panel on.
+  struct Pass {
+    int64_t row, unit;
+    Value weights;
+    Values states, sums; // by row; as in GatePanel
   };
+  /// A part of a panel that leaves room in L1.
+  static constexpr int64_t kPartBytes = 16384;
 
   Value checkLengths(Value rowBegin, Value rowEnd, Value error);
   void forEachHeight(Value rowBegin, Value rowEnd, llvm::function_ref<void(Value, int64_t)> body);
@@ -58,7 +61,10 @@ private:
   void step(Sequence &s);
   void locate(Sequence &s);
   void panel(const Sequence &s, size_t product, Value panel);
-  Values product(const Sequence &s, size_t product, const Block &block);
+  Pass makePass(const Sequence &s, size_t product, const GatePanel &tile, Value panel, int64_t unit, int64_t row);
+  Value sumsOf(const GatePanel &tile, const Pass &p);
+  void storeSums(const GatePanel &tile, const Pass &p);
+  Values loadSums(const GatePanel &tile, const Pass &p);
   void finish(const Sequence &s, size_t product, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums);
   void finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums);
   void setState(const Sequence &s, int64_t row, Value unit, Value h, Value previous);
@@ -274,88 +280,84 @@ void RecurrentEmitter::locate(Sequence &s) {
 //===----------------------------------------------------------------------===//
 
 void RecurrentEmitter::panel(const Sequence &s, size_t index, Value panel) {
-  // As many rows as there are registers for, then as many vectors of the panel.
-  int64_t n = productsOf(op)[index], registers = f.target.vectorRegisters, best = 0, vectors = 1;
-  for (int64_t v = kUnitPanel / lanes; v >= 1; v /= 2) {
-    int64_t rows = std::min(s.height, (registers - 1 - n * v) / (n * v));
-    if (rows < 1 && n * v + 2 <= registers)
-      rows = 1; // the panel's vectors are operands in memory
-    if (rows > best) {
-      best = rows;
-      vectors = v;
-    }
+  GatePanel tile(f, productsOf(op)[index], lanes, s.height);
+  int64_t main = c.hidden / GatePanel::kUnroll * GatePanel::kUnroll;
+  SmallVector<Pass> passes;
+  for (int64_t unit = 0; unit < kUnitPanel; unit += tile.vectors * lanes)
+    for (int64_t row = 0; row < s.height; row += tile.rows)
+      passes.push_back(makePass(s, index, tile, panel, unit, row));
+  if (passes.size() == 1) {
+    Pass &p = passes.front();
+    p.sums = tile.sum(p.sums, p.states, p.weights, f.index(0), f.index(main));
+  } else {
+    // A part of the panel at a time, which stays in L1 for all passes; between the parts the sums are in scratch.
+    int64_t part = std::max<int64_t>(1, kPartBytes / (tile.gates * kUnitPanel * 4) / GatePanel::kUnroll) * GatePanel::kUnroll;
+    for (Pass &p : passes)
+      storeSums(tile, p);
+    f.loop(f.index(0), f.index(main), f.index(part), {}, [&](Value from, ValueRange) {
+      Value to = f.min(f.add(from, f.index(part)), f.index(main));
+      for (Pass p : passes) {
+        p.sums = tile.sum(loadSums(tile, p), p.states, p.weights, from, to);
+        storeSums(tile, p);
+      }
+      return Values{};
+    });
+    for (Pass &p : passes)
+      p.sums = loadSums(tile, p);
   }
-  for (int64_t unit = 0; unit < kUnitPanel; unit += vectors * lanes)
-    for (int64_t row = 0; row < s.height; row += best) {
-      Block block{row, std::min(best, s.height - row), vectors, panel, unit};
-      Values acc = product(s, index, block);
-      for (int64_t r = 0; r < block.rows; ++r)
-        for (int64_t v = 0; v < vectors; ++v) {
-          Values sums;
-          for (int64_t g = 0; g < n; ++g)
-            sums.push_back(acc[(r * n + g) * vectors + v]);
-          finish(s, index, panel, unit + v * lanes, row + r, sums);
-        }
-    }
+  for (Pass &p : passes) {
+    Values sums = tile.sumRest(p.sums, p.states, p.weights, main, c.hidden);
+    for (size_t r = 0; r < p.states.size(); ++r)
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Values ofUnits;
+        for (int64_t g = 0; g < tile.gates; ++g)
+          ofUnits.push_back(sums[(r * tile.gates + g) * tile.vectors + v]);
+        finish(s, index, panel, p.unit + v * lanes, p.row + r, ofUnits);
+      }
+  }
 }
 
-/// acc[(row * gates + gate) * vectors + v]: x (or what the product alone starts from) + weights * h.
-Values RecurrentEmitter::product(const Sequence &s, size_t index, const Block &block) {
-  constexpr int64_t kUnroll = 4, kChains = 8;
-  int64_t n = productsOf(op)[index], firstGate = index == 1 ? 2 : 0, vectors = block.vectors;
-  Value weights = f.input(c.weights[index].getArgNumber());
-  Value panel = f.add(f.mul(s.direction, f.index(c.panels())), block.panel);
-  Value base = f.pointerTo(weights, f.add(f.mul(panel, f.index(c.hidden * n * kUnitPanel)), f.index(block.unit)), f32);
-  Values acc, rows;
-  for (int64_t r = block.first; r < block.first + block.rows; ++r) {
-    Value source = index == 1 ? slot(RecurrentKernel::resetState) : s.h;
-    rows.push_back(f.pointerTo(source, f.index(r * c.paddedUnits()), f32));
-    Value x = f.pointerTo(s.inputs[r], f.mul(block.panel, f.index(gates * kUnitPanel)), f32);
-    for (int64_t g = 0; g < n; ++g)
-      for (int64_t v = 0; v < vectors; ++v) {
-        int64_t unit = block.unit + v * lanes;
+/// A pass with its sums at what they start from.
+RecurrentEmitter::Pass RecurrentEmitter::makePass(const Sequence &s, size_t index, const GatePanel &tile, Value panel, int64_t unit,
+                                                  int64_t row) {
+  Pass p;
+  p.unit = unit;
+  p.row = row;
+  Value place = f.add(f.mul(s.direction, f.index(c.panels())), panel);
+  Value offset = f.add(f.mul(place, f.index(c.hidden * tile.gates * kUnitPanel)), f.index(unit));
+  p.weights = f.pointerTo(f.input(c.weights[index].getArgNumber()), offset, f32);
+  int64_t firstGate = index == 1 ? 2 : 0;
+  for (int64_t r = row; r < std::min(row + tile.rows, s.height); ++r) {
+    p.states.push_back(f.pointerTo(index == 1 ? slot(RecurrentKernel::resetState) : s.h, f.index(r * c.paddedUnits()), f32));
+    Value x = f.pointerTo(s.inputs[r], f.mul(panel, f.index(gates * kUnitPanel)), f32);
+    for (int64_t g = 0; g < tile.gates; ++g)
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        int64_t inside = unit + v * lanes;
         if (!resetsAfter() || g != 2)
-          acc.push_back(load(x, f.index((firstGate + g) * kUnitPanel + unit)));
+          p.sums.push_back(load(x, f.index((firstGate + g) * kUnitPanel + inside)));
         else if (c.resetBias) // the candidate's product is scaled before x is added
-          acc.push_back(load(f.input(c.resetBias.getArgNumber()), f.add(f.mul(panel, f.index(kUnitPanel)), f.index(unit))));
+          p.sums.push_back(load(f.input(c.resetBias.getArgNumber()), f.add(f.mul(place, f.index(kUnitPanel)), f.index(inside))));
         else
-          acc.push_back(vectorOf(0));
+          p.sums.push_back(vectorOf(0));
       }
   }
-  // Few sums wait for each other: more of them, over every second or fourth k.
-  size_t sums = acc.size();
-  int64_t chains = std::clamp<int64_t>(llvm::bit_floor(uint64_t(kChains / sums)), 1, kUnroll);
-  acc.resize(sums * chains, vectorOf(0));
-  auto addProducts = [&](Values &acc, Value k, int64_t offset) {
-    Value at = f.pointerTo(base, f.mul(k, f.index(n * kUnitPanel)), f32);
-    Values columns;
-    for (int64_t g = 0; g < n; ++g)
-      for (int64_t v = 0; v < vectors; ++v)
-        columns.push_back(load(at, f.index(offset * n * kUnitPanel + g * kUnitPanel + v * lanes)));
-    Value *chain = acc.data() + offset % chains * sums;
-    for (Value row : rows) {
-      Value h = f.splat(f.load(f.pointerTo(f.pointerTo(row, k, f32), f.index(offset), f32), f32, 1), lanes);
-      for (Value column : columns) {
-        *chain = f.b.create<vector::FMAOp>(f.loc, h, column, *chain);
-        ++chain;
-      }
-    }
-  };
-  int64_t main = c.hidden / kUnroll * kUnroll;
-  if (main > 0)
-    acc = f.loop(f.index(0), f.index(main), f.index(kUnroll), acc, [&](Value k, ValueRange carried) {
-      Values next(carried);
-      for (int64_t u = 0; u < kUnroll; ++u)
-        addProducts(next, k, u);
-      return next;
-    });
-  for (int64_t u = main; u < c.hidden; ++u)
-    addProducts(acc, f.index(main), u - main);
-  for (; chains > 1; chains /= 2)
-    for (size_t i = 0; i < sums * chains / 2; ++i)
-      acc[i] = f.b.create<arith::AddFOp>(f.loc, acc[i], acc[i + sums * chains / 2]);
-  acc.resize(sums);
-  return acc;
+  return p;
+}
+
+/// A pass's sums in scratch, after the states.
+Value RecurrentEmitter::sumsOf(const GatePanel &tile, const Pass &p) {
+  int64_t place = (p.row * kUnitPanel + p.unit * int64_t(p.states.size())) * tile.gates;
+  return f.pointerTo(f.scratch, f.index(c.stateCount() * c.stateBytes() + place * 4), f.b.getI8Type());
+}
+void RecurrentEmitter::storeSums(const GatePanel &tile, const Pass &p) {
+  for (auto [i, sum] : llvm::enumerate(p.sums))
+    f.store(sum, f.pointerTo(sumsOf(tile, p), f.index(i * lanes), f32), f32);
+}
+Values RecurrentEmitter::loadSums(const GatePanel &tile, const Pass &p) {
+  Values sums;
+  for (size_t i = 0; i < p.sums.size(); ++i)
+    sums.push_back(load(sumsOf(tile, p), f.index(i * lanes)));
+  return sums;
 }
 
 //===----------------------------------------------------------------------===//

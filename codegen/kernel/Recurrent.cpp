@@ -97,7 +97,7 @@ KernelSchedule optc::scheduleRecurrent(KernelOp kernel) {
     return schedule;
   DimExpr directions(int64_t(c->directions.size()));
   schedule.tiles = directions * c->rowBlocks();
-  schedule.scratchBytes = c->stateBytes() * c->stateCount();
+  schedule.scratchBytes = c->stateBytes() * c->stateCount() + c->sumBytes();
   schedule.flops = DimExpr(2 * gatesOf(c->op()) * c->hidden * c->hidden) * directions * c->steps * c->batch;
   return schedule;
 }

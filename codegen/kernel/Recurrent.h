@@ -57,6 +57,8 @@ struct RecurrentKernel {
   int64_t slotOf(State state) const;
   int64_t stateBytes() const { return kSequences * paddedUnits() * 4; }
   int64_t stateCount() const { return isLstm() ? 3 : weights.size() == 2 ? 4 : 2; }
+  /// After them the sums of a panel.
+  int64_t sumBytes() const { return kSequences * gatesOf(op()) * kUnitPanel * 4; }
 };
 
 /// nullopt when the kernel is not in the form above.
