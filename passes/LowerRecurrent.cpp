@@ -1,22 +1,22 @@
 //===- LowerRecurrent.cpp - Kernels of recurrent layers -------------------===//
 //
-// The products with the input do not depend on the state: one matrix product makes them for all steps, with its
-// weights packed and the biases added like in any other. What is left goes step by step in a kernel:
+// The products with the input do not depend on the state: one matrix product makes them for all steps, with
+// its weights packed and the biases added like in any other. What is left goes step by step in a kernel:
 //
 //   %y, %h, %c = recurrent %x, %w, %r, %bias
 //   =>  %xg = add (contract %x, pack of %w), bias
 //       %y, %h, %c = optc.kernel "recurrent" (%xg, pack of %r) { recurrent (unpack), (unpack) }
 //
-// The two directions of a layer share the product and the kernel, where each is a tile. codegen/kernel/Recurrent.h has
-// the layouts.
+// The two directions of a layer share the product and the kernel, where each is a tile.
+// codegen/kernel/Recurrent.h has the layouts.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/kernel/Recurrent.h"
-#include "passes/Match.h"
-#include "passes/Passes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Match.h"
+#include "passes/Passes.h"
 
 namespace optc {
 #define GEN_PASS_DEF_LOWERRECURRENT
@@ -42,8 +42,9 @@ StringRef whyNot(RecurrentOp op) {
   // What a library step would check at run time.
   DimExpr rows = gatesOf(op) * *hidden;
   auto isNot = [](Value v, const Dims &dims) { return v && dimsOf(v) != dims; };
-  if (w != Dims{rows, x[2]} || r != Dims{rows, *hidden} || isNot(op.getBias(), {rows * DimExpr(2)}) || isNot(op.getLengths(), {x[1]}) ||
-      isNot(op.getH0(), {x[1], *hidden}) || isNot(op.getC0(), {x[1], *hidden}) || isNot(op.getPeephole(), {3 * *hidden}))
+  if (w != Dims{rows, x[2]} || r != Dims{rows, *hidden} || isNot(op.getBias(), {rows * DimExpr(2)}) ||
+      isNot(op.getLengths(), {x[1]}) || isNot(op.getH0(), {x[1], *hidden}) ||
+      isNot(op.getC0(), {x[1], *hidden}) || isNot(op.getPeephole(), {3 * *hidden}))
     return "has operands whose sizes are not known to fit";
   return activationsOf(op).empty() ? "has an activation that is not known" : "";
 }
@@ -87,10 +88,13 @@ SmallVector<RecurrentOp> layerOf(RecurrentOp op) {
     list.erase(op.getReverseAttrName());
     return list.getDictionary(op.getContext());
   };
-  bool alike = a->getBlock() == b->getBlock() && a.getX() == b.getX() && a.getLengths() == b.getLengths() && attributes(a) == attributes(b);
+  bool alike = a->getBlock() == b->getBlock() && a.getX() == b.getX() && a.getLengths() == b.getLengths() &&
+               attributes(a) == attributes(b);
   for (auto [p, q] : llvm::zip(a->getResults(), b->getResults()))
     alike &= p.use_empty() == q.use_empty();
-  return alike && whyNot(a).empty() && whyNot(b).empty() && dimsOf(a.getR()) == dimsOf(b.getR()) ? layer : SmallVector<RecurrentOp>{op};
+  return alike && whyNot(a).empty() && whyNot(b).empty() && dimsOf(a.getR()) == dimsOf(b.getR())
+             ? layer
+             : SmallVector<RecurrentOp>{op};
 }
 
 /// Builds what replaces the ops of one layer.
@@ -118,16 +122,21 @@ private:
     Type type = tensorType(dims, elementOf(x));
     return x.getType() == type ? x : Value(b.create<ReshapeOp>(loc, type, x));
   }
-  Value transpose(Value x, ArrayRef<int64_t> permutation) { return b.create<TransposeOp>(loc, x, permutation); }
+  Value transpose(Value x, ArrayRef<int64_t> permutation) {
+    return b.create<TransposeOp>(loc, x, permutation);
+  }
   Value slice(Value x, ArrayRef<int64_t> starts, const Dims &dims) {
     Type type = tensorType(dims, elementOf(x));
     return x.getType() == type ? x
-                               : Value(b.create<SliceOp>(loc, type, x, DimsAttr::get(b.getContext(), starts),
-                                                         DimsAttr::get(b.getContext(), SmallVector<int64_t>(starts.size(), 1))));
+                               : Value(b.create<SliceOp>(
+                                     loc, type, x, DimsAttr::get(b.getContext(), starts),
+                                     DimsAttr::get(b.getContext(), SmallVector<int64_t>(starts.size(), 1))));
   }
   Value pad(Value x, ArrayRef<int64_t> low, const Dims &dims) {
     Type type = tensorType(dims, elementOf(x));
-    return x.getType() == type ? x : Value(b.create<PadOp>(loc, type, x, Value(), DimsAttr::get(b.getContext(), low), "constant"));
+    return x.getType() == type ? x
+                               : Value(b.create<PadOp>(loc, type, x, Value(),
+                                                       DimsAttr::get(b.getContext(), low), "constant"));
   }
 
   Value inPanels(Value x, int64_t count);
@@ -159,7 +168,8 @@ private:
 
 /// [count * H, ...] => [P, count, 16, ...], zeros beyond the units.
 Value Lowering::inPanels(Value x, int64_t count) {
-  Dims rest = dimsOf(x), apart{count, hidden}, padded{count, panels * kUnitPanel}, split{count, panels, kUnitPanel};
+  Dims rest = dimsOf(x), apart{count, hidden}, padded{count, panels * kUnitPanel},
+       split{count, panels, kUnitPanel};
   rest.erase(rest.begin());
   SmallVector<int64_t> permutation{1, 0, 2};
   for (Dims *dims : {&apart, &padded, &split})
@@ -198,7 +208,8 @@ Value Lowering::product() {
   Value weights = stacked([&](RecurrentOp d) { return inPanels(d.getW(), gates); });
   weights = reshape(weights, {width, x[2]});
   ArrayRef<int64_t> none;
-  Value y = b.create<ContractOp>(loc, op.getX(), weights, none, none, ArrayRef<int64_t>{2}, ArrayRef<int64_t>{1});
+  Value y =
+      b.create<ContractOp>(loc, op.getX(), weights, none, none, ArrayRef<int64_t>{2}, ArrayRef<int64_t>{1});
   if (!op.getBias())
     return y;
   Value biases = stacked([&](RecurrentOp d) {
@@ -222,21 +233,24 @@ Value Lowering::recurrence(Block *body, int64_t d) {
   for (auto [i, n] : llvm::enumerate(productsOf(op))) {
     // [P, H, n, 16] => [n * H, H]
     Value r = transpose(unstacked(argument(1 + i), d), {2, 0, 3, 1});
-    products.push_back(reshape(slice(reshape(r, {n, units, hidden}), {0, 0, 0}, {n, hidden, hidden}), {n * hidden, hidden}));
+    products.push_back(
+        reshape(slice(reshape(r, {n, units, hidden}), {0, 0, 0}, {n, hidden, hidden}), {n * hidden, hidden}));
   }
   Value r = products.size() == 1 ? products.front() : Value(b.create<ConcatOp>(loc, products, 0));
   Value bias, peep;
   if (resetBias >= 0)
-    bias = pad(slice(unstacked(argument(resetBias), d), {0}, {hidden}), {(2 * gates - 1) * hidden}, {2 * gates * hidden});
+    bias = pad(slice(unstacked(argument(resetBias), d), {0}, {hidden}), {(2 * gates - 1) * hidden},
+               {2 * gates * hidden});
   if (peephole >= 0) {
     // [P, 3, 16] => [3 * H]
     peep = reshape(transpose(unstacked(argument(peephole), d), {1, 0, 2}), {3, units});
     peep = reshape(slice(peep, {0, 0}, {3, hidden}), {3 * hidden});
   }
   auto stateOf = [&](int64_t i) { return i < 0 ? Value() : unstacked(argument(i), d); };
-  auto result = b.create<RecurrentOp>(from.getLoc(), x, Value(), r, bias, argument(lengths), stateOf(h0), stateOf(c0), peep, from.getCellAttr(),
-                                      from.getReverseAttr(), from.getActivationsAttr(), from.getAlphaAttr(), from.getBetaAttr(),
-                                      from.getClipAttr(), from.getInputForgetAttr(), from.getResetAfterAttr());
+  auto result = b.create<RecurrentOp>(
+      from.getLoc(), x, Value(), r, bias, argument(lengths), stateOf(h0), stateOf(c0), peep,
+      from.getCellAttr(), from.getReverseAttr(), from.getActivationsAttr(), from.getAlphaAttr(),
+      from.getBetaAttr(), from.getClipAttr(), from.getInputForgetAttr(), from.getResetAfterAttr());
   return result.getY();
 }
 
@@ -252,15 +266,17 @@ void Lowering::run() {
   for (int64_t n : productsOf(op)) {
     // [n * H, H] => [P, H, n, 16]
     addOperand(stacked([&](RecurrentOp d) {
-      return transpose(inPanels(slice(d.getR(), {firstGate * hidden, 0}, {n * hidden, hidden}), n), {0, 3, 1, 2});
+      return transpose(inPanels(slice(d.getR(), {firstGate * hidden, 0}, {n * hidden, hidden}), n),
+                       {0, 3, 1, 2});
     }));
     firstGate += n;
   }
   if (resetsAfter() && op.getBias())
-    resetBias = addOperand(reshape(stacked([&](RecurrentOp d) {
-                                     return inPanels(slice(d.getBias(), {(2 * gates - 1) * hidden}, {hidden}), 1);
-                                   }),
-                                   {directions, panels * kUnitPanel}));
+    resetBias =
+        addOperand(reshape(stacked([&](RecurrentOp d) {
+                             return inPanels(slice(d.getBias(), {(2 * gates - 1) * hidden}, {hidden}), 1);
+                           }),
+                           {directions, panels * kUnitPanel}));
   if (op.getPeephole())
     peephole = addOperand(stacked([&](RecurrentOp d) { return inPanels(d.getPeephole(), 3); }));
   if (op.getLengths())

@@ -6,7 +6,8 @@
 using namespace mlir;
 using namespace optc;
 
-GatePanel::GatePanel(KernelFunction &f, int64_t gates, int64_t lanes, int64_t height) : f(f), gates(gates), lanes(lanes) {
+GatePanel::GatePanel(KernelFunction &f, int64_t gates, int64_t lanes, int64_t height)
+    : f(f), gates(gates), lanes(lanes) {
   int64_t registers = f.target.vectorRegisters, best = 0;
   for (int64_t v = kUnitPanel / lanes; v >= 1; v /= 2) {
     int64_t columns = gates * v, fitting = std::min(height, (registers - 1 - columns) / columns);
@@ -39,7 +40,8 @@ GatePanel::Values GatePanel::sum(Values sums, const Values &states, Value base, 
   return sums;
 }
 
-GatePanel::Values GatePanel::sumRest(Values sums, const Values &states, Value base, int64_t from, int64_t to) const {
+GatePanel::Values GatePanel::sumRest(Values sums, const Values &states, Value base, int64_t from,
+                                     int64_t to) const {
   for (int64_t k = from; k < to; ++k)
     step(sums.data(), states, base, f.index(from), k - from);
   return sums;
@@ -53,7 +55,8 @@ void GatePanel::step(Value *sums, const Values &states, Value base, Value k, int
   Values columns;
   for (int64_t g = 0; g < gates; ++g)
     for (int64_t v = 0; v < vectors; ++v)
-      columns.push_back(f.load(f.pointerTo(at, f.index(offset * stride + g * kUnitPanel + v * lanes), f32), f32, lanes));
+      columns.push_back(
+          f.load(f.pointerTo(at, f.index(offset * stride + g * kUnitPanel + v * lanes), f32), f32, lanes));
   for (Value state : states) {
     Value h = f.splat(f.load(f.pointerTo(f.pointerTo(state, k, f32), f.index(offset), f32), f32, 1), lanes);
     for (Value column : columns) {

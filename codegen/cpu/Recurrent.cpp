@@ -6,17 +6,17 @@
 //         sum[row][gate] = x; sum += h[row][k] * weights[panel][k][gate]   for k
 //         gates, new c and h, y               in registers
 //
-// A step reads all weights once; they stream from the L2 cache, which bounds its time: the gates' functions are to be so
-// short that the next panel's loads are under way while they are computed. A step that begins with the panel that the
-// last one ended with finds it in L1. Rows of a batch share the loads.
+// A step reads all weights once; they stream from the L2 cache, which bounds its time: the gates' functions
+// are to be so short that the next panel's loads are under way while they are computed. A step that begins
+// with the panel that the last one ended with finds it in L1. Rows of a batch share the loads.
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/Recurrent.h"
 #include "codegen/cpu/Gate.h"
 #include "codegen/cpu/GatePanel.h"
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/RegisterTile.h"
-#include "codegen/kernel/Recurrent.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <numeric>
 
@@ -30,8 +30,8 @@ using Values = SmallVector<Value>;
 class RecurrentEmitter {
 public:
   RecurrentEmitter(KernelFunction &f, const RecurrentKernel &c)
-      : f(f), c(c), op(c.op()), activations(activationsOf(op)), gates(gatesOf(op)), lanes(std::min<int64_t>(f.target.lanes(4), kUnitPanel)),
-        f32(f.b.getF32Type()) {}
+      : f(f), c(c), op(c.op()), activations(activationsOf(op)), gates(gatesOf(op)),
+        lanes(std::min<int64_t>(f.target.lanes(4), kUnitPanel)), f32(f.b.getF32Type()) {}
   LogicalResult run();
 
 private:
@@ -39,12 +39,13 @@ private:
   struct Sequence {
     Value direction, row; // the first row
     int64_t height;
-    Values lengths;            // by row; empty: all steps
-    Value step, h, next;       // of a step: its number, h before and after it
-    Values inputs, outputs;    // of a step, by row: x and y at its time
-    Values active;             // by row, with lengths: i1, whether the step is inside
+    Values lengths;         // by row; empty: all steps
+    Value step, h, next;    // of a step: its number, h before and after it
+    Values inputs, outputs; // of a step, by row: x and y at its time
+    Values active;          // by row, with lengths: i1, whether the step is inside
   };
-  /// What of a panel's sums fits into the registers: rows from `row` on, units from place `unit` of the panel on.
+  /// What of a panel's sums fits into the registers: rows from `row` on, units from place `unit` of the panel
+  /// on.
   struct Pass {
     int64_t row, unit;
     Value weights;
@@ -61,11 +62,13 @@ private:
   void step(Sequence &s);
   void locate(Sequence &s);
   void panel(const Sequence &s, size_t product, Value panel);
-  Pass makePass(const Sequence &s, size_t product, const GatePanel &tile, Value panel, int64_t unit, int64_t row);
+  Pass makePass(const Sequence &s, size_t product, const GatePanel &tile, Value panel, int64_t unit,
+                int64_t row);
   Value sumsOf(const GatePanel &tile, const Pass &p);
   void storeSums(const GatePanel &tile, const Pass &p);
   Values loadSums(const GatePanel &tile, const Pass &p);
-  void finish(const Sequence &s, size_t product, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums);
+  void finish(const Sequence &s, size_t product, Value panel, int64_t inside, int64_t row,
+              ArrayRef<Value> sums);
   void finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums);
   void setState(const Sequence &s, int64_t row, Value unit, Value h, Value previous);
 
@@ -76,7 +79,9 @@ private:
   Value sub(Value x, Value y) { return f.b.create<arith::SubFOp>(f.loc, x, y); }
   Value vectorOf(double v) { return buildConstant(f.b, f.loc, withLanes(f32, lanes), v); }
   Value load(Value base, Value offset) { return f.load(f.pointerTo(base, offset, f32), f32, lanes); }
-  Value slot(RecurrentKernel::State state) { return f.pointerTo(f.scratch, f.index(c.slotOf(state) * c.stateBytes()), f.b.getI8Type()); }
+  Value slot(RecurrentKernel::State state) {
+    return f.pointerTo(f.scratch, f.index(c.slotOf(state) * c.stateBytes()), f.b.getI8Type());
+  }
   /// Offset of a unit of a row in a state.
   Value at(int64_t row, Value unit) { return f.add(f.index(row * c.paddedUnits()), unit); }
   Value state(RecurrentKernel::State s, int64_t row, Value unit) { return load(slot(s), at(row, unit)); }
@@ -109,7 +114,8 @@ Value RecurrentEmitter::maskFrom(Value unit) {
   SmallVector<int64_t> steps(lanes);
   std::iota(steps.begin(), steps.end(), 0);
   Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-  return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(f.sub(f.index(c.hidden), unit), lanes));
+  return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota,
+                                   f.splat(f.sub(f.index(c.hidden), unit), lanes));
 }
 
 //===----------------------------------------------------------------------===//
@@ -145,14 +151,16 @@ Value RecurrentEmitter::checkLengths(Value rowBegin, Value rowEnd, Value error) 
     return error;
   return f.loop(rowBegin, rowEnd, f.index(1), {error}, [&](Value row, ValueRange carried) {
     Type element = elementOf(c.lengths);
-    Value length = f.resize(f.load(f.pointerTo(f.input(c.lengths.getArgNumber()), row, element), element, 1), f.indexType());
+    Value length = f.resize(f.load(f.pointerTo(f.input(c.lengths.getArgNumber()), row, element), element, 1),
+                            f.indexType());
     // Below 0 is far above as an unsigned number.
     Value bad = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ugt, length, f.size(c.steps));
     return Values{f.b.create<arith::OrIOp>(f.loc, carried[0], bad)};
   })[0];
 }
 
-void RecurrentEmitter::forEachHeight(Value rowBegin, Value rowEnd, llvm::function_ref<void(Value, int64_t)> body) {
+void RecurrentEmitter::forEachHeight(Value rowBegin, Value rowEnd,
+                                     llvm::function_ref<void(Value, int64_t)> body) {
   if (auto rows = c.batch.constant()) {
     int64_t blocks = (*rows + kSequences - 1) / kSequences;
     std::set<int64_t> heights;
@@ -185,13 +193,15 @@ void RecurrentEmitter::emit(Sequence s) {
       Value length = f.resize(f.load(address, element, 1), f.indexType());
       s.lengths.push_back(f.min(f.max(length, f.index(0)), steps));
     }
-  Values last = f.loop(f.index(0), steps, f.index(1), {slot(RecurrentKernel::evenH), slot(RecurrentKernel::oddH)}, [&](Value i, ValueRange h) {
-    s.step = i;
-    s.h = h[0];
-    s.next = h[1];
-    step(s);
-    return Values{h[1], h[0]};
-  });
+  Values last =
+      f.loop(f.index(0), steps, f.index(1), {slot(RecurrentKernel::evenH), slot(RecurrentKernel::oddH)},
+             [&](Value i, ValueRange h) {
+               s.step = i;
+               s.h = h[0];
+               s.next = h[1];
+               step(s);
+               return Values{h[1], h[0]};
+             });
   store(s, last[0], 1);
   if (c.isLstm())
     store(s, slot(RecurrentKernel::cellState), 2);
@@ -205,7 +215,8 @@ void RecurrentEmitter::initialise(const Sequence &s, RecurrentKernel::State stat
       Value v = vectorOf(0);
       if (from) {
         Value row = f.add(f.mul(s.direction, f.size(c.batch)), f.add(s.row, f.index(r)));
-        Value address = f.pointerTo(f.input(from.getArgNumber()), f.add(f.mul(row, f.index(c.hidden)), unit), f32);
+        Value address =
+            f.pointerTo(f.input(from.getArgNumber()), f.add(f.mul(row, f.index(c.hidden)), unit), f32);
         v = f.load(address, f32, lanes, maskFrom(unit));
       }
       f.store(v, f.pointerTo(base, at(r, unit), f32), f32);
@@ -264,7 +275,8 @@ void RecurrentEmitter::locate(Sequence &s) {
       time = f.b.create<arith::SelectOp>(f.loc, s.active.back(), time, s.step);
     }
     Value row = f.add(s.row, f.index(r));
-    Value in = f.add(f.mul(f.add(f.mul(time, batch), row), f.index(width)), f.mul(s.direction, f.index(width / directions)));
+    Value in = f.add(f.mul(f.add(f.mul(time, batch), row), f.index(width)),
+                     f.mul(s.direction, f.index(width / directions)));
     Value out = f.add(f.mul(f.add(f.mul(time, f.index(directions)), s.direction), batch), row);
     s.inputs.push_back(f.pointerTo(f.input(c.input.getArgNumber()), in, f32));
     Value base;
@@ -290,8 +302,10 @@ void RecurrentEmitter::panel(const Sequence &s, size_t index, Value panel) {
     Pass &p = passes.front();
     p.sums = tile.sum(p.sums, p.states, p.weights, f.index(0), f.index(main));
   } else {
-    // A part of the panel at a time, which stays in L1 for all passes; between the parts the sums are in scratch.
-    int64_t part = std::max<int64_t>(1, kPartBytes / (tile.gates * kUnitPanel * 4) / GatePanel::kUnroll) * GatePanel::kUnroll;
+    // A part of the panel at a time, which stays in L1 for all passes; between the parts the sums are in
+    // scratch.
+    int64_t part = std::max<int64_t>(1, kPartBytes / (tile.gates * kUnitPanel * 4) / GatePanel::kUnroll) *
+                   GatePanel::kUnroll;
     for (Pass &p : passes)
       storeSums(tile, p);
     f.loop(f.index(0), f.index(main), f.index(part), {}, [&](Value from, ValueRange) {
@@ -318,8 +332,8 @@ void RecurrentEmitter::panel(const Sequence &s, size_t index, Value panel) {
 }
 
 /// A pass with its sums at what they start from.
-RecurrentEmitter::Pass RecurrentEmitter::makePass(const Sequence &s, size_t index, const GatePanel &tile, Value panel, int64_t unit,
-                                                  int64_t row) {
+RecurrentEmitter::Pass RecurrentEmitter::makePass(const Sequence &s, size_t index, const GatePanel &tile,
+                                                  Value panel, int64_t unit, int64_t row) {
   Pass p;
   p.unit = unit;
   p.row = row;
@@ -328,7 +342,8 @@ RecurrentEmitter::Pass RecurrentEmitter::makePass(const Sequence &s, size_t inde
   p.weights = f.pointerTo(f.input(c.weights[index].getArgNumber()), offset, f32);
   int64_t firstGate = index == 1 ? 2 : 0;
   for (int64_t r = row; r < std::min(row + tile.rows, s.height); ++r) {
-    p.states.push_back(f.pointerTo(index == 1 ? slot(RecurrentKernel::resetState) : s.h, f.index(r * c.paddedUnits()), f32));
+    p.states.push_back(
+        f.pointerTo(index == 1 ? slot(RecurrentKernel::resetState) : s.h, f.index(r * c.paddedUnits()), f32));
     Value x = f.pointerTo(s.inputs[r], f.mul(panel, f.index(gates * kUnitPanel)), f32);
     for (int64_t g = 0; g < tile.gates; ++g)
       for (int64_t v = 0; v < tile.vectors; ++v) {
@@ -336,7 +351,8 @@ RecurrentEmitter::Pass RecurrentEmitter::makePass(const Sequence &s, size_t inde
         if (!resetsAfter() || g != 2)
           p.sums.push_back(load(x, f.index((firstGate + g) * kUnitPanel + inside)));
         else if (c.resetBias) // the candidate's product is scaled before x is added
-          p.sums.push_back(load(f.input(c.resetBias.getArgNumber()), f.add(f.mul(place, f.index(kUnitPanel)), f.index(inside))));
+          p.sums.push_back(load(f.input(c.resetBias.getArgNumber()),
+                                f.add(f.mul(place, f.index(kUnitPanel)), f.index(inside))));
         else
           p.sums.push_back(vectorOf(0));
       }
@@ -365,13 +381,16 @@ Values RecurrentEmitter::loadSums(const GatePanel &tile, const Pass &p) {
 //===----------------------------------------------------------------------===//
 
 /// The gates of a vector of units, from place `inside` of the panel on, and what follows from them.
-void RecurrentEmitter::finish(const Sequence &s, size_t index, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums) {
+void RecurrentEmitter::finish(const Sequence &s, size_t index, Value panel, int64_t inside, int64_t row,
+                              ArrayRef<Value> sums) {
   if (c.isLstm())
     return finishLstm(s, panel, inside, row, sums);
   Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside)), previous = load(s.h, at(row, unit));
   if (op.getCell() == "rnn")
     return setState(s, row, unit, activate(0, sums[0]), previous);
-  auto put = [&](RecurrentKernel::State state, Value v) { f.store(v, f.pointerTo(slot(state), at(row, unit), f32), f32); };
+  auto put = [&](RecurrentKernel::State state, Value v) {
+    f.store(v, f.pointerTo(slot(state), at(row, unit), f32), f32);
+  };
   Value update, candidate;
   if (resetsBefore() && index == 0) {
     put(RecurrentKernel::updateGate, activate(0, sums[0]));
@@ -382,16 +401,19 @@ void RecurrentEmitter::finish(const Sequence &s, size_t index, Value panel, int6
     candidate = activate(1, sums[0]);
   } else {
     update = activate(0, sums[0]);
-    Value x = load(s.inputs[row], f.add(f.mul(panel, f.index(gates * kUnitPanel)), f.index(2 * kUnitPanel + inside)));
+    Value x = load(s.inputs[row],
+                   f.add(f.mul(panel, f.index(gates * kUnitPanel)), f.index(2 * kUnitPanel + inside)));
     candidate = activate(1, fma(activate(0, sums[1]), sums[2], x));
   }
   // (1 - z) * candidate + z * h
   setState(s, row, unit, fma(update, sub(previous, candidate), candidate), previous);
 }
 
-void RecurrentEmitter::finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums) {
+void RecurrentEmitter::finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row,
+                                  ArrayRef<Value> sums) {
   Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside));
-  Value address = f.pointerTo(slot(RecurrentKernel::cellState), at(row, unit), f32), old = f.load(address, f32, lanes);
+  Value address = f.pointerTo(slot(RecurrentKernel::cellState), at(row, unit), f32),
+        old = f.load(address, f32, lanes);
   auto peep = [&](Value sum, int64_t gate, Value state) {
     if (!c.peephole)
       return sum;

@@ -17,7 +17,9 @@ struct Body {
   Location loc;
   double alpha, beta;
 
-  template <typename Op, typename... Args> Value make(Args... args) const { return b.create<Op>(loc, args...); }
+  template <typename Op, typename... Args> Value make(Args... args) const {
+    return b.create<Op>(loc, args...);
+  }
   Value constant(Value like, double v) const { return buildConstant(b, loc, like.getType(), v); }
   Value add(Value x, Value y) const { return make<arith::AddFOp>(x, y); }
   Value mul(Value x, Value y) const { return make<arith::MulFOp>(x, y); }
@@ -25,7 +27,8 @@ struct Body {
   Value scaled(Value x, double by) const { return mul(x, constant(x, by)); }
   /// x below `bound`, else y.
   Value below(Value x, double bound, Value then, Value otherwise) const {
-    return make<arith::SelectOp>(make<arith::CmpFOp>(arith::CmpFPredicate::OLT, x, constant(x, bound)), then, otherwise);
+    return make<arith::SelectOp>(make<arith::CmpFOp>(arith::CmpFPredicate::OLT, x, constant(x, bound)), then,
+                                 otherwise);
   }
 };
 
@@ -37,10 +40,14 @@ Value sigmoid(const Body &k, Value x) {
   Value one = k.constant(x, 1);
   return k.div(one, k.add(one, k.make<math::ExpOp>(k.make<arith::NegFOp>(x))));
 }
-Value affine(const Body &k, Value x) { return k.make<math::FmaOp>(x, k.constant(x, k.alpha), k.constant(x, k.beta)); }
+Value affine(const Body &k, Value x) {
+  return k.make<math::FmaOp>(x, k.constant(x, k.alpha), k.constant(x, k.beta));
+}
 Value leakyRelu(const Body &k, Value x) { return k.below(x, 0, k.scaled(x, k.alpha), x); }
 Value thresholdedRelu(const Body &k, Value x) { return k.below(x, k.alpha, k.constant(x, 0), x); }
-Value scaledTanh(const Body &k, Value x) { return k.scaled(k.make<math::TanhOp>(k.scaled(x, k.beta)), k.alpha); }
+Value scaledTanh(const Body &k, Value x) {
+  return k.scaled(k.make<math::TanhOp>(k.scaled(x, k.beta)), k.alpha);
+}
 Value hardSigmoid(const Body &k, Value x) {
   Value y = affine(k, x);
   y = k.make<arith::MaxNumFOp>(y, k.constant(x, 0));

@@ -36,7 +36,8 @@ static BlockArgument argumentUnder(Value value) {
   return dyn_cast_or_null<BlockArgument>(value);
 }
 
-/// The recurrence's result that a result of the kernel is or, with that of the other direction, is stacked of.
+/// The recurrence's result that a result of the kernel is or, with that of the other direction, is stacked
+/// of.
 static OpResult resultUnder(Value value) {
   while (isa_and_nonnull<ReshapeOp, ConcatOp>(value.getDefiningOp()))
     value = value.getDefiningOp()->getOperand(0);
@@ -74,18 +75,23 @@ std::optional<RecurrentKernel> optc::readRecurrent(KernelOp kernel) {
       return std::nullopt;
     c.results.push_back(result.getResultNumber());
   }
-  if (!c.input || c.weights.size() != productsOf(op).size() || !llvm::all_of(c.weights, [](BlockArgument w) { return bool(w); }))
+  if (!c.input || c.weights.size() != productsOf(op).size() ||
+      !llvm::all_of(c.weights, [](BlockArgument w) { return bool(w); }))
     return std::nullopt;
   return c;
 }
 
 int64_t RecurrentKernel::slotOf(State state) const {
   switch (state) {
-  case evenH: return 0;
-  case oddH: return 1;
+  case evenH:
+    return 0;
+  case oddH:
+    return 1;
   case cellState:
-  case updateGate: return 2;
-  case resetState: return 3;
+  case updateGate:
+    return 2;
+  case resetState:
+    return 3;
   }
   return 0;
 }

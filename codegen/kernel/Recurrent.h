@@ -8,8 +8,8 @@
 //   h0, c0   [D, B, H];  peephole [D, P, 3, 16];  reset bias [D, P * 16];  lengths [B]
 //   results  y [T, D, B, H], last h and last c [D, B, H]
 //
-// D directions, P = ceil(H / 16) panels, G gates. A GRU that resets the state before its product with the candidate's
-// weights makes two products a step: of update and reset gate, then of the candidate.
+// D directions, P = ceil(H / 16) panels, G gates. A GRU that resets the state before its product with the
+// candidate's weights makes two products a step: of update and reset gate, then of the candidate.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_RECURRENT_H
@@ -36,7 +36,7 @@ struct RecurrentKernel {
   /// One op a direction; they differ in `reverse` only.
   llvm::SmallVector<RecurrentOp> directions;
   mlir::BlockArgument input;
-  llvm::SmallVector<mlir::BlockArgument> weights; // by product
+  llvm::SmallVector<mlir::BlockArgument> weights;           // by product
   mlir::BlockArgument resetBias, peephole, lengths, h0, c0; // null where absent
   /// What each result of the kernel is: 0 y, 1 the last h, 2 the last c.
   llvm::SmallVector<unsigned> results;

@@ -1,14 +1,14 @@
 //===- LowerRecurrentTest.cpp - Lowered layers by the evaluator -----------===//
 //
-// The functions of LowerRecurrent.mlir give the same before and after the pass: what the kernels hold states what they
-// compute, packed weights included.
+// The functions of LowerRecurrent.mlir give the same before and after the pass: what the kernels hold states
+// what they compute, packed weights included.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ir/eval/Evaluate.h"
-#include "passes/Passes.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/Passes.h"
 #include <gtest/gtest.h>
 #include <random>
 
@@ -57,7 +57,8 @@ HostValues run(mlir::Block &block, const HostValues &inputs, const llvm::StringM
 TEST(LowerRecurrent, KernelsStateWhatTheyCompute) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   context.loadDialect<OptcDialect, mlir::func::FuncDialect>();
-  auto module = mlir::parseSourceFile<mlir::ModuleOp>(OPTC_TEST_DATA "/../passes/LowerRecurrent.mlir", &context);
+  auto module =
+      mlir::parseSourceFile<mlir::ModuleOp>(OPTC_TEST_DATA "/../passes/LowerRecurrent.mlir", &context);
   ASSERT_TRUE(module);
   mlir::OwningOpRef<mlir::ModuleOp> lowered = module->clone();
   mlir::PassManager passes(&context);
@@ -67,19 +68,23 @@ TEST(LowerRecurrent, KernelsStateWhatTheyCompute) {
   llvm::StringMap<int64_t> symbols{{"t", 4}, {"b", 3}, {"other", 3}};
   std::mt19937 random(1);
   std::uniform_real_distribution<double> unit(-1, 1);
-  for (auto [before, after] : llvm::zip(module->getOps<mlir::func::FuncOp>(), lowered->getOps<mlir::func::FuncOp>())) {
+  for (auto [before, after] :
+       llvm::zip(module->getOps<mlir::func::FuncOp>(), lowered->getOps<mlir::func::FuncOp>())) {
     HostValues inputs;
     for (mlir::Type type : before.getArgumentTypes()) {
       std::vector<int64_t> dims;
       for (const DimExpr &d : dimsOf(type))
-        dims.push_back(*d.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return symbols.lookup(s); }));
-      inputs.push_back(HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), dims));
+        dims.push_back(
+            *d.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return symbols.lookup(s); }));
+      inputs.push_back(
+          HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), dims));
       for (int64_t i = 0; i < inputs.back().size(); ++i) {
         double x = unit(random);
         store(inputs.back(), i, 1, &x);
       }
     }
-    HostValues expected = run(before.getBody().front(), inputs, symbols), got = run(after.getBody().front(), inputs, symbols);
+    HostValues expected = run(before.getBody().front(), inputs, symbols),
+               got = run(after.getBody().front(), inputs, symbols);
     ASSERT_EQ(expected.size(), got.size());
     for (auto [x, y] : llvm::zip(expected, got)) {
       ASSERT_EQ(x.dims, y.dims);

@@ -1,7 +1,8 @@
 //===- RecurrentTest.cpp - Recurrent layers -------------------------------===//
 //
-// All cells over sizes of the batch, of time and of the state that do and do not fill panels and registers. Weights
-// are arguments: the kernels are the same, and packing runs as steps before them. y and the last states are compared together.
+// All cells over sizes of the batch, of time and of the state that do and do not fill panels and registers.
+// Weights are arguments: the kernels are the same, and packing runs as steps before them. y and the last
+// states are compared together.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,8 +31,10 @@ Case makeCase(const Layer &l) {
   c.name = l.name;
   c.bound = {0, l.error};
   std::string operands, types, h = text(l.hidden);
-  auto add = [&](const char *keyword, const std::vector<std::string> &dims, const char *element = "f32", Fill fill = Fill::moderate) {
-    operands += std::string(keyword) + (keyword == std::string("r") ? " %s " : " %" + text(c.arguments.size()) + " ");
+  auto add = [&](const char *keyword, const std::vector<std::string> &dims, const char *element = "f32",
+                 Fill fill = Fill::moderate) {
+    operands +=
+        std::string(keyword) + (keyword == std::string("r") ? " %s " : " %" + text(c.arguments.size()) + " ");
     types += (c.arguments.empty() ? "" : ", ") + typeText(dims, element);
     c.arguments.push_back({typeText(dims, element), fill});
   };
@@ -40,7 +43,8 @@ Case makeCase(const Layer &l) {
   add("r", {text(rows), h});
   // Larger weights make the recurrence chaotic: it would magnify a rounding with each step.
   std::string r = typeText({text(rows), h}, "f32"), scale = text(2 * l.hidden);
-  c.body = "%n = optc.constant dense<" + scale + ".0> : tensor<f32>\n%m = optc.broadcast %n : (tensor<f32>) -> " + r +
+  c.body = "%n = optc.constant dense<" + scale +
+           ".0> : tensor<f32>\n%m = optc.broadcast %n : (tensor<f32>) -> " + r +
            "\n%s = optc.div %2, %m : (" + r + ", " + r + ") -> " + r + "\n";
   if (l.bias)
     add("bias", {text(2 * rows)});
@@ -52,18 +56,23 @@ Case makeCase(const Layer &l) {
     add("c0", {l.batch, h});
   if (l.peephole)
     add("peephole", {text(3 * l.hidden)});
-  std::string usual = lstm ? R"("sigmoid", "tanh", "tanh")" : gates == 3 ? R"("sigmoid", "tanh")" : R"("tanh")";
+  std::string usual = lstm         ? R"("sigmoid", "tanh", "tanh")"
+                      : gates == 3 ? R"("sigmoid", "tanh")"
+                                   : R"("tanh")";
   std::string y = typeText({l.steps, l.batch, h}, "f32"), state = typeText({l.batch, h}, "f32");
-  c.body += "%r:3 = optc.recurrent(" + operands + ") {cell = \"" + l.cell + "\", reverse = " + (l.reverse ? "true" : "false") +
-           ", activations = [" + (l.activations.empty() ? usual : l.activations) +
-           "], alpha = array<f64: 0.3, 0.3, 0.3>, beta = array<f64: 0.6, 0.6, 0.6>" + l.attributes + "} : (" + types + ") -> (" + y + ", " +
-           state + ", " + state + ")\n";
+  c.body += "%r:3 = optc.recurrent(" + operands + ") {cell = \"" + l.cell +
+            "\", reverse = " + (l.reverse ? "true" : "false") + ", activations = [" +
+            (l.activations.empty() ? usual : l.activations) +
+            "], alpha = array<f64: 0.3, 0.3, 0.3>, beta = array<f64: 0.6, 0.6, 0.6>" + l.attributes +
+            "} : (" + types + ") -> (" + y + ", " + state + ", " + state + ")\n";
   // y, then h and c, one after the other.
-  std::string flatState = typeText({"1", l.batch, h}, "f32"), all = typeText({l.steps + "+2", l.batch, h}, "f32");
+  std::string flatState = typeText({"1", l.batch, h}, "f32"),
+              all = typeText({l.steps + "+2", l.batch, h}, "f32");
   if (l.steps.find_first_not_of("0123456789") == std::string::npos)
     all = typeText({text(std::stoll(l.steps) + 2), l.batch, h}, "f32");
-  c.body += "%h = optc.reshape %r#1 : (" + state + ") -> " + flatState + "\n%c = optc.reshape %r#2 : (" + state + ") -> " + flatState +
-            "\n%y = optc.concat %r#0, %h, %c {axis = 0 : i64} : (" + y + ", " + flatState + ", " + flatState + ") -> " + all;
+  c.body += "%h = optc.reshape %r#1 : (" + state + ") -> " + flatState + "\n%c = optc.reshape %r#2 : (" +
+            state + ") -> " + flatState + "\n%y = optc.concat %r#0, %h, %c {axis = 0 : i64} : (" + y + ", " +
+            flatState + ", " + flatState + ") -> " + all;
   c.result = all;
   return c;
 }
@@ -71,15 +80,17 @@ Case makeCase(const Layer &l) {
 const char *kCells[] = {"lstm", "gru", "rnn"};
 
 /// The target under test: v3 and v4 differ in vectors a panel and in rows that fit into the registers.
-void check(const std::vector<Layer> &layers, const std::vector<Sizes> &runs, const std::string &target = "native") {
+void check(const std::vector<Layer> &layers, const std::vector<Sizes> &runs,
+           const std::string &target = "native") {
   Batch batch(target);
   for (const Layer &l : layers)
     batch.add(makeCase(l));
   batch.check(runs);
 }
 
-const std::vector<Sizes> kSizes = {{{"t", 1}, {"b", 1}}, {{"t", 5}, {"b", 1}}, {{"t", 4}, {"b", 2}}, {{"t", 7}, {"b", 3}},
-                                   {{"t", 2}, {"b", 4}}, {{"t", 3}, {"b", 7}}, {{"t", 0}, {"b", 2}}, {{"t", 2}, {"b", 0}}};
+const std::vector<Sizes> kSizes = {{{"t", 1}, {"b", 1}}, {{"t", 5}, {"b", 1}}, {{"t", 4}, {"b", 2}},
+                                   {{"t", 7}, {"b", 3}}, {{"t", 2}, {"b", 4}}, {{"t", 3}, {"b", 7}},
+                                   {{"t", 0}, {"b", 2}}, {{"t", 2}, {"b", 0}}};
 
 std::vector<Layer> sizes() {
   std::vector<Layer> layers;
@@ -133,7 +144,8 @@ TEST(Recurrent, Lengths) {
 
 TEST(Recurrent, Activations) {
   std::vector<Layer> layers;
-  for (const char *f : {"relu", "affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu", "softsign", "softplus"})
+  for (const char *f : {"relu", "affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu",
+                        "softsign", "softplus"})
     for (const char *cell : kCells) {
       std::string quoted = "\"" + std::string(f) + "\"";
       layers.push_back({std::string(cell) + " " + f, cell, 3});
