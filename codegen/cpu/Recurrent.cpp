@@ -12,13 +12,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/kernel/Recurrent.h"
-#include "codegen/cpu/Gate.h"
 #include "codegen/cpu/GatePanel.h"
 #include "codegen/cpu/Generators.h"
+#include "codegen/cpu/RecurrentCell.h"
 #include "codegen/cpu/RegisterTile.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include <numeric>
 
 using namespace mlir;
 using namespace optc;
@@ -27,22 +24,18 @@ namespace {
 
 using Values = SmallVector<Value>;
 
-class RecurrentEmitter {
+class RecurrentEmitter : RecurrentFrame {
 public:
-  RecurrentEmitter(KernelFunction &f, const RecurrentKernel &c)
-      : f(f), c(c), op(c.op()), activations(activationsOf(op)), gates(gatesOf(op)),
-        lanes(std::min<int64_t>(f.target.lanes(4), kUnitPanel)), f32(f.b.getF32Type()) {}
+  RecurrentEmitter(KernelFunction &f, const RecurrentKernel &c) : RecurrentFrame(f, c), cell(f, c) {}
   LogicalResult run();
 
 private:
   /// A block of rows on its way through time.
-  struct Sequence {
-    Value direction, row; // the first row
+  struct Sequence : RecurrentStep {
+    Value row; // the first one
     int64_t height;
-    Values lengths;         // by row; empty: all steps
-    Value step, h, next;    // of a step: its number, h before and after it
-    Values inputs, outputs; // of a step, by row: x and y at its time
-    Values active;          // by row, with lengths: i1, whether the step is inside
+    Value number;   // of the step
+    Values lengths; // by row; empty: all steps
   };
   /// What of a panel's sums fits into the registers: rows from `row` on, units from place `unit` of the panel
   /// on.
@@ -67,56 +60,9 @@ private:
   Value sumsOf(const GatePanel &tile, const Pass &p);
   void storeSums(const GatePanel &tile, const Pass &p);
   Values loadSums(const GatePanel &tile, const Pass &p);
-  void finish(const Sequence &s, size_t product, Value panel, int64_t inside, int64_t row,
-              ArrayRef<Value> sums);
-  void finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row, ArrayRef<Value> sums);
-  void setState(const Sequence &s, int64_t row, Value unit, Value h, Value previous);
 
-  Value activate(size_t i, Value x) { return buildGate(f.b, f.loc, activations[i], clip(x)); }
-  Value clip(Value x);
-  Value fma(Value x, Value y, Value z) { return f.b.create<math::FmaOp>(f.loc, x, y, z); }
-  Value mul(Value x, Value y) { return f.b.create<arith::MulFOp>(f.loc, x, y); }
-  Value sub(Value x, Value y) { return f.b.create<arith::SubFOp>(f.loc, x, y); }
-  Value vectorOf(double v) { return buildConstant(f.b, f.loc, withLanes(f32, lanes), v); }
-  Value load(Value base, Value offset) { return f.load(f.pointerTo(base, offset, f32), f32, lanes); }
-  Value slot(RecurrentKernel::State state) {
-    return f.pointerTo(f.scratch, f.index(c.slotOf(state) * c.stateBytes()), f.b.getI8Type());
-  }
-  /// Offset of a unit of a row in a state.
-  Value at(int64_t row, Value unit) { return f.add(f.index(row * c.paddedUnits()), unit); }
-  Value state(RecurrentKernel::State s, int64_t row, Value unit) { return load(slot(s), at(row, unit)); }
-  /// Lanes at `unit` and after that are units; null: all.
-  Value maskFrom(Value unit);
-  /// The reset gate scales the state before, or after, its product with the candidate's weights.
-  bool resetsBefore() const { return c.weights.size() == 2; }
-  bool resetsAfter() { return op.getCell() == "gru" && op.getResetAfter(); }
-
-  KernelFunction &f;
-  const RecurrentKernel &c;
-  RecurrentOp op;
-  SmallVector<Activation> activations;
-  int64_t gates, lanes;
-  Type f32;
+  RecurrentCell cell;
 };
-
-Value RecurrentEmitter::clip(Value x) {
-  double bound = op.getClip().convertToDouble();
-  if (bound <= 0)
-    return x;
-  x = f.b.create<arith::MaxNumFOp>(f.loc, x, vectorOf(-bound));
-  return f.b.create<arith::MinNumFOp>(f.loc, x, vectorOf(bound));
-}
-
-Value RecurrentEmitter::maskFrom(Value unit) {
-  if (c.hidden % kUnitPanel == 0)
-    return {};
-  auto type = VectorType::get({lanes}, f.b.getI64Type());
-  SmallVector<int64_t> steps(lanes);
-  std::iota(steps.begin(), steps.end(), 0);
-  Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-  return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota,
-                                   f.splat(f.sub(f.index(c.hidden), unit), lanes));
-}
 
 //===----------------------------------------------------------------------===//
 // Tiles and time
@@ -196,7 +142,7 @@ void RecurrentEmitter::emit(Sequence s) {
   Values last =
       f.loop(f.index(0), steps, f.index(1), {slot(RecurrentKernel::evenH), slot(RecurrentKernel::oddH)},
              [&](Value i, ValueRange h) {
-               s.step = i;
+               s.number = i;
                s.h = h[0];
                s.next = h[1];
                step(s);
@@ -243,7 +189,7 @@ void RecurrentEmitter::store(const Sequence &s, Value state, unsigned result) {
 
 void RecurrentEmitter::step(Sequence &s) {
   locate(s);
-  Value odd = f.b.create<arith::TruncIOp>(f.loc, f.b.getI1Type(), s.step), panels = f.index(c.panels());
+  Value odd = f.b.create<arith::TruncIOp>(f.loc, f.b.getI1Type(), s.number), panels = f.index(c.panels());
   for (size_t p = 0; p < c.weights.size(); ++p)
     f.loop(f.index(0), panels, f.index(1), {}, [&](Value i, ValueRange) {
       Value backwards = f.sub(f.index(c.panels() - 1), i);
@@ -267,12 +213,12 @@ void RecurrentEmitter::locate(Sequence &s) {
   s.active.clear();
   for (int64_t r = 0; r < s.height; ++r) {
     Value length = c.lengths ? s.lengths[r] : f.size(c.steps);
-    Value backwards = f.sub(f.sub(length, f.index(1)), s.step);
-    Value time = f.b.create<arith::SelectOp>(f.loc, isReverse, backwards, s.step);
+    Value backwards = f.sub(f.sub(length, f.index(1)), s.number);
+    Value time = f.b.create<arith::SelectOp>(f.loc, isReverse, backwards, s.number);
     if (c.lengths) {
       // Past its end a row keeps its state and its y is 0.
-      s.active.push_back(f.less(s.step, length));
-      time = f.b.create<arith::SelectOp>(f.loc, s.active.back(), time, s.step);
+      s.active.push_back(f.less(s.number, length));
+      time = f.b.create<arith::SelectOp>(f.loc, s.active.back(), time, s.number);
     }
     Value row = f.add(s.row, f.index(r));
     Value in = f.add(f.mul(f.add(f.mul(time, batch), row), f.index(width)),
@@ -326,7 +272,7 @@ void RecurrentEmitter::panel(const Sequence &s, size_t index, Value panel) {
         Values ofUnits;
         for (int64_t g = 0; g < tile.gates; ++g)
           ofUnits.push_back(sums[(r * tile.gates + g) * tile.vectors + v]);
-        finish(s, index, panel, p.unit + v * lanes, p.row + r, ofUnits);
+        cell.finish(s, index, panel, p.unit + v * lanes, p.row + r, ofUnits);
       }
   }
 }
@@ -374,74 +320,6 @@ Values RecurrentEmitter::loadSums(const GatePanel &tile, const Pass &p) {
   for (size_t i = 0; i < p.sums.size(); ++i)
     sums.push_back(load(sumsOf(tile, p), f.index(i * lanes)));
   return sums;
-}
-
-//===----------------------------------------------------------------------===//
-// Gates
-//===----------------------------------------------------------------------===//
-
-/// The gates of a vector of units, from place `inside` of the panel on, and what follows from them.
-void RecurrentEmitter::finish(const Sequence &s, size_t index, Value panel, int64_t inside, int64_t row,
-                              ArrayRef<Value> sums) {
-  if (c.isLstm())
-    return finishLstm(s, panel, inside, row, sums);
-  Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside)), previous = load(s.h, at(row, unit));
-  if (op.getCell() == "rnn")
-    return setState(s, row, unit, activate(0, sums[0]), previous);
-  auto put = [&](RecurrentKernel::State state, Value v) {
-    f.store(v, f.pointerTo(slot(state), at(row, unit), f32), f32);
-  };
-  Value update, candidate;
-  if (resetsBefore() && index == 0) {
-    put(RecurrentKernel::updateGate, activate(0, sums[0]));
-    return put(RecurrentKernel::resetState, mul(activate(0, sums[1]), previous));
-  }
-  if (resetsBefore()) {
-    update = state(RecurrentKernel::updateGate, row, unit);
-    candidate = activate(1, sums[0]);
-  } else {
-    update = activate(0, sums[0]);
-    Value x = load(s.inputs[row],
-                   f.add(f.mul(panel, f.index(gates * kUnitPanel)), f.index(2 * kUnitPanel + inside)));
-    candidate = activate(1, fma(activate(0, sums[1]), sums[2], x));
-  }
-  // (1 - z) * candidate + z * h
-  setState(s, row, unit, fma(update, sub(previous, candidate), candidate), previous);
-}
-
-void RecurrentEmitter::finishLstm(const Sequence &s, Value panel, int64_t inside, int64_t row,
-                                  ArrayRef<Value> sums) {
-  Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside));
-  Value address = f.pointerTo(slot(RecurrentKernel::cellState), at(row, unit), f32),
-        old = f.load(address, f32, lanes);
-  auto peep = [&](Value sum, int64_t gate, Value state) {
-    if (!c.peephole)
-      return sum;
-    Value place = f.add(f.mul(s.direction, f.index(c.panels())), panel);
-    Value offset = f.add(f.mul(place, f.index(3 * kUnitPanel)), f.index(gate * kUnitPanel + inside));
-    return fma(load(f.input(c.peephole.getArgNumber()), offset), state, sum);
-  };
-  Value input = activate(0, peep(sums[0], 0, old));
-  Value forget = op.getInputForget() ? sub(vectorOf(1), input) : activate(0, peep(sums[2], 2, old));
-  Value cell = fma(forget, old, mul(input, activate(1, sums[3])));
-  Value output = activate(0, peep(sums[1], 1, cell));
-  Value h = mul(output, buildGate(f.b, f.loc, activations[2], cell));
-  if (c.lengths)
-    cell = f.b.create<arith::SelectOp>(f.loc, s.active[row], cell, old);
-  f.store(cell, address, f32);
-  setState(s, row, unit, h, c.lengths ? load(s.h, at(row, unit)) : Value());
-}
-
-/// h of the next step, and y. `previous`: h of this one, needed with lengths.
-void RecurrentEmitter::setState(const Sequence &s, int64_t row, Value unit, Value h, Value previous) {
-  Value y = h;
-  if (c.lengths) {
-    h = f.b.create<arith::SelectOp>(f.loc, s.active[row], h, previous);
-    y = f.b.create<arith::SelectOp>(f.loc, s.active[row], y, vectorOf(0));
-  }
-  f.store(h, f.pointerTo(s.next, at(row, unit), f32), f32);
-  if (s.outputs[row])
-    f.store(y, f.pointerTo(s.outputs[row], unit, f32), f32, maskFrom(unit));
 }
 
 } // namespace
