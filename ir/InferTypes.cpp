@@ -305,11 +305,18 @@ OPTC_INFER(AttentionOp) {
 }
 
 OPTC_INFER(RecurrentOp) {
-  Dims x = dimsOf(op.getX()), r = dimsOf(op.getR()), w = dimsOf(op.getW());
-  if (x.size() != 3 || r.size() != 2 || w.size() != 2)
+  Dims x = dimsOf(op.getX()), r = dimsOf(op.getR());
+  if (x.size() != 3 || r.size() != 2)
     return emitOptionalError(location, "expected x of rank 3, w and r of rank 2");
-  if (!dimsMayMatch(x[2], w[1]) || !dimsMayMatch(w[0], r[0]))
-    return emitOptionalError(location, "x, w and r do not fit together");
+  if (op.getW()) {
+    Dims w = dimsOf(op.getW());
+    if (w.size() != 2)
+      return emitOptionalError(location, "expected x of rank 3, w and r of rank 2");
+    if (!dimsMayMatch(x[2], w[1]) || !dimsMayMatch(w[0], r[0]))
+      return emitOptionalError(location, "x, w and r do not fit together");
+  } else if (!dimsMayMatch(x[2], r[0])) {
+    return emitOptionalError(location, "x and r do not fit together");
+  }
   Type element = elementOf(op.getX());
   types.push_back(tensorType({x[0], x[1], r[1]}, element));
   types.append(2, tensorType({x[1], r[1]}, element));

@@ -42,18 +42,18 @@ def Optc_RecurrentOp : Optc_InferredOp<"recurrent", [AttrSizedOperandSegments]> 
   let summary = "A recurrent layer over time in one direction (ONNX LSTM, GRU, RNN)";
   let description = [{
     x [T, B, I]; w [G*H, I], r [G*H, H], bias [2*G*H] (of w, then of r), lengths [B], h0 and c0 [B, H],
-    peephole [3*H]. Gates: lstm i,o,f,c; gru z,r,h; rnn one. Results: y [T, B, H], the last h [B, H] and, for lstm, the
+    peephole [3*H]. Without w, x [T, B, G*H] is the product with it already. Gates: lstm i,o,f,c; gru z,r,h; rnn one. Results: y [T, B, H], the last h [B, H] and, for lstm, the
     last c [B, H] (else h again). reset_after: gru applies the reset gate after the product with r. clip > 0 bounds the
     gates' inputs. `activations` names one function a kind of gate, alpha and beta their parameters.
   }];
-  let arguments = (ins Optc_Tensor:$x, Optc_Tensor:$w, Optc_Tensor:$r, Optional<Optc_Tensor>:$bias,
+  let arguments = (ins Optc_Tensor:$x, Optional<Optc_Tensor>:$w, Optc_Tensor:$r, Optional<Optc_Tensor>:$bias,
       Optional<Optc_IndexTensor>:$lengths, Optional<Optc_Tensor>:$h0, Optional<Optc_Tensor>:$c0, Optional<Optc_Tensor>:$peephole,
       OneOf<["lstm", "gru", "rnn"]>:$cell, BoolAttr:$reverse, StrArrayAttr:$activations, DenseF64ArrayAttr:$alpha, DenseF64ArrayAttr:$beta,
       DefaultValuedAttr<F64Attr, "0.0">:$clip, DefaultValuedAttr<BoolAttr, "false">:$input_forget, DefaultValuedAttr<BoolAttr, "false">:$reset_after);
   let results = (outs Optc_Tensor:$y, Optc_Tensor:$h, Optc_Tensor:$c);
   let assemblyFormat = [{
-    `(` $x `,` $w `,` $r (`,` `bias` $bias^)? (`,` `lengths` $lengths^)? (`,` `h0` $h0^)? (`,` `c0` $c0^)?
-    (`,` `peephole` $peephole^)? `)` attr-dict `:` functional-type(operands, results)
+    `(` $x (`w` $w^)? `r` $r (`bias` $bias^)? (`lengths` $lengths^)? (`h0` $h0^)? (`c0` $c0^)?
+    (`peephole` $peephole^)? `)` attr-dict `:` functional-type(operands, results)
   }];
 }
 def Optc_DetOp : Optc_InferredOp<"det"> {

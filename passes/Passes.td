@@ -106,6 +106,17 @@ def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def LowerRecurrent : Pass<"lower-recurrent", "::mlir::func::FuncOp"> {
+  let summary = "Recurrent layers as a matrix product over all steps and a kernel with the recurrence";
+  let description = [{
+    before:  %y, %h, %c = optc.recurrent(%x w %w r %r)
+    after:   %a = optc.contract %x, (pack of %w)
+             %y, %h, %c = optc.kernel "recurrent" (%a, pack of %r) { optc.recurrent(unpack of %a r (unpack of %r)) }
+    The two directions of a layer share both. What is not f32, or has sizes that are not known to fit, stays a library step.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def NormalizeContractions : Pass<"normalize-contractions", "::mlir::func::FuncOp"> {
   let summary = "Matrix products and 1x1 convolutions as [b,m,k] x [b,k,n]";
   let description = [{

@@ -28,6 +28,8 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createConvertLayout());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
+  // Recurrent layers leave a matrix product for the passes that follow.
+  passes.addNestedPass<func::FuncOp>(createLowerRecurrent());
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());

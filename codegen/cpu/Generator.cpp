@@ -16,6 +16,7 @@ LogicalResult optc::generateKernel(KernelOp kernel, ModuleOp module, StringRef s
                       .Case("depthwise", generateDepthwise)
                       .Case("winograd", generateWinograd)
                       .Case("rows", generateRows)
+                      .Case("recurrent", generateRecurrent)
                       .Default(nullptr);
   if (!generate)
     return kernel.emitError("unknown kind of kernel '") << kernel.getKind() << "'";

@@ -18,6 +18,8 @@ mlir::LogicalResult generateWinograd(KernelFunction &f);
 mlir::LogicalResult generateDepthwise(KernelFunction &f);
 /// "attention": softmax between two matrix products (Attention.cpp).
 mlir::LogicalResult generateAttention(KernelFunction &f);
+/// "recurrent": LSTM, GRU and RNN over time (Recurrent.cpp).
+mlir::LogicalResult generateRecurrent(KernelFunction &f);
 
 } // namespace optc
 

@@ -3,6 +3,7 @@
 #include "codegen/kernel/Attention.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/Recurrent.h"
 #include "codegen/kernel/Rows.h"
 #include "codegen/kernel/TransposeLoop.h"
 #include "codegen/kernel/Winograd.h"
@@ -54,5 +55,7 @@ KernelSchedule optc::scheduleOf(KernelOp kernel) {
     return scheduleRows(kernel);
   if (kernel.getKind() == "attention")
     return scheduleAttention(kernel);
+  if (kernel.getKind() == "recurrent")
+    return scheduleRecurrent(kernel);
   return scheduleLoops(kernel);
 }

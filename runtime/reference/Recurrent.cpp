@@ -158,11 +158,12 @@ static void stepRnn(Cell &cell, int64_t b, const double *fromX, const double *fr
     cell.h[size_t(b * cell.hidden + i)] = cell.activations[0](cell.clipped(fromX[i] + fromH[i]));
 }
 
-/// Operands are x, w, r, bias, lengths, h0, c0, peephole.
+/// Operands are x, w (absent: x is the product with it), r, bias, lengths, h0, c0, peephole.
 static Status readCell(Call &call, Cell &cell, const std::string &kind) {
-  const Value &x = call.in(0), &w = call.in(1), &r = call.in(2);
+  const Value &x = call.in(0), &r = call.in(2);
   OPTC_TRY(expectRank(x, 3, "x"));
-  OPTC_TRY(expectRank(w, 2, "w"));
+  if (call.has(1))
+    OPTC_TRY(expectRank(call.in(1), 2, "w"));
   OPTC_TRY(expectRank(r, 2, "r"));
   for (size_t i = 0; i < call.inputs.size(); ++i)
     if (call.has(i) && i != 4 && classOf(call.in(i).type) != Class::f64)
@@ -173,7 +174,10 @@ static Status readCell(Call &call, Cell &cell, const std::string &kind) {
   cell.hidden = r.dims[1];
   cell.gates = kind == "lstm" ? 4 : kind == "gru" ? 3 : 1;
   int64_t rows = cell.gates * cell.hidden;
-  OPTC_TRY(expectShape(w, {rows, cell.inputs}, "w"));
+  if (call.has(1))
+    OPTC_TRY(expectShape(call.in(1), {rows, cell.inputs}, "w"));
+  else
+    OPTC_TRY(expectShape(x, {cell.steps, cell.batch, rows}, "x"));
   OPTC_TRY(expectShape(r, {rows, cell.hidden}, "r"));
   if (call.has(3))
     OPTC_TRY(expectShape(call.in(3), {2 * rows}, "bias"));
@@ -222,7 +226,9 @@ static Status readCell(Call &call, Cell &cell, const std::string &kind) {
 }
 
 static Status recurrent(Call &call) {
-  OPTC_TRY(expectTensors(call, 3));
+  OPTC_TRY(expectTensors(call, 1));
+  if (!call.has(2))
+    return Status::error("operand 2 is absent");
   if (call.outputs.size() < 3)
     return Status::error("expected 3 results");
   const std::string &kind = call.attributes.text("cell");
@@ -245,8 +251,12 @@ static Status recurrent(Call &call) {
   std::vector<double> fromX(size_t(cell.steps * batch * rows)), fromH(size_t(batch * rows));
   for (int64_t i = 0; i < cell.steps * batch; ++i)
     std::copy(cell.biasW.begin(), cell.biasW.end(), fromX.begin() + i * rows);
-  multiplyAdd(loadAll<double>(call.in(0)).data(), turned(call.in(1)).data(), fromX.data(), cell.steps * batch,
-              cell.inputs, rows);
+  std::vector<double> x = loadAll<double>(call.in(0));
+  if (call.has(1))
+    multiplyAdd(x.data(), turned(call.in(1)).data(), fromX.data(), cell.steps * batch, cell.inputs, rows);
+  else
+    for (size_t i = 0; i < fromX.size(); ++i)
+      fromX[i] += x[i];
   bool reverse = call.attributes.integer("reverse");
   for (int64_t s = 0; s < cell.steps; ++s) {
     for (int64_t b = 0; b < batch; ++b)

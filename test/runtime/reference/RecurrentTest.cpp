@@ -51,6 +51,17 @@ TEST(Recurrent, RnnReversedWithLengths) {
   EXPECT_EQ(values(backward.results[0])[10], 0); // past the end
 }
 
+TEST(Recurrent, ProductsMadeBefore) {
+  // Without w, x is the product with it.
+  Value x = wave({3, 2, 2}), one = f32({2, 2}, {1, 0, 0, 1}), r = wave({2, 2}, 3);
+  AttributeList list{{"cell", "rnn"}};
+  Outcome made = call("recurrent", {x, {}, r}, list, {{DType::f32}, {DType::f32}, {DType::f32}});
+  Outcome identity = call("recurrent", {x, one, r}, list, {{DType::f32}, {DType::f32}, {DType::f32}});
+  EXPECT_EQ(values(made.results[0]), values(identity.results[0]));
+  EXPECT_EQ(call("recurrent", {wave({3, 2, 3}), {}, r}, list, {{DType::f32}, {DType::f32}, {DType::f32}}).status.message,
+            "x has shape [3, 2, 3], expected [3, 2, 2]");
+}
+
 TEST(Recurrent, Errors) {
   EXPECT_EQ(layer("rnn", 1, {}, i64({2}, {4, 0})).status.message, "length 4 is out of range for 3 steps");
   EXPECT_EQ(layer("rnn", 1, {{"activations", Texts{"cube"}}}).status.message, "unknown activation 'cube'");
