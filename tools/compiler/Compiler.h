@@ -18,13 +18,15 @@ namespace optc {
 /// The process's exit status (docs/cli.md).
 enum class ExitCode { ok = 0, badModel = 1, unsupported = 2, policy = 3, toolchain = 4, internal = 70 };
 
-enum class Emit { so, mlir, kernels, plan, llvm, assembly, report };
+enum class Emit { so, mlir, kernels, plan, llvm, assembly, report, cuda, ptx, cubin };
 
 struct CompileOptions {
   std::string model;
   std::string output; // empty with a textual emit: standard output
   Emit emit = Emit::so;
   std::vector<std::string> targets = {"native"};
+  /// File of the NVRTC library; empty: where it is usually found.
+  std::string nvrtc;
   unsigned jobs = 0; // 0: the cores this process may use
   bool verifyPasses = false;
   bool printAfterAll = false;

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Target.h"
+#include "codegen/gpu/Target.h"
 #include "tools/compiler/Compiler.h"
 #include <cxxopts.hpp>
 #include <iostream>
@@ -24,9 +25,10 @@ int main(int argc, char **argv) {
   options.add_options()
     ("model", "the model (.onnx, .onnxtxt)", cxxopts::value<std::string>())
     ("o,output", "file to write", cxxopts::value<std::string>())
-    ("emit", "so, mlir, kernels, plan, llvm, asm, report", cxxopts::value<std::string>()->default_value("so"))
-    ("target", "CPU or list of CPUs: native, x86-64-v3, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
+    ("emit", "so, mlir, kernels, plan, llvm, asm, report; of a GPU target: cuda, ptx, cubin", cxxopts::value<std::string>()->default_value("so"))
+    ("target", "CPU or list of CPUs: native, x86-64-v3, ...; or a GPU: sm_90, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
     ("list-targets", "print the targets")
+    ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
     ("print-after-all", "print the IR after every pass that changes it")
@@ -46,8 +48,9 @@ int main(int argc, char **argv) {
       return 0;
     }
     if (flags.count("list-targets")) {
-      for (const std::string &name : listCpuTargets())
-        std::cout << name << "\n";
+      for (const auto &names : {listCpuTargets(), listGpuTargets()})
+        for (const std::string &name : names)
+          std::cout << name << "\n";
       return 0;
     }
     if (!flags.unmatched().empty())
@@ -57,16 +60,18 @@ int main(int argc, char **argv) {
     CompileOptions compile;
     compile.model = flags["model"].as<std::string>();
     compile.targets = flags["target"].as<std::vector<std::string>>();
+    compile.nvrtc = flags["nvrtc"].as<std::string>();
     compile.jobs = flags["jobs"].as<unsigned>();
     compile.verifyPasses = flags.count("verify-passes");
     compile.printAfterAll = flags.count("print-after-all");
     compile.timing = flags.count("timing");
     static const std::map<std::string, Emit> emits = {{"so", Emit::so},     {"mlir", Emit::mlir}, {"kernels", Emit::kernels},
                                                       {"plan", Emit::plan}, {"llvm", Emit::llvm}, {"asm", Emit::assembly},
-                                                      {"report", Emit::report}};
+                                                      {"report", Emit::report}, {"cuda", Emit::cuda}, {"ptx", Emit::ptx},
+                                                      {"cubin", Emit::cubin}};
     auto emit = emits.find(flags["emit"].as<std::string>());
     if (emit == emits.end())
-      return usageError("--emit=" + flags["emit"].as<std::string>() + " is none of so, mlir, kernels, plan, llvm, asm, report");
+      return usageError("--emit=" + flags["emit"].as<std::string>() + " is none of so, mlir, kernels, plan, llvm, asm, report, cuda, ptx, cubin");
     compile.emit = emit->second;
     if (flags.count("output"))
       compile.output = flags["output"].as<std::string>();
