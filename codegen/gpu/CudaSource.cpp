@@ -20,12 +20,6 @@ static const char *const kPrelude =
 
 namespace {
 
-/// What the comment over a kernel says of one use.
-struct Use {
-  SmallVector<std::string> nodes;
-  SmallVector<std::string> symbols;
-};
-
 std::string typeText(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   std::string text;
@@ -36,13 +30,11 @@ std::string typeText(Type type) {
   return text;
 }
 
-std::string commentOf(DeviceFunction &f, ArrayRef<Use> uses) {
+/// What a reader wants to know of a kernel; `nodes` of all of its uses.
+std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std::string> nodes) {
   constexpr size_t kMostNames = 8;
   std::string text = "//";
   llvm::raw_string_ostream os(text);
-  SmallVector<std::string> nodes;
-  for (const Use &use : uses)
-    nodes.append(use.nodes.begin(), use.nodes.end());
   for (size_t i = 0; i < std::min(nodes.size(), kMostNames); ++i)
     os << (i ? ", " : " ") << "'" << nodes[i] << "'";
   if (nodes.size() > kMostNames)
@@ -53,7 +45,7 @@ std::string commentOf(DeviceFunction &f, ArrayRef<Use> uses) {
   os << " ->";
   for (auto [i, type] : llvm::enumerate(f.kernel.getResultTypes()))
     os << (i ? ", " : " ") << "y" << i << ": " << typeText(type);
-  for (auto [i, symbol] : llvm::enumerate(uses.front().symbols))
+  for (auto [i, symbol] : llvm::enumerate(kernel.symbols))
     os << (i ? ", " : "; ") << "s" << i << " = " << symbol;
   DimExpr blocks = f.blocks();
   std::string count = blocks.str();
@@ -74,16 +66,16 @@ class Emitter {
 public:
   Emitter() : context(registry(), MLIRContext::Threading::DISABLED) { context.loadAllAvailableDialects(); }
 
-  /// The kernel's definition with its comment; nullopt: its generator refuses it.
-  std::optional<std::string> emit(const std::string &text, const std::string &symbol, ArrayRef<Use> uses) {
+  /// The kernel's definition with its comment, and its launch; nullopt: its generator refuses it.
+  std::optional<std::string> emit(const std::string &text, CudaKernel &kernel, ArrayRef<std::string> nodes) {
     OwningOpRef<ModuleOp> parsed = parseSourceString<ModuleOp>(text, ParserConfig(&context));
     assert(parsed && "canonical text can be read back");
-    KernelOp kernel;
-    parsed->walk([&](KernelOp op) { kernel = op; });
-    nameOps(kernel);
+    KernelOp op;
+    parsed->walk([&](KernelOp found) { op = found; });
+    nameOps(op);
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
-    DeviceFunction f(kernel, *module, symbol);
-    if (kernel.getKind() == "loops")
+    DeviceFunction f(op, *module, kernel.symbol);
+    if (op.getKind() == "loops")
       generateDeviceLoops(f);
     else if (failed(generateDeviceRows(f)))
       return std::nullopt;
@@ -91,7 +83,10 @@ public:
     passes.addPass(createCSEPass());
     if (failed(passes.run(*module)))
       return std::nullopt;
-    return commentOf(f, uses) + printCuda(f);
+    kernel.blocks = f.blocks();
+    kernel.threads = f.threads;
+    kernel.checksIndices = f.checksIndices();
+    return commentOf(f, kernel, nodes) + printCuda(f);
   }
 
 private:
@@ -119,12 +114,12 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
   CudaSource source;
   auto refuse = [&](Operation *op, StringRef what) {
     SmallVector<std::string> nodes = nodesOf(op);
-    source.problems.push_back("node '" + (nodes.empty() ? "" : nodes.front()) + "' (" + what.str() + "): no kernel for " + target.name +
-                              " yet: of this target there are fused elementwise ops and reductions of rows");
+    source.problems.push_back("node '" + (nodes.empty() ? "" : nodes.front()) + "' (" + what.str() + "): " + target.name +
+                              " has kernels for fused elementwise ops and row reductions only");
   };
   // Equal kernels, in order of their first use.
-  std::vector<std::pair<KernelOp, SmallVector<Use>>> distinct;
   std::vector<std::string> texts;
+  std::vector<SmallVector<std::string>> nodes;
   llvm::StringMap<size_t> numbers;
   model.walk<WalkOrder::PreOrder>([&](Operation *op) {
     auto kernel = dyn_cast<KernelOp>(op);
@@ -140,10 +135,11 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     CanonicalKernel canonical = canonicalize(kernel);
     auto [it, inserted] = numbers.try_emplace(canonical.text, texts.size());
     if (inserted) {
+      source.kernels.push_back({"optc_kernel_" + std::to_string(texts.size()), kernel, canonical.symbols});
       texts.push_back(canonical.text);
-      distinct.push_back({kernel, {}});
+      nodes.emplace_back();
     }
-    distinct[it->second].second.push_back({nodesOf(op), canonical.symbols});
+    nodes[it->second].append(nodesOf(op));
     return WalkResult::skip();
   });
   if (!source.problems.empty())
@@ -152,11 +148,11 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
   source.text = kPrelude;
   Emitter emitter;
   for (size_t i = 0; i < texts.size(); ++i) {
-    auto text = emitter.emit(texts[i], "optc_kernel_" + std::to_string(i), distinct[i].second);
-    if (text)
+    CudaKernel &kernel = source.kernels[i];
+    if (auto text = emitter.emit(texts[i], kernel, nodes[i]))
       source.text += "\n" + *text;
     else
-      refuse(distinct[i].first, distinct[i].first.getKind());
+      refuse(kernel.op, kernel.op.getKind());
   }
   if (!source.problems.empty())
     source.text.clear();

@@ -9,13 +9,27 @@
 #define OPTC_CODEGEN_GPU_CUDASOURCE_H
 
 #include "codegen/gpu/Target.h"
+#include "ir/Dialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace optc {
 
+/// A printed kernel, and how it is launched. Its parameters: operands, results, sizes (int64), and where it checks
+/// indices a pointer to an int32 that becomes 1.
+struct CudaKernel {
+  std::string symbol;
+  KernelOp op; // its first use
+  llvm::SmallVector<std::string> symbols;
+  /// Over the symbols s0, s1, ... of the sizes.
+  DimExpr blocks = 1;
+  int64_t threads = 0;
+  bool checksIndices = false;
+};
+
 struct CudaSource {
   /// One translation unit that needs no header. Empty when there are problems.
   std::string text;
+  std::vector<CudaKernel> kernels;
   /// "node 'fc1' (matmul): ...", in the model's order.
   std::vector<std::string> problems;
 };

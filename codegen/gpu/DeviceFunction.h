@@ -36,6 +36,7 @@ public:
   int64_t threads = 256;
   DimExpr items = 1;
   int64_t itemsPerBlock = 1;
+  bool checksIndices() const { return bool(error); }
   DimExpr blocks() const { return DimExpr::ceildiv(items, itemsPerBlock); }
 
   /// threadIdx.x and blockIdx.x, as indices.
