@@ -107,6 +107,9 @@ const Function *functionOf(Operation *op) {
                                                   {"arith.maxui", {"maximum_unsigned"}},
                                                   {"arith.minimumf", {"minimum"}},
                                                   {"arith.maximumf", {"maximum"}},
+                                                  {"arith.minnumf", {"fmin", true}},
+                                                  {"arith.maxnumf", {"fmax", true}},
+                                                  {"arith.remf", {"fmod", true}},
                                                   {"math.absi", {"absolute"}},
                                                   {"math.absf", {"fabs", true}},
                                                   {"math.exp", {"exp", true}},
@@ -128,6 +131,9 @@ const Function *functionOf(Operation *op) {
                                                   {"math.acosh", {"acosh", true}},
                                                   {"math.atanh", {"atanh", true}},
                                                   {"math.erf", {"erf", true}},
+                                                  {"math.exp2", {"exp2", true}},
+                                                  {"math.log2", {"log2", true}},
+                                                  {"math.copysign", {"copysign", true}},
                                                   {"math.powf", {"pow", true}},
                                                   {"math.fma", {"fma", true}},
                                                   {"math.floor", {"floor", true}},
@@ -265,6 +271,8 @@ bool wraps(Operation *op) {
 } // namespace
 
 bool optc::isCudaExpression(Operation *op) {
+  if (op->getNumResults() != 1)
+    return false;
   return isa<arith::ConstantOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp, arith::NegFOp>(op) || isConversion(op) ||
          functionOf(op) || infixOf(op, op->getResult(0).getType());
 }

@@ -463,4 +463,15 @@ std::string CudaPrinter::print() {
 
 } // namespace
 
+Operation *optc::findUnprintable(DeviceFunction &f) {
+  Operation *unknown = nullptr;
+  f.function.walk([&](Operation *op) {
+    if (!isa<func::FuncOp, func::ReturnOp, func::CallOp, scf::ForOp, scf::IfOp, scf::YieldOp, LLVM::LoadOp, LLVM::StoreOp, LLVM::GEPOp,
+             LLVM::AllocaOp, vector::SplatOp, vector::ExtractOp, vector::InsertOp>(op) &&
+        !isCudaExpression(op))
+      unknown = op;
+  });
+  return unknown;
+}
+
 std::string optc::printCuda(DeviceFunction &f) { return CudaPrinter(f).print(); }

@@ -16,6 +16,9 @@
 
 namespace optc {
 
+/// An op of the kernel that cannot be printed, or null.
+mlir::Operation *findUnprintable(DeviceFunction &f);
+
 /// The kernel's definition, without what codegen/gpu/device.cuh defines.
 std::string printCuda(DeviceFunction &f);
 

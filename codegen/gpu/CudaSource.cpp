@@ -66,8 +66,8 @@ class Emitter {
 public:
   Emitter() : context(registry(), MLIRContext::Threading::DISABLED) { context.loadAllAvailableDialects(); }
 
-  /// The kernel's definition with its comment, and its launch; nullopt: its generator refuses it.
-  std::optional<std::string> emit(const std::string &text, CudaKernel &kernel, ArrayRef<std::string> nodes) {
+  /// The kernel's definition with its comment, and its launch; an error: why there is none.
+  llvm::Expected<std::string> emit(const std::string &text, CudaKernel &kernel, ArrayRef<std::string> nodes) {
     OwningOpRef<ModuleOp> parsed = parseSourceString<ModuleOp>(text, ParserConfig(&context));
     assert(parsed && "canonical text can be read back");
     KernelOp op;
@@ -78,11 +78,13 @@ public:
     if (op.getKind() == "loops")
       generateDeviceLoops(f);
     else if (failed(generateDeviceRows(f)))
-      return std::nullopt;
+      return llvm::createStringError("its reductions are not along one dim of one space");
     PassManager passes(&context);
     passes.addPass(createCSEPass());
     if (failed(passes.run(*module)))
-      return std::nullopt;
+      return llvm::createStringError("its code is not valid");
+    if (Operation *unknown = findUnprintable(f))
+      return llvm::createStringError("there is no CUDA C++ for " + unknown->getName().getStringRef().str());
     kernel.blocks = f.blocks();
     kernel.threads = f.threads;
     kernel.checksIndices = f.checksIndices();
@@ -112,10 +114,11 @@ bool isFree(Operation *op) {
 CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
                           llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf) {
   CudaSource source;
-  auto refuse = [&](Operation *op, StringRef what) {
+  auto refuse = [&](Operation *op, StringRef what, const std::string &why = "") {
     SmallVector<std::string> nodes = nodesOf(op);
-    source.problems.push_back("node '" + (nodes.empty() ? "" : nodes.front()) + "' (" + what.str() + "): " + target.name +
-                              " has kernels for fused elementwise ops and row reductions only");
+    std::string node = nodes.empty() ? "a step" : "node '" + nodes.front() + "'";
+    source.problems.push_back(node + " (" + what.str() + "): " +
+                              (why.empty() ? target.name + " has kernels for fused elementwise ops and row reductions only" : why));
   };
   // Equal kernels, in order of their first use.
   std::vector<std::string> texts;
@@ -152,7 +155,7 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     if (auto text = emitter.emit(texts[i], kernel, nodes[i]))
       source.text += "\n" + *text;
     else
-      refuse(kernel.op, kernel.op.getKind());
+      refuse(kernel.op, kernel.op.getKind(), llvm::toString(text.takeError()));
   }
   if (!source.problems.empty())
     source.text.clear();

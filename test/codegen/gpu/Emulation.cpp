@@ -239,6 +239,15 @@ func.func @main(%x: tensor<10x8xT>, %i: tensor<3xi64>) -> tensor<3x8xT> {
   %0 = optc.gather %x, %i {axis = 0 : i64} : (tensor<10x8xT>, tensor<3xi64>) -> tensor<3x8xT>
   return %0 : tensor<3x8xT>
 })";
+// Movement: an element at a time.
+const char *kMovement = R"(
+func.func @main(%x: tensor<4x6xT>, %y: tensor<3x6xT>) -> (tensor<7x9xT>, tensor<2x6xT>) {
+  %0 = optc.concat %x, %y {axis = 0 : i64} : (tensor<4x6xT>, tensor<3x6xT>) -> tensor<7x6xT>
+  %1 = optc.pad %0 {low = #optc.dims<[0, 2]>, mode = "reflect"} : (tensor<7x6xT>) -> tensor<7x9xT>
+  %2 = optc.slice %x {starts = #optc.dims<[3, 5]>, strides = #optc.dims<[-2, -1]>} : (tensor<4x6xT>) -> tensor<2x6xT>
+  %3 = optc.add %2, %2 : (tensor<2x6xT>, tensor<2x6xT>) -> tensor<2x6xT>
+  return %1, %3 : tensor<7x9xT>, tensor<2x6xT>
+})";
 // Rows: of a warp's part, of a warp, of a block, in a loop, of unknown length, across.
 const char *kSoftmaxes = R"(
 #d = #optc.dims<[3, "n"]>
@@ -283,6 +292,7 @@ const Model kModels[] = {
     {"mask_i64", "i64", 0, kMask},                    {"integers_i8", "i8", 0, kIntegers},
     {"integers_i32", "i32", 0, kIntegers},            {"integers_ui8", "ui8", 0, kIntegers},
     {"integers_i64", "i64", 0, kIntegers},            {"gather_f32", "f32", 0, kGather},
+    {"movement_f32", "f32", 0, kMovement},            {"movement_i1", "i1", 0, kMovement},
     {"softmaxes_f32", "f32", 1e-6, kSoftmaxes},       {"softmaxes_f16", "f16", 2e-3, kSoftmaxes},
     {"softmaxes_bf16", "bf16", 2e-2, kSoftmaxes},     {"normalize_f32", "f32", 2e-5, kNormalize},
     {"normalize_f16", "f16", 1e-2, kNormalize},       {"reductions_f32", "f32", 1e-5, kReductions},
