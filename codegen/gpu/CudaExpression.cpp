@@ -307,7 +307,11 @@ CudaText optc::cudaExpression(Operation *op, Operand operand) {
       right = Binding::bitAnd;
     else if (right <= Binding::bitAnd)
       right = Binding::shift;
-    return {(x.binding == infix->binding ? x.text : x.inside(right)) + " " + infix->text + " " + y.inside(right), infix->binding};
+    std::string text = (x.binding == infix->binding ? x.text : x.inside(right)) + " " + infix->text + " " + y.inside(right);
+    // What is narrower than int has become one.
+    if (isa<IntegerType>(to) && !to.isInteger(1) && to.getIntOrFloatBitWidth() < 32)
+      return call(cudaType(to), {text});
+    return {text, infix->binding};
   }
   const Function *function = functionOf(op);
   std::string name = function->name;

@@ -31,14 +31,14 @@ struct Thread {
   unsigned meetings = 0;
   bool done = false;
 };
-inline std::vector<Thread> threads;
-inline int blockThreads, current;
-inline ucontext_t scheduler;
-inline std::function<void()> body;
-inline unsigned char slots[1024][8];
+static std::vector<Thread> threads;
+static int blockThreads, current;
+static ucontext_t scheduler;
+static std::function<void()> body;
+static unsigned char slots[1024][8];
 
 /// Waits for the threads [first, first + count).
-inline void meet(int first, int count) {
+static void meet(int first, int count) {
   unsigned turn = ++threads[current].meetings;
   auto isMissing = [&] {
     for (int t = first; t < first + count; ++t)
@@ -50,7 +50,7 @@ inline void meet(int first, int count) {
     swapcontext(&threads[current].context, &scheduler);
 }
 
-inline void runThread() {
+static void runThread() {
   body();
   threads[current].done = true;
 }
@@ -68,13 +68,13 @@ template <typename T> T exchange(T x, int offset, int group) {
 struct Index3 {
   unsigned x;
 };
-inline Index3 blockIdx;
+static Index3 blockIdx;
 struct ThreadIndex {
   struct {
     operator int() const { return emulated::current; }
   } x;
 };
-inline ThreadIndex threadIdx;
+static ThreadIndex threadIdx;
 
 using f16 = _Float16;
 struct bf16 {
@@ -92,7 +92,7 @@ struct bf16 {
     return x;
   }
 };
-inline float bits_to_float(uint32_t bits) {
+static float bits_to_float(uint32_t bits) {
   float x;
   std::memcpy(&x, &bits, 4);
   return x;
@@ -100,7 +100,7 @@ inline float bits_to_float(uint32_t bits) {
 template <int kGroup, typename T> T shuffle_xor(T x, int offset) { return emulated::exchange(x, offset, kGroup); }
 
 /// What the device would trap on.
-inline void store_16_bytes(void *p, const void *value) {
+static void store_16_bytes(void *p, const void *value) {
   if (reinterpret_cast<uintptr_t>(p) % 16) {
     std::fprintf(stderr, "a store of 16 bytes at %p\n", p);
     std::abort();
