@@ -39,7 +39,8 @@ static CudaText floatConstant(const APFloat &value, Type type) {
   }
   // The shortest text that reads back as the same value.
   char buffer[64];
-  auto end = type.isF32() ? std::to_chars(buffer, std::end(buffer), value.convertToFloat()) : std::to_chars(buffer, std::end(buffer), value.convertToDouble());
+  auto end = type.isF32() ? std::to_chars(buffer, std::end(buffer), value.convertToFloat())
+                          : std::to_chars(buffer, std::end(buffer), value.convertToDouble());
   std::string text(buffer, end.ptr);
   if (text.find_first_of(".e") == std::string::npos)
     text += ".0";
@@ -73,10 +74,12 @@ struct Infix {
 };
 const Infix *infixOf(Operation *op, Type scalar) {
   static const llvm::StringMap<Infix> table = {
-      {"arith.addf", {"+", Binding::sum}},       {"arith.subf", {"-", Binding::sum}},     {"arith.mulf", {"*", Binding::product}},
-      {"arith.divf", {"/", Binding::product}},   {"arith.addi", {"+", Binding::sum}},     {"arith.subi", {"-", Binding::sum}},
-      {"arith.muli", {"*", Binding::product}},   {"arith.divsi", {"/", Binding::product}}, {"arith.remsi", {"%", Binding::product}},
-      {"arith.andi", {"&", Binding::bitAnd}},    {"arith.ori", {"|", Binding::bitOr}},    {"arith.xori", {"^", Binding::bitXor}},
+      {"arith.addf", {"+", Binding::sum}},      {"arith.subf", {"-", Binding::sum}},
+      {"arith.mulf", {"*", Binding::product}},  {"arith.divf", {"/", Binding::product}},
+      {"arith.addi", {"+", Binding::sum}},      {"arith.subi", {"-", Binding::sum}},
+      {"arith.muli", {"*", Binding::product}},  {"arith.divsi", {"/", Binding::product}},
+      {"arith.remsi", {"%", Binding::product}}, {"arith.andi", {"&", Binding::bitAnd}},
+      {"arith.ori", {"|", Binding::bitOr}},     {"arith.xori", {"^", Binding::bitXor}},
       {"arith.shrsi", {">>", Binding::shift}}};
   static const llvm::StringMap<Infix> ofBool = {{"arith.andi", {"&&", Binding::logicalAnd}},
                                                 {"arith.muli", {"&&", Binding::logicalAnd}},
@@ -93,61 +96,39 @@ struct Function {
   bool fromMath = false;
 };
 const Function *functionOf(Operation *op) {
-  static const llvm::StringMap<Function> table = {{"arith.addi", {"wrap_add"}},
-                                                  {"arith.subi", {"wrap_sub"}},
-                                                  {"arith.muli", {"wrap_mul"}},
-                                                  {"arith.divui", {"divide_unsigned"}},
-                                                  {"arith.remui", {"modulo_unsigned"}},
-                                                  {"arith.floordivsi", {"divide_floor"}},
-                                                  {"arith.shli", {"shift_left"}},
-                                                  {"arith.shrui", {"shift_right_unsigned"}},
-                                                  {"arith.minsi", {"minimum"}},
-                                                  {"arith.maxsi", {"maximum"}},
-                                                  {"arith.minui", {"minimum_unsigned"}},
-                                                  {"arith.maxui", {"maximum_unsigned"}},
-                                                  {"arith.minimumf", {"minimum"}},
-                                                  {"arith.maximumf", {"maximum"}},
-                                                  {"arith.minnumf", {"fmin", true}},
-                                                  {"arith.maxnumf", {"fmax", true}},
-                                                  {"arith.remf", {"fmod", true}},
-                                                  {"math.absi", {"absolute"}},
-                                                  {"math.absf", {"fabs", true}},
-                                                  {"math.exp", {"exp", true}},
-                                                  {"math.expm1", {"expm1", true}},
-                                                  {"math.log", {"log", true}},
-                                                  {"math.log1p", {"log1p", true}},
-                                                  {"math.sqrt", {"sqrt", true}},
-                                                  {"math.rsqrt", {"rsqrt", true}},
-                                                  {"math.sin", {"sin", true}},
-                                                  {"math.cos", {"cos", true}},
-                                                  {"math.tan", {"tan", true}},
-                                                  {"math.asin", {"asin", true}},
-                                                  {"math.acos", {"acos", true}},
-                                                  {"math.atan", {"atan", true}},
-                                                  {"math.sinh", {"sinh", true}},
-                                                  {"math.cosh", {"cosh", true}},
-                                                  {"math.tanh", {"tanh", true}},
-                                                  {"math.asinh", {"asinh", true}},
-                                                  {"math.acosh", {"acosh", true}},
-                                                  {"math.atanh", {"atanh", true}},
-                                                  {"math.erf", {"erf", true}},
-                                                  {"math.exp2", {"exp2", true}},
-                                                  {"math.log2", {"log2", true}},
-                                                  {"math.copysign", {"copysign", true}},
-                                                  {"math.powf", {"pow", true}},
-                                                  {"math.fma", {"fma", true}},
-                                                  {"math.floor", {"floor", true}},
-                                                  {"math.ceil", {"ceil", true}},
-                                                  {"math.trunc", {"trunc", true}},
-                                                  {"math.roundeven", {"rint", true}}};
+  static const llvm::StringMap<Function> table = {
+      {"arith.addi", {"wrap_add"}},          {"arith.subi", {"wrap_sub"}},
+      {"arith.muli", {"wrap_mul"}},          {"arith.divui", {"divide_unsigned"}},
+      {"arith.remui", {"modulo_unsigned"}},  {"arith.floordivsi", {"divide_floor"}},
+      {"arith.shli", {"shift_left"}},        {"arith.shrui", {"shift_right_unsigned"}},
+      {"arith.minsi", {"minimum"}},          {"arith.maxsi", {"maximum"}},
+      {"arith.minui", {"minimum_unsigned"}}, {"arith.maxui", {"maximum_unsigned"}},
+      {"arith.minimumf", {"minimum"}},       {"arith.maximumf", {"maximum"}},
+      {"arith.minnumf", {"fmin", true}},     {"arith.maxnumf", {"fmax", true}},
+      {"arith.remf", {"fmod", true}},        {"math.absi", {"absolute"}},
+      {"math.absf", {"fabs", true}},         {"math.exp", {"exp", true}},
+      {"math.expm1", {"expm1", true}},       {"math.log", {"log", true}},
+      {"math.log1p", {"log1p", true}},       {"math.sqrt", {"sqrt", true}},
+      {"math.rsqrt", {"rsqrt", true}},       {"math.sin", {"sin", true}},
+      {"math.cos", {"cos", true}},           {"math.tan", {"tan", true}},
+      {"math.asin", {"asin", true}},         {"math.acos", {"acos", true}},
+      {"math.atan", {"atan", true}},         {"math.sinh", {"sinh", true}},
+      {"math.cosh", {"cosh", true}},         {"math.tanh", {"tanh", true}},
+      {"math.asinh", {"asinh", true}},       {"math.acosh", {"acosh", true}},
+      {"math.atanh", {"atanh", true}},       {"math.erf", {"erf", true}},
+      {"math.exp2", {"exp2", true}},         {"math.log2", {"log2", true}},
+      {"math.copysign", {"copysign", true}}, {"math.powf", {"pow", true}},
+      {"math.fma", {"fma", true}},           {"math.floor", {"floor", true}},
+      {"math.ceil", {"ceil", true}},         {"math.trunc", {"trunc", true}},
+      {"math.roundeven", {"rint", true}}};
   auto it = table.find(op->getName().getStringRef());
   return it == table.end() ? nullptr : &it->second;
 }
 
 /// Conversions: T(x), read as unsigned where the op does.
 bool isConversion(Operation *op) {
-  return isa<arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp, arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp, arith::FPToUIOp,
-             arith::ExtFOp, arith::TruncFOp, arith::BitcastOp>(op);
+  return isa<arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp, arith::SIToFPOp, arith::UIToFPOp,
+             arith::FPToSIOp, arith::FPToUIOp, arith::ExtFOp, arith::TruncFOp, arith::BitcastOp>(op);
 }
 
 using Operand = llvm::function_ref<CudaText(unsigned, bool)>;
@@ -182,7 +163,9 @@ CudaText compareFloats(arith::CmpFOp op, Operand operand) {
   auto equality = [&](const char *text) -> CudaText {
     return {x.inside(Binding::equality) + " " + text + " " + y.inside(Binding::equality), Binding::equality};
   };
-  auto negated = [&](const char *text) -> CudaText { return {"!(" + relation(text).text + ")", Binding::unary}; };
+  auto negated = [&](const char *text) -> CudaText {
+    return {"!(" + relation(text).text + ")", Binding::unary};
+  };
   switch (op.getPredicate()) {
   case P::OEQ:
     return equality("==");
@@ -273,8 +256,8 @@ bool wraps(Operation *op) {
 bool optc::isCudaExpression(Operation *op) {
   if (op->getNumResults() != 1)
     return false;
-  return isa<arith::ConstantOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp, arith::NegFOp>(op) || isConversion(op) ||
-         functionOf(op) || infixOf(op, op->getResult(0).getType());
+  return isa<arith::ConstantOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp, arith::NegFOp>(op) ||
+         isConversion(op) || functionOf(op) || infixOf(op, op->getResult(0).getType());
 }
 
 CudaText optc::cudaExpression(Operation *op, Operand operand) {
@@ -290,8 +273,8 @@ CudaText optc::cudaExpression(Operation *op, Operand operand) {
     return {"-" + operand(0, false).inside(Binding::unary), Binding::unary};
   if (isa<arith::SelectOp>(op)) {
     // The condition decides the type of nothing: both sides have one, literals of it included.
-    return {operand(0, false).inside(Binding::ternary) + " ? " + operand(1, true).inside(Binding::ternary) + " : " +
-                operand(2, true).inside(Binding::ternary),
+    return {operand(0, false).inside(Binding::ternary) + " ? " + operand(1, true).inside(Binding::ternary) +
+                " : " + operand(2, true).inside(Binding::ternary),
             Binding::ternary};
   }
   const Infix *infix = infixOf(op, to);
@@ -307,7 +290,8 @@ CudaText optc::cudaExpression(Operation *op, Operand operand) {
       right = Binding::bitAnd;
     else if (right <= Binding::bitAnd)
       right = Binding::shift;
-    std::string text = (x.binding == infix->binding ? x.text : x.inside(right)) + " " + infix->text + " " + y.inside(right);
+    std::string text =
+        (x.binding == infix->binding ? x.text : x.inside(right)) + " " + infix->text + " " + y.inside(right);
     // What is narrower than int has become one.
     if (isa<IntegerType>(to) && !to.isInteger(1) && to.getIntOrFloatBitWidth() < 32)
       return call(cudaType(to), {text});

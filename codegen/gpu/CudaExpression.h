@@ -1,6 +1,7 @@
 //===- CudaExpression.h - One op as a C++ expression ------------*- C++ -*-===//
 //
-// The pure ops that scalar bodies and index arithmetic are made of, as text with just the parentheses it needs.
+// The pure ops that scalar bodies and index arithmetic are made of, as text with just the parentheses it
+// needs.
 //
 //   arith.addf %x, %y            ->  x + y
 //   arith.addi %x, %y (wraps)    ->  wrap_add(x, y)
@@ -19,7 +20,21 @@
 namespace optc {
 
 /// How strongly the outermost operator binds, as C++ has it.
-enum class Binding { ternary, logicalOr, logicalAnd, bitOr, bitXor, bitAnd, equality, relation, shift, sum, product, unary, primary };
+enum class Binding {
+  ternary,
+  logicalOr,
+  logicalAnd,
+  bitOr,
+  bitXor,
+  bitAnd,
+  equality,
+  relation,
+  shift,
+  sum,
+  product,
+  unary,
+  primary
+};
 
 struct CudaText {
   std::string text;
@@ -35,7 +50,8 @@ CudaText cudaConstant(mlir::Attribute value, mlir::Type type, bool typed);
 
 /// True for the ops that cudaExpression knows.
 bool isCudaExpression(mlir::Operation *op);
-/// The op's value on scalars (of a lane, where the op's type is a vector). `operand(i, typed)` gives operand i.
+/// The op's value on scalars (of a lane, where the op's type is a vector). `operand(i, typed)` gives operand
+/// i.
 CudaText cudaExpression(mlir::Operation *op, llvm::function_ref<CudaText(unsigned i, bool typed)> operand);
 
 } // namespace optc

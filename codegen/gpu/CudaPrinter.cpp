@@ -61,10 +61,11 @@ private:
 /// Names that mean something else in the text: C++'s, the device's, the loop over lanes'.
 const llvm::StringSet<> &reservedNames() {
   static const llvm::StringSet<> names = {
-      "and",  "or",    "not",   "xor",   "int",  "float", "double", "bool",  "if",      "for",     "const", "true", "false", "k",
-      "exp",  "expm1", "log",   "log1p", "sqrt", "rsqrt", "sin",    "cos",   "tan",     "asin",    "acos",  "atan", "sinh",  "cosh",
-      "tanh", "asinh", "acosh", "atanh", "erf",  "pow",   "fma",    "floor", "ceil",    "trunc",   "rint",  "fabs", "max",   "min",
-      "abs",  "round", "load",  "store", "splat", "minimum", "maximum"};
+      "and",   "or",    "not",   "xor",   "int",  "float", "double", "bool",    "if",     "for",
+      "const", "true",  "false", "k",     "exp",  "expm1", "log",    "log1p",   "sqrt",   "rsqrt",
+      "sin",   "cos",   "tan",   "asin",  "acos", "atan",  "sinh",   "cosh",    "tanh",   "asinh",
+      "acosh", "atanh", "erf",   "pow",   "fma",  "floor", "ceil",   "trunc",   "rint",   "fabs",
+      "max",   "min",   "abs",   "round", "load", "store", "splat",  "minimum", "maximum"};
   return names;
 }
 
@@ -72,14 +73,16 @@ const llvm::StringSet<> &reservedNames() {
 bool mentions(StringRef text, StringRef name) {
   auto isWord = [](char c) { return llvm::isAlnum(c) || c == '_'; };
   for (size_t at = text.find(name); at != StringRef::npos; at = text.find(name, at + 1))
-    if ((at == 0 || !isWord(text[at - 1])) && (at + name.size() == text.size() || !isWord(text[at + name.size()])))
+    if ((at == 0 || !isWord(text[at - 1])) &&
+        (at + name.size() == text.size() || !isWord(text[at + name.size()])))
       return true;
   return false;
 }
 
 /// An op on vectors that works lane by lane.
 bool isLaneOp(Operation *op) {
-  return op->getNumResults() == 1 && isa<VectorType>(op->getResult(0).getType()) && !isa<arith::ConstantOp>(op) && isCudaExpression(op);
+  return op->getNumResults() == 1 && isa<VectorType>(op->getResult(0).getType()) &&
+         !isa<arith::ConstantOp>(op) && isCudaExpression(op);
 }
 
 //===----------------------------------------------------------------------===//
@@ -94,8 +97,8 @@ std::string CudaPrinter::freshName(StringRef base) {
   return name;
 }
 
-/// What the generator calls it (a NameLoc), or after the op of the model whose body it belongs to (a FusedLoc, see
-/// CudaSource.cpp).
+/// What the generator calls it (a NameLoc), or after the op of the model whose body it belongs to (a
+/// FusedLoc, see CudaSource.cpp).
 std::string CudaPrinter::freshName(Value value) {
   Location loc = value.getLoc();
   if (auto model = dyn_cast<FusedLoc>(loc))
@@ -162,7 +165,8 @@ bool CudaPrinter::isInlined(Operation *op) const {
 /// True where nothing is written between the load and the statement that its value ends up in.
 bool CudaPrinter::isUndisturbed(LLVM::LoadOp load) const {
   Operation *user = *load->user_begin();
-  while (user->getNumResults() == 1 && user->getNumRegions() == 0 && user->getResult(0).hasOneUse() && isInlined(user))
+  while (user->getNumResults() == 1 && user->getNumRegions() == 0 && user->getResult(0).hasOneUse() &&
+         isInlined(user))
     user = *user->user_begin();
   if (user->getBlock() != load->getBlock())
     return false;
@@ -189,7 +193,8 @@ std::string CudaPrinter::elementAt(Value pointer) {
   if (!gep)
     return textOf(pointer).text + "[0]";
   auto offset = gep.getIndices()[0];
-  std::string at = isa<IntegerAttr>(offset) ? std::to_string(cast<IntegerAttr>(offset).getInt()) : textOf(cast<Value>(offset)).text;
+  std::string at = isa<IntegerAttr>(offset) ? std::to_string(cast<IntegerAttr>(offset).getInt())
+                                            : textOf(cast<Value>(offset)).text;
   return textOf(gep.getBase()).text + "[" + at + "]";
 }
 
@@ -220,8 +225,8 @@ void CudaPrinter::assignAll(Assignments assigned, StringRef subscript) {
     line() << target << subscript << " = " << text << ";\n";
 }
 
-/// Prints the gathered ops as one loop over lanes, because `until` reads some of their values. Where that is a
-/// terminator, its operands are assigned to `targets`; returns which of them.
+/// Prints the gathered ops as one loop over lanes, because `until` reads some of their values. Where that is
+/// a terminator, its operands are assigned to `targets`; returns which of them.
 llvm::SmallDenseSet<unsigned> CudaPrinter::flushLanes(Operation *until, Targets targets) {
   llvm::SmallDenseSet<unsigned> done;
   int64_t count = cast<VectorType>(lanes.front()->getResult(0).getType()).getNumElements();
@@ -249,13 +254,15 @@ llvm::SmallDenseSet<unsigned> CudaPrinter::flushLanes(Operation *until, Targets 
   llvm::StringSet<> outer = used;
   for (Operation *op : lanes) {
     Value value = op->getResult(0);
-    CudaText text = cudaExpression(op, [&](unsigned i, bool typed) { return laneText(op->getOperand(i), typed); });
+    CudaText text =
+        cudaExpression(op, [&](unsigned i, bool typed) { return laneText(op->getOperand(i), typed); });
     if (auto it = kept.find(value); it != kept.end()) {
       line() << it->second << "[k] = " << text.text << ";\n";
       text = {it->second + "[k]"};
     } else if (!value.hasOneUse()) {
       std::string name = freshName(value);
-      line() << "const " << cudaType(getElementTypeOrSelf(value.getType())) << " " << name << " = " << text.text << ";\n";
+      line() << "const " << cudaType(getElementTypeOrSelf(value.getType())) << " " << name << " = "
+             << text.text << ";\n";
       text = {name};
     }
     texts[value] = text;
@@ -286,7 +293,8 @@ void CudaPrinter::printLoad(LLVM::LoadOp op) {
   std::string text = elementAt(op.getAddr());
   if (auto vector = dyn_cast<VectorType>(op.getType())) {
     bool isAligned = op.getAlignment().value_or(0) * 8 > vector.getElementTypeBitWidth();
-    text = (isAligned ? "load<" : "load_each<") + std::to_string(vector.getNumElements()) + ">(" + addressOf(op.getAddr()) + ")";
+    text = (isAligned ? "load<" : "load_each<") + std::to_string(vector.getNumElements()) + ">(" +
+           addressOf(op.getAddr()) + ")";
   }
   if (isInlined(op)) {
     texts[op.getResult()] = {text};
@@ -330,7 +338,8 @@ void CudaPrinter::printCall(func::CallOp op) {
   if (name == "shuffle_xor") {
     // Never within a larger expression: all threads must get there.
     define(result, freshName(result),
-           "shuffle_xor<" + textOf(op.getOperand(2)).text + ">(" + textOf(op.getOperand(0), true).text + ", " + textOf(op.getOperand(1)).text + ")");
+           "shuffle_xor<" + textOf(op.getOperand(2)).text + ">(" + textOf(op.getOperand(0), true).text +
+               ", " + textOf(op.getOperand(1)).text + ")");
     return;
   }
   std::string text = cudaType(result.getType()) + (name == "thread_index" ? "(threadIdx.x)" : "(blockIdx.x)");
@@ -355,15 +364,18 @@ void CudaPrinter::printFor(scf::ForOp op) {
     texts[argument] = {name};
     texts[result] = {name};
   }
-  auto lower = KernelEmitter::constantOf(op.getLowerBound()), upper = KernelEmitter::constantOf(op.getUpperBound());
+  auto lower = KernelEmitter::constantOf(op.getLowerBound()),
+       upper = KernelEmitter::constantOf(op.getUpperBound());
   auto step = KernelEmitter::constantOf(op.getStep());
   if (lower && upper && step && (*upper - *lower) / *step <= 8)
     line() << "#pragma unroll\n";
   llvm::StringSet<> outer = used;
-  std::string i = isa<NameLoc>(op.getInductionVar().getLoc()) ? freshName(op.getInductionVar()) : freshName("j");
+  std::string i =
+      isa<NameLoc>(op.getInductionVar().getLoc()) ? freshName(op.getInductionVar()) : freshName("j");
   texts[op.getInductionVar()] = {i};
-  line() << "for (" << cudaType(op.getInductionVar().getType()) << " " << i << " = " << textOf(op.getLowerBound()).text << "; " << i
-         << " < " << textOf(op.getUpperBound()).inside(Binding::relation) << "; ";
+  line() << "for (" << cudaType(op.getInductionVar().getType()) << " " << i << " = "
+         << textOf(op.getLowerBound()).text << "; " << i << " < "
+         << textOf(op.getUpperBound()).inside(Binding::relation) << "; ";
   if (step && *step == 1)
     os << "++" << i << ") {\n";
   else
@@ -399,15 +411,18 @@ void CudaPrinter::printOp(Operation *op) {
       .Case([&](func::CallOp o) { printCall(o); })
       .Case([&](vector::InsertOp o) { printInsert(o); })
       .Case([&](vector::ExtractOp o) {
-        texts[o.getResult()] = {textOf(o.getVector()).text + "[" + std::to_string(o.getStaticPosition()[0]) + "]"};
+        texts[o.getResult()] = {textOf(o.getVector()).text + "[" + std::to_string(o.getStaticPosition()[0]) +
+                                "]"};
       })
       .Case([&](LLVM::AllocaOp o) {
         std::string name = freshName(o.getResult());
-        line() << "__shared__ " << cudaType(o.getElemType()) << " " << name << "[" << textOf(o.getArraySize()).text << "];\n";
+        line() << "__shared__ " << cudaType(o.getElemType()) << " " << name << "["
+               << textOf(o.getArraySize()).text << "];\n";
         texts[o.getResult()] = {name};
       })
       .Default([&](Operation *o) {
-        CudaText text = cudaExpression(o, [&](unsigned i, bool typed) { return textOf(o->getOperand(i), typed); });
+        CudaText text =
+            cudaExpression(o, [&](unsigned i, bool typed) { return textOf(o->getOperand(i), typed); });
         Value result = o->getResult(0);
         if (isInlined(o))
           texts[result] = text;
@@ -451,7 +466,8 @@ std::string CudaPrinter::print() {
   os << "extern \"C\" __global__ void __launch_bounds__(" << f.threads << ")\n" << function.getName() << "(";
   Block &body = function.getBody().front();
   for (auto [p, argument] : llvm::zip(f.parameters, body.getArguments())) {
-    os << (argument.getArgNumber() ? ", " : "") << (p.isConst ? "const " : "") << cudaType(p.type) << (p.isPointer ? " *__restrict__ " : " ") << p.name;
+    os << (argument.getArgNumber() ? ", " : "") << (p.isConst ? "const " : "") << cudaType(p.type)
+       << (p.isPointer ? " *__restrict__ " : " ") << p.name;
     texts[argument] = {p.name};
     used.insert(p.name);
   }
@@ -466,8 +482,9 @@ std::string CudaPrinter::print() {
 Operation *optc::findUnprintable(DeviceFunction &f) {
   Operation *unknown = nullptr;
   f.function.walk([&](Operation *op) {
-    if (!isa<func::FuncOp, func::ReturnOp, func::CallOp, scf::ForOp, scf::IfOp, scf::YieldOp, LLVM::LoadOp, LLVM::StoreOp, LLVM::GEPOp,
-             LLVM::AllocaOp, vector::SplatOp, vector::ExtractOp, vector::InsertOp>(op) &&
+    if (!isa<func::FuncOp, func::ReturnOp, func::CallOp, scf::ForOp, scf::IfOp, scf::YieldOp, LLVM::LoadOp,
+             LLVM::StoreOp, LLVM::GEPOp, LLVM::AllocaOp, vector::SplatOp, vector::ExtractOp,
+             vector::InsertOp>(op) &&
         !isCudaExpression(op))
       unknown = op;
   });

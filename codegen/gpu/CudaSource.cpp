@@ -59,7 +59,8 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
 void nameOps(KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   for (Operation &op : kernel.getBody().front())
-    op.setLoc(FusedLoc::get({NameLoc::get(StringAttr::get(context, op.getName().stripDialect()))}, StringAttr::get(context, "op"), context));
+    op.setLoc(FusedLoc::get({NameLoc::get(StringAttr::get(context, op.getName().stripDialect()))},
+                            StringAttr::get(context, "op"), context));
 }
 
 class Emitter {
@@ -94,8 +95,8 @@ public:
 private:
   static DialectRegistry registry() {
     DialectRegistry r;
-    r.insert<OptcDialect, arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect,
-             vector::VectorDialect>();
+    r.insert<OptcDialect, arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
+             scf::SCFDialect, vector::VectorDialect>();
     return r;
   }
   MLIRContext context;
@@ -117,8 +118,9 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
   auto refuse = [&](Operation *op, StringRef what, const std::string &why = "") {
     SmallVector<std::string> nodes = nodesOf(op);
     std::string node = nodes.empty() ? "a step" : "node '" + nodes.front() + "'";
-    source.problems.push_back(node + " (" + what.str() + "): " +
-                              (why.empty() ? target.name + " has kernels for fused elementwise ops and row reductions only" : why));
+    source.problems.push_back(
+        node + " (" + what.str() + "): " +
+        (why.empty() ? target.name + " has kernels for fused elementwise ops and row reductions only" : why));
   };
   // Equal kernels, in order of their first use.
   std::vector<std::string> texts;

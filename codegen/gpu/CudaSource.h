@@ -1,8 +1,8 @@
 //===- CudaSource.h - A model's kernels as CUDA C++ -------------*- C++ -*-===//
 //
-// Equal kernels are printed once, each with a comment that says which ONNX nodes it computes, for which shapes, and
-// how it is launched. Kernels of other kinds than `loops` and `rows`, and ops without a kernel, are refused: all of
-// them, by name.
+// Equal kernels are printed once, each with a comment that says which ONNX nodes it computes, for which
+// shapes, and how it is launched. Kernels of other kinds than `loops` and `rows`, and ops without a kernel,
+// are refused: all of them, by name.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_GPU_CUDASOURCE_H
@@ -14,8 +14,8 @@
 
 namespace optc {
 
-/// A printed kernel, and how it is launched. Its parameters: operands, results, sizes (int64), and where it checks
-/// indices a pointer to an int32 that becomes 1.
+/// A printed kernel, and how it is launched. Its parameters: operands, results, sizes (int64), and where it
+/// checks indices a pointer to an int32 that becomes 1.
 struct CudaKernel {
   std::string symbol;
   KernelOp op; // its first use

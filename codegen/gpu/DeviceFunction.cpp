@@ -28,7 +28,8 @@ DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   overflow = arith::IntegerOverflowFlags::nsw;
   auto pointers = [&](TypeRange types, StringRef prefix, bool isConst) {
     for (auto [i, type] : llvm::enumerate(types))
-      parameters.push_back({(prefix + llvm::Twine(i)).str(), memoryType(cast<RankedTensorType>(type).getElementType()), true, isConst});
+      parameters.push_back({(prefix + llvm::Twine(i)).str(),
+                            memoryType(cast<RankedTensorType>(type).getElementType()), true, isConst});
   };
   pointers(kernel.getOperandTypes(), "x", true);
   pointers(kernel.getResultTypes(), "y", false);
@@ -70,7 +71,8 @@ Value DeviceFunction::call(StringRef name, Type result, ValueRange operands) {
   if (!callee) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
-    callee = b.create<func::FuncOp>(b.getUnknownLoc(), symbol, b.getFunctionType(operands.getTypes(), results));
+    callee =
+        b.create<func::FuncOp>(b.getUnknownLoc(), symbol, b.getFunctionType(operands.getTypes(), results));
     callee.setPrivate();
   }
   auto op = b.create<func::CallOp>(loc, callee, operands);
@@ -87,10 +89,12 @@ Value DeviceFunction::named(Value value, StringRef name) {
 void DeviceFunction::nameCarried(ValueRange results, ArrayRef<std::string> names) {
   for (auto [result, name] : llvm::zip(results, names))
     if (auto op = result.getDefiningOp<scf::ForOp>())
-      op.getRegionIterArg(cast<OpResult>(result).getResultNumber()).setLoc(NameLoc::get(b.getStringAttr(name)));
+      op.getRegionIterArg(cast<OpResult>(result).getResultNumber())
+          .setLoc(NameLoc::get(b.getStringAttr(name)));
 }
 
-SmallVector<Value> DeviceFunction::shortLoop(int64_t lower, int64_t upper, StringRef name, ValueRange carried, LoopBody body) {
+SmallVector<Value> DeviceFunction::shortLoop(int64_t lower, int64_t upper, StringRef name, ValueRange carried,
+                                             LoopBody body) {
   auto constant = [&](int64_t n) { return b.create<arith::ConstantIntOp>(loc, n, 32); };
   return loop(constant(lower), constant(upper), constant(1), carried, [&](Value i, ValueRange in) {
     i.setLoc(NameLoc::get(b.getStringAttr(name)));
@@ -163,7 +167,9 @@ int64_t optc::knownDivisor(Value index) {
     return ofBoth(op->getOperand(0), op->getOperand(1));
   if (isa<arith::MulIOp>(op)) {
     int64_t x = knownDivisor(op->getOperand(0)), y = knownDivisor(op->getOperand(1));
-    return x == 0 || y == 0 ? 0 : std::gcd(std::min(x, kEnough), kEnough) * std::gcd(std::min(y, kEnough), kEnough);
+    return x == 0 || y == 0
+               ? 0
+               : std::gcd(std::min(x, kEnough), kEnough) * std::gcd(std::min(y, kEnough), kEnough);
   }
   return 1;
 }
@@ -177,7 +183,8 @@ unsigned DeviceFunction::alignmentOf(Value pointer, Type element, int64_t lanes)
   if (!gep)
     return whole;
   auto offset = gep.getIndices()[0];
-  int64_t divisor = isa<IntegerAttr>(offset) ? cast<IntegerAttr>(offset).getInt() : knownDivisor(cast<Value>(offset));
+  int64_t divisor =
+      isa<IntegerAttr>(offset) ? cast<IntegerAttr>(offset).getInt() : knownDivisor(cast<Value>(offset));
   return divisor % lanes == 0 ? whole : bytes;
 }
 

@@ -6,8 +6,8 @@
 //
 //   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error])
 //
-// Pointers are those of operands and results, 16-byte aligned where a kernel reads vectors; error is there when
-// the kernel checks indices.
+// Pointers are those of operands and results, 16-byte aligned where a kernel reads vectors; error is there
+// when the kernel checks indices.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_GPU_DEVICEFUNCTION_H
@@ -54,7 +54,8 @@ public:
   mlir::Value named(mlir::Value value, llvm::StringRef name);
   void nameCarried(mlir::ValueRange results, llvm::ArrayRef<std::string> names);
   /// A loop of a few turns, whatever the type of indices is.
-  llvm::SmallVector<mlir::Value> shortLoop(int64_t lower, int64_t upper, llvm::StringRef name, mlir::ValueRange carried, LoopBody body);
+  llvm::SmallVector<mlir::Value> shortLoop(int64_t lower, int64_t upper, llvm::StringRef name,
+                                           mlir::ValueRange carried, LoopBody body);
 
   mlir::Value load(mlir::Value pointer, mlir::Type element, int64_t lanes, mlir::Value mask = {}) override;
   void store(mlir::Value value, mlir::Value pointer, mlir::Type element, mlir::Value mask = {}) override;

@@ -1,7 +1,7 @@
 //===- Loops.cpp - Fused elementwise and movement kernels on a device -----===//
 //
-// A thread computes one element of the result, or where all that is read lies along the last dim as many as 16
-// bytes hold:
+// A thread computes one element of the result, or where all that is read lies along the last dim as many as
+// 16 bytes hold:
 //
 //   i = (block * 256 + thread) * 4
 //   if i < n    y[i .. i+4] = f(x[i .. i+4], ...)
@@ -16,7 +16,8 @@
 using namespace mlir;
 using namespace optc;
 
-/// Elements a thread: 16 bytes of the widest element. Ops that move elements about would gather them one by one.
+/// Elements a thread: 16 bytes of the widest element. Ops that move elements about would gather them one by
+/// one.
 static int64_t chooseLanes(KernelOp kernel, ArrayRef<DimExpr> dims) {
   for (Operation &op : kernel.getBody().front())
     if (!op.hasTrait<Elementwise>() && !isa<BroadcastOp, ReshapeOp, ConstantOp, YieldOp>(op))
@@ -24,7 +25,8 @@ static int64_t chooseLanes(KernelOp kernel, ArrayRef<DimExpr> dims) {
   unsigned bytes = 1;
   for (TypeRange types : {TypeRange(kernel.getOperandTypes()), TypeRange(kernel.getResultTypes())})
     for (Type type : types)
-      bytes = std::max(bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
+      bytes = std::max(bytes,
+                       memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
   int64_t lanes = 16 / bytes;
   std::optional<int64_t> last = dims.empty() ? 1 : dims.back().constant();
   if (dims.size() == 1 && last && *last >= lanes)
@@ -58,7 +60,9 @@ void optc::generateDeviceLoops(DeviceFunction &f) {
   if (dims.size() <= 1) {
     Value i = f.named(f.mul(f.threadInGrid(), f.index(lanes)), "i");
     Value n = dims.empty() ? f.index(1) : f.size(dims[0]);
-    auto atOffset = [&](Value at, int64_t stride) { return dims.empty() ? LaneIndices{} : LaneIndices{{at, stride}}; };
+    auto atOffset = [&](Value at, int64_t stride) {
+      return dims.empty() ? LaneIndices{} : LaneIndices{{at, stride}};
+    };
     std::optional<int64_t> known = KernelEmitter::constantOf(n);
     if (lanes == 1 || (known && *known % lanes == 0)) {
       f.when(f.less(i, n), [&] { storeAt(atOffset(i, lanes > 1), lanes); });

@@ -1,6 +1,7 @@
 //===- Nvrtc.cpp - NVIDIA's run-time compiler -----------------------------===//
 
 #include "codegen/gpu/Nvrtc.h"
+#include "llvm/ADT/STLExtras.h"
 #include <dlfcn.h>
 
 using namespace optc;
@@ -9,7 +10,8 @@ using namespace optc;
 struct Nvrtc::Api {
   using Program = void *;
   void *library = nullptr;
-  int (*create)(Program *, const char *source, const char *name, int headers, const char *const *, const char *const *);
+  int (*create)(Program *, const char *source, const char *name, int headers, const char *const *,
+                const char *const *);
   int (*compile)(Program, int options, const char *const *);
   int (*destroy)(Program *);
   int (*logSize)(Program, size_t *);
@@ -18,6 +20,8 @@ struct Nvrtc::Api {
   int (*ptx)(Program, char *);
   int (*cubinSize)(Program, size_t *);
   int (*cubin)(Program, char *);
+  int (*numArchs)(int *);
+  int (*archs)(int *);
   const char *(*errorString)(int);
 
   template <typename Function> bool find(Function &function, const char *name) {
@@ -44,17 +48,28 @@ llvm::Expected<std::unique_ptr<Nvrtc>> Nvrtc::open(const std::string &path) {
     nvrtc->api = std::make_unique<Api>();
     Api &a = *nvrtc->api;
     a.library = library;
-    if (a.find(a.create, "nvrtcCreateProgram") && a.find(a.compile, "nvrtcCompileProgram") && a.find(a.destroy, "nvrtcDestroyProgram") &&
-        a.find(a.logSize, "nvrtcGetProgramLogSize") && a.find(a.log, "nvrtcGetProgramLog") && a.find(a.ptxSize, "nvrtcGetPTXSize") &&
-        a.find(a.ptx, "nvrtcGetPTX") && a.find(a.cubinSize, "nvrtcGetCUBINSize") && a.find(a.cubin, "nvrtcGetCUBIN") &&
-        a.find(a.errorString, "nvrtcGetErrorString"))
+    if (a.find(a.create, "nvrtcCreateProgram") && a.find(a.compile, "nvrtcCompileProgram") &&
+        a.find(a.destroy, "nvrtcDestroyProgram") && a.find(a.logSize, "nvrtcGetProgramLogSize") &&
+        a.find(a.log, "nvrtcGetProgramLog") && a.find(a.ptxSize, "nvrtcGetPTXSize") &&
+        a.find(a.ptx, "nvrtcGetPTX") && a.find(a.cubinSize, "nvrtcGetCUBINSize") &&
+        a.find(a.cubin, "nvrtcGetCUBIN") && a.find(a.numArchs, "nvrtcGetNumSupportedArchs") &&
+        a.find(a.archs, "nvrtcGetSupportedArchs") && a.find(a.errorString, "nvrtcGetErrorString"))
       return nvrtc;
     firstError = candidate + " is not NVRTC 12 or newer";
   }
   return llvm::createStringError(firstError);
 }
 
-llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuTarget &target, Output output) {
+bool Nvrtc::supports(const GpuTarget &target) const {
+  int count = 0;
+  if (api->numArchs(&count) || count <= 0)
+    return false;
+  std::vector<int> known(count);
+  return api->archs(known.data()) == 0 && llvm::is_contained(known, std::stoi(target.name.substr(3)));
+}
+
+llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuTarget &target,
+                                           Output output) {
   Api::Program program = nullptr;
   if (int error = api->create(&program, source.c_str(), "kernels.cu", 0, nullptr, nullptr))
     return llvm::createStringError(api->errorString(error));

@@ -11,9 +11,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/Rows.h"
 #include "codegen/gpu/Generators.h"
 #include "codegen/kernel/RowReduction.h"
-#include "codegen/kernel/Rows.h"
 #include "codegen/kernel/TensorEmitter.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -82,7 +82,8 @@ RowMapping DeviceRows::chooseMapping() const {
   unsigned bytes = 1;
   auto widen = [&](Type type) {
     if (dimsOf(type) == rows.dims)
-      bytes = std::max(bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
+      bytes = std::max(bytes,
+                       memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
   };
   llvm::for_each(f.kernel.getOperandTypes(), widen);
   llvm::for_each(f.kernel.getResultTypes(), widen);
@@ -162,7 +163,8 @@ SmallVector<Value> DeviceRows::emitPass(unsigned p, Value along, ValueRange in) 
       out.push_back(x);
       continue;
     }
-    SmallVector<Value> carried = in.empty() ? reduction.initial(map.lanes) : llvm::to_vector(in.slice(out.size(), reduction.width()));
+    SmallVector<Value> carried =
+        in.empty() ? reduction.initial(map.lanes) : llvm::to_vector(in.slice(out.size(), reduction.width()));
     out.append(reduction.step(carried, x, along, index[rows.axis].stride, {}));
   }
   for (unsigned i : pass.results) {
@@ -184,8 +186,8 @@ SmallVector<Value> DeviceRows::mergeAll(unsigned p, ValueRange a, ValueRange b) 
   return merged;
 }
 
-/// Accumulators of the whole row, in every thread of the group: lanes, then the warp, then the block's warps. The
-/// order is that of a tree and does not depend on the data.
+/// Accumulators of the whole row, in every thread of the group: lanes, then the warp, then the block's warps.
+/// The order is that of a tree and does not depend on the data.
 SmallVector<Value> DeviceRows::totalOf(unsigned p, ValueRange carried) {
   if (carried.empty())
     return {};
@@ -219,7 +221,8 @@ SmallVector<Value> DeviceRows::totalOf(unsigned p, ValueRange carried) {
   for (Value v : total)
     partials.push_back(f.shared(v.getType(), map.group / kWarp, "partial"));
   auto slot = [&](size_t i, Value warp) {
-    return f.b.create<LLVM::GEPOp>(f.loc, partials[i].getType(), total[i].getType(), partials[i], ArrayRef<LLVM::GEPArg>{warp}, true);
+    return f.b.create<LLVM::GEPOp>(f.loc, partials[i].getType(), total[i].getType(), partials[i],
+                                   ArrayRef<LLVM::GEPArg>{warp}, true);
   };
   auto loadAt = [&](Value warp) {
     SmallVector<Value> values;
@@ -227,14 +230,16 @@ SmallVector<Value> DeviceRows::totalOf(unsigned p, ValueRange carried) {
       values.push_back(f.b.create<LLVM::LoadOp>(f.loc, total[i].getType(), slot(i, warp)));
     return values;
   };
-  Value first = f.modulo(f.thread(), f.index(kWarp)), warp = f.named(f.divide(f.thread(), f.index(kWarp)), "warp");
+  Value first = f.modulo(f.thread(), f.index(kWarp)),
+        warp = f.named(f.divide(f.thread(), f.index(kWarp)), "warp");
   f.when(f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, first, f.index(0)), [&] {
     for (size_t i = 0; i < total.size(); ++i)
       f.b.create<LLVM::StoreOp>(f.loc, total[i], slot(i, warp));
   });
   f.barrier();
   Value zero = f.b.create<arith::ConstantIntOp>(f.loc, 0, 32);
-  total = f.shortLoop(1, map.group / kWarp, "w", loadAt(zero), [&](Value w, ValueRange in) { return mergeAll(p, in, loadAt(w)); });
+  total = f.shortLoop(1, map.group / kWarp, "w", loadAt(zero),
+                      [&](Value w, ValueRange in) { return mergeAll(p, in, loadAt(w)); });
   f.nameCarried(total, carriedNames(p));
   return total;
 }
@@ -247,7 +252,8 @@ void DeviceRows::defineResults(unsigned p, ValueRange carried) {
     if (auto reduce = dyn_cast<ReduceOp>(op))
       f.named(result, reduce.getKind());
     next += reduction.width();
-    emitter.define(reduction.result(), [this, result](const LaneIndices &, int64_t n, Value) { return f.splat(result, n); });
+    emitter.define(reduction.result(),
+                   [this, result](const LaneIndices &, int64_t n, Value) { return f.splat(result, n); });
   }
 }
 
@@ -257,11 +263,13 @@ void DeviceRows::readBack(unsigned p) {
     if (k.pass == p && k.result >= 0)
       emitter.define(k.value, [this, &k](const LaneIndices &index, int64_t n, Value) {
         auto offset = emitter.offsetOf(tensorOf(k.value), index);
-        return f.load(f.pointerTo(f.output(k.result), offset.base, elementOf(k.value)), elementOf(k.value), n);
+        return f.load(f.pointerTo(f.output(k.result), offset.base, elementOf(k.value)), elementOf(k.value),
+                      n);
       });
 }
 
-/// Values with one element a row (1/sum, sqrt(variance + epsilon)) are computed before the pass that uses them.
+/// Values with one element a row (1/sum, sqrt(variance + epsilon)) are computed before the pass that uses
+/// them.
 void DeviceRows::hoistRowValues() {
   std::function<bool(Value)> ready = [&](Value v) {
     Operation *op = v.getDefiningOp();
@@ -300,12 +308,14 @@ void DeviceRows::storeRowResults() {
       else if (keepsDim)
         index.push_back({f.index(0), 0});
     auto offset = emitter.offsetOf(type, index);
-    f.store(emitter.at(result, index, 1), f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result));
+    f.store(emitter.at(result, index, 1), f.pointerTo(f.output(i), offset.base, elementOf(result)),
+            elementOf(result));
   }
 }
 
 void DeviceRows::emitRow() {
-  Value from = f.named(f.mul(lane, f.index(map.lanes)), map.steps > 0 ? "j" : "first"), step = f.index(map.group * map.lanes);
+  Value from = f.named(f.mul(lane, f.index(map.lanes)), map.steps > 0 ? "j" : "first"),
+        step = f.index(map.group * map.lanes);
   SmallVector<Value> positions; // the same values in each pass: what was computed of them is found again
   for (int64_t s = 0; s < map.steps; ++s)
     positions.push_back(f.add(from, f.index(s * map.group * map.lanes)));
@@ -348,7 +358,8 @@ void DeviceRows::emitGroups() {
   f.items = count;
   f.itemsPerBlock = rowsPerBlock;
   lane = f.named(f.modulo(f.thread(), f.index(map.group)), "lane");
-  Value number = f.named(f.add(f.mul(f.block(), f.index(rowsPerBlock)), f.divide(f.thread(), f.index(map.group))), "row");
+  Value number = f.named(
+      f.add(f.mul(f.block(), f.index(rowsPerBlock)), f.divide(f.thread(), f.index(map.group))), "row");
   f.when(f.less(number, f.size(count)), [&] {
     setRow(number);
     emitRow();
@@ -367,10 +378,11 @@ void DeviceRows::emitThreads() {
     setRow(number);
     for (unsigned p = 0; p < rows.passes.size(); ++p) {
       hoistRowValues();
-      SmallVector<Value> carried = f.loop(f.index(0), length, f.index(1), initialOf(p), [&](Value d, ValueRange in) {
-        TensorEmitter::Scope scope(emitter);
-        return emitPass(p, d, in);
-      });
+      SmallVector<Value> carried =
+          f.loop(f.index(0), length, f.index(1), initialOf(p), [&](Value d, ValueRange in) {
+            TensorEmitter::Scope scope(emitter);
+            return emitPass(p, d, in);
+          });
       f.nameCarried(carried, carriedNames(p));
       defineResults(p, carried);
       readBack(p);

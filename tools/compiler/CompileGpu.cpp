@@ -12,8 +12,8 @@ using namespace optc;
 
 bool optc::isGpuEmit(Emit emit) { return emit == Emit::cuda || emit == Emit::ptx || emit == Emit::cubin; }
 
-std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget &target, const CompileOptions &options,
-                                            CompileResult &result) {
+std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget &target,
+                                            const CompileOptions &options, CompileResult &result) {
   auto fail = [&](ExitCode code, const std::string &message) {
     result.code = code;
     result.messages.push_back(message);
@@ -39,10 +39,15 @@ std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget 
   auto nvrtc = Nvrtc::open(options.nvrtc);
   if (!nvrtc) {
     fail(ExitCode::toolchain, "optc: error: NVRTC cannot be loaded: " + llvm::toString(nvrtc.takeError()));
-    return fail(ExitCode::toolchain, "optc: hint: install the CUDA toolkit, or the Python package nvidia-cuda-nvrtc and give "
-                                     "--nvrtc=.../libnvrtc.so.13");
+    return fail(ExitCode::toolchain,
+                "optc: hint: install the CUDA toolkit, or the Python package nvidia-cuda-nvrtc and give "
+                "--nvrtc=.../libnvrtc.so.13");
   }
-  auto compiled = (*nvrtc)->compile(source.text, target, options.emit == Emit::ptx ? Nvrtc::Output::ptx : Nvrtc::Output::cubin);
+  if (!(*nvrtc)->supports(target))
+    return fail(ExitCode::toolchain,
+                "optc: error: this NVRTC does not know " + target.name + ": a newer one is needed");
+  auto compiled = (*nvrtc)->compile(source.text, target,
+                                    options.emit == Emit::ptx ? Nvrtc::Output::ptx : Nvrtc::Output::cubin);
   if (!compiled)
     return fail(ExitCode::internal, "optc: internal error: NVRTC: " + llvm::toString(compiled.takeError()));
   return *compiled;

@@ -77,6 +77,10 @@ int main(int argc, char **argv) {
       compile.output = flags["output"].as<std::string>();
     else if (compile.emit == Emit::so)
       return usageError("no output given (-o model.so)");
+    else if (compile.emit == Emit::cubin)
+      return usageError("no output given (-o kernels.cubin)");
+    if (flags.count("nvrtc") && compile.emit != Emit::ptx && compile.emit != Emit::cubin)
+      return usageError("--nvrtc has an effect with --emit=ptx and --emit=cubin only");
     bool terminal = isatty(2) && !flags.count("quiet");
     if (terminal)
       compile.progress = [](const std::string &phase) { std::cerr << "\r\033[Koptc: " << phase << std::flush; };

@@ -1,16 +1,16 @@
 //===- Emulation.cpp - Printed CUDA against the evaluator -----------------===//
 //
-// Kernels are printed for a GPU, compiled as host C++ on top of emulate.h, and run on random values; each result is
-// compared with what the evaluator makes of the kernel's ops. No GPU and no CUDA are needed.
+// Kernels are printed for a GPU, compiled as host C++ on top of emulate.h, and run on random values; each
+// result is compared with what the evaluator makes of the kernel's ops. No GPU and no CUDA are needed.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/gpu/CudaSource.h"
 #include "ir/eval/Evaluate.h"
-#include "passes/Pipelines.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/Pipelines.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
@@ -42,9 +42,11 @@ std::vector<int64_t> sizesOf(mlir::Type type, const Sizes &sizes) {
   return dims;
 }
 
-/// Small numbers, so that sums stay exact enough to compare; now and then, but not in every row, what is special.
+/// Small numbers, so that sums stay exact enough to compare; now and then, but not in every row, what is
+/// special.
 HostValue randomValue(mlir::Type type, const Sizes &sizes, std::mt19937 &random) {
-  HostValue value = HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), sizesOf(type, sizes));
+  HostValue value =
+      HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), sizesOf(type, sizes));
   std::uniform_real_distribution<double> small(-2, 2);
   for (int64_t i = 0; i < value.size(); ++i) {
     if (classOf(value.type) == Class::f64) {
@@ -60,7 +62,8 @@ HostValue randomValue(mlir::Type type, const Sizes &sizes, std::mt19937 &random)
 }
 
 /// What the kernel's ops compute, one after the other.
-std::vector<HostValue> evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs, const Sizes &sizes) {
+std::vector<HostValue> evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs,
+                                      const Sizes &sizes) {
   llvm::DenseMap<mlir::Value, HostValue> values;
   for (auto [argument, input] : llvm::zip(kernel.getBody().getArguments(), inputs))
     values[argument] = input;
@@ -85,7 +88,8 @@ std::vector<HostValue> evaluateKernel(KernelOp kernel, const std::vector<HostVal
   return results;
 }
 
-/// What rounding may differ by: between the ops of a kernel the evaluator rounds to the type, the kernel does not.
+/// What rounding may differ by: between the ops of a kernel the evaluator rounds to the type, the kernel does
+/// not.
 double toleranceOf(DType type) {
   switch (type) {
   case DType::f64:
@@ -108,7 +112,8 @@ void compare(const HostValue &got, const HostValue &expected, const std::string 
     load(got, i, 1, &a);
     load(expected, i, 1, &b);
     if (classOf(got.type) == Class::f64)
-      same = a == b || (std::isnan(a) && std::isnan(b)) || std::fabs(a - b) <= tolerance * std::max(1.0, std::fabs(b));
+      same = a == b || (std::isnan(a) && std::isnan(b)) ||
+             std::fabs(a - b) <= tolerance * std::max(1.0, std::fabs(b));
     else
       same = a == b;
     if (!same && wrong++ == 0)
@@ -148,15 +153,18 @@ void check(const CudaSource &source, void *library, const Sizes &sizes) {
     int32_t error = 0;
     if (kernel.checksIndices)
       slots.push_back(reinterpret_cast<uint64_t>(&error));
-    auto run = reinterpret_cast<void (*)(const uint64_t *, int64_t)>(dlsym(library, ("run_" + kernel.symbol).c_str()));
+    auto run = reinterpret_cast<void (*)(const uint64_t *, int64_t)>(
+        dlsym(library, ("run_" + kernel.symbol).c_str()));
     ASSERT_TRUE(run);
-    run(slots.data(), *kernel.blocks.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return canonical.lookup(s); }));
+    run(slots.data(), *kernel.blocks.evaluate(
+                          [&](llvm::StringRef s) -> std::optional<int64_t> { return canonical.lookup(s); }));
     for (size_t i = 0; i < outputs.size(); ++i) {
       std::string what;
       llvm::raw_string_ostream(what) << op;
       compare(outputs[i], expected[i], what);
       const unsigned char *guard = static_cast<unsigned char *>(outputs[i].data) + outputs[i].bytes();
-      EXPECT_TRUE(std::all_of(guard, guard + kGuard, [](unsigned char c) { return c == 0xa5; })) << what << ": written beyond its end";
+      EXPECT_TRUE(std::all_of(guard, guard + kGuard, [](unsigned char c) { return c == 0xa5; }))
+          << what << ": written beyond its end";
     }
   }
 }
@@ -257,9 +265,16 @@ func.func @main(%x: tensor<?x33xT, #d>, %y: tensor<4x?xT, #w>, %z: tensor<6x64xT
 })";
 
 const Model kModels[] = {
-    {"f32 f16 bf16 f64 i64 i8 ui16", kElementwise}, {"f32 f16 i32", kBroadcast}, {"f32 i8", kTransposed}, {"f32 i64", kMask},
-    {"i8 i16 i32 i64 ui8", kIntegers},              {"f32", kGather},            {"f32 i1", kMovement},
-    {"f32 f16 bf16", kSoftmaxes},                   {"f32 f16", kNormalize},     {"f32 f16 i8 i32 i64", kReductions},
+    {"f32 f16 bf16 f64 i64 i8 ui16", kElementwise},
+    {"f32 f16 i32", kBroadcast},
+    {"f32 i8", kTransposed},
+    {"f32 i64", kMask},
+    {"i8 i16 i32 i64 ui8", kIntegers},
+    {"f32", kGather},
+    {"f32 i1", kMovement},
+    {"f32 f16 bf16", kSoftmaxes},
+    {"f32 f16", kNormalize},
+    {"f32 f16 i8 i32 i64", kReductions},
 };
 
 /// All models as one: the arguments, ops and results of each function in turn.
@@ -320,10 +335,12 @@ TEST(Emulation, agreesWithTheEvaluator) {
     llvm::raw_fd_ostream os(file, error);
     os << "#include \"" OPTC_EMULATE "\"\n" << source.text;
     for (const CudaKernel &kernel : source.kernels)
-      os << "extern \"C\" void run_" << kernel.symbol << "(const uint64_t *slots, int64_t blocks) { launch(" << kernel.symbol
-         << ", slots, blocks, " << kernel.threads << "); }\n";
+      os << "extern \"C\" void run_" << kernel.symbol << "(const uint64_t *slots, int64_t blocks) { launch("
+         << kernel.symbol << ", slots, blocks, " << kernel.threads << "); }\n";
   }
-  ASSERT_EQ(llvm::sys::ExecuteAndWait(OPTC_CXX, {OPTC_CXX, "-std=c++20", "-O1", "-w", "-ffp-contract=off", "-shared", "-fPIC", file, "-o", output}), 0);
+  ASSERT_EQ(llvm::sys::ExecuteAndWait(OPTC_CXX, {OPTC_CXX, "-std=c++20", "-O1", "-w", "-ffp-contract=off",
+                                                 "-shared", "-fPIC", file, "-o", output}),
+            0);
   void *library = dlopen(output.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_TRUE(library) << dlerror();
   for (int64_t n : {1, 3, 37, 1031})

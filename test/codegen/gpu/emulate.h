@@ -1,8 +1,8 @@
 //===- emulate.h - Printed CUDA as host C++ ---------------------*- C++ -*-===//
 //
-// Put before a printed kernel, it makes host code of it: the threads of a block take turns on stacks of their own, a
-// barrier or a shuffle passes the turn on until all who take part have arrived. What it cannot see: memory order
-// and what a missing barrier would do.
+// Put before a printed kernel, it makes host code of it: the threads of a block take turns on stacks of their
+// own, a barrier or a shuffle passes the turn on until all who take part have arrived. What it cannot see:
+// memory order and what a missing barrier would do.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -97,7 +97,9 @@ static float bits_to_float(uint32_t bits) {
   std::memcpy(&x, &bits, 4);
   return x;
 }
-template <int kGroup, typename T> T shuffle_xor(T x, int offset) { return emulated::exchange(x, offset, kGroup); }
+template <int kGroup, typename T> T shuffle_xor(T x, int offset) {
+  return emulated::exchange(x, offset, kGroup);
+}
 
 /// What the device would trap on.
 static void store_16_bytes(void *p, const void *value) {
@@ -109,10 +111,12 @@ static void store_16_bytes(void *p, const void *value) {
 }
 
 /// Launches a kernel; each slot holds a pointer or an integer.
-template <typename... P> void launch(void (*kernel)(P...), const uint64_t *arguments, int64_t blocks, int threads) {
+template <typename... P>
+void launch(void (*kernel)(P...), const uint64_t *arguments, int64_t blocks, int threads) {
   [&]<size_t... I>(std::index_sequence<I...>) {
     emulated::body = [&] { kernel((P)arguments[I]...); };
-  }(std::index_sequence_for<P...>{});
+  }
+  (std::index_sequence_for<P...>{});
   constexpr size_t kStack = 64 << 10;
   emulated::blockThreads = threads;
   emulated::threads.resize(threads);
