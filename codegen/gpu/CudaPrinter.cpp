@@ -58,6 +58,9 @@ private:
   llvm::StringSet<> used; // names of the scopes that are open
 };
 
+/// Longer expressions get a name.
+constexpr size_t kLongest = 80;
+
 /// Names that mean something else in the text: C++'s, the device's, the loop over lanes'.
 const llvm::StringSet<> &reservedNames() {
   static const llvm::StringSet<> names = {
@@ -259,7 +262,7 @@ llvm::SmallDenseSet<unsigned> CudaPrinter::flushLanes(Operation *until, Targets 
     if (auto it = kept.find(value); it != kept.end()) {
       line() << it->second << "[k] = " << text.text << ";\n";
       text = {it->second + "[k]"};
-    } else if (!value.hasOneUse()) {
+    } else if (!value.hasOneUse() || text.text.size() > kLongest) {
       std::string name = freshName(value);
       line() << "const " << cudaType(getElementTypeOrSelf(value.getType())) << " " << name << " = "
              << text.text << ";\n";
@@ -424,7 +427,7 @@ void CudaPrinter::printOp(Operation *op) {
         CudaText text =
             cudaExpression(o, [&](unsigned i, bool typed) { return textOf(o->getOperand(i), typed); });
         Value result = o->getResult(0);
-        if (isInlined(o))
+        if (isInlined(o) && text.text.size() <= kLongest)
           texts[result] = text;
         else
           define(result, freshName(result), text.text);

@@ -6,6 +6,7 @@
 #include "codegen/kernel/Kernel.h"
 #include "ir/eval/Weight.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Iterators.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -19,6 +20,15 @@ static const char *const kPrelude =
     ;
 
 namespace {
+
+/// A model's names are anybody's: one may not end the comment that it stands in.
+std::string inComment(StringRef name) {
+  std::string text = name.str();
+  for (char &c : text)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f' || c == '\\')
+      c = '?';
+  return text;
+}
 
 std::string typeText(Type type) {
   auto tensor = cast<RankedTensorType>(type);
@@ -36,7 +46,7 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
   std::string text = "//";
   llvm::raw_string_ostream os(text);
   for (size_t i = 0; i < std::min(nodes.size(), kMostNames); ++i)
-    os << (i ? ", " : " ") << "'" << nodes[i] << "'";
+    os << (i ? ", " : " ") << "'" << inComment(nodes[i]) << "'";
   if (nodes.size() > kMostNames)
     os << " and " << nodes.size() - kMostNames << " more";
   os << "\n// ";
@@ -46,7 +56,7 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
   for (auto [i, type] : llvm::enumerate(f.kernel.getResultTypes()))
     os << (i ? ", " : " ") << "y" << i << ": " << typeText(type);
   for (auto [i, symbol] : llvm::enumerate(kernel.symbols))
-    os << (i ? ", " : "; ") << "s" << i << " = " << symbol;
+    os << (i ? ", " : "; ") << "s" << i << " = " << inComment(symbol);
   DimExpr blocks = f.blocks();
   std::string count = blocks.str();
   if (!blocks.isConstant() && f.itemsPerBlock > 1)
@@ -84,6 +94,11 @@ public:
     passes.addPass(createCSEPass());
     if (failed(passes.run(*module)))
       return llvm::createStringError("its code is not valid");
+    // From the last op backwards, so that what only dead ops use goes too.
+    f.function.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *dead) {
+      if (isOpTriviallyDead(dead))
+        dead->erase();
+    });
     if (Operation *unknown = findUnprintable(f))
       return llvm::createStringError("there is no CUDA C++ for " + unknown->getName().getStringRef().str());
     kernel.blocks = f.blocks();
