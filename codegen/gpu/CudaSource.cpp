@@ -56,7 +56,7 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
   for (auto [i, type] : llvm::enumerate(f.kernel.getResultTypes()))
     os << (i ? ", " : " ") << "y" << i << ": " << typeText(type);
   for (auto [i, symbol] : llvm::enumerate(kernel.symbols))
-    os << (i ? ", " : "; ") << "s" << i << " = " << inComment(symbol);
+    os << (i ? ", " : "; ") << "s" << i << " = " << symbol;
   DimExpr blocks = f.blocks();
   std::string count = blocks.str();
   if (!blocks.isConstant() && f.itemsPerBlock > 1)
