@@ -75,8 +75,10 @@ private:
 RowMapping DeviceRows::chooseMapping() const {
   RowMapping m;
   std::optional<int64_t> known = rows.length().constant();
+  // A row that is alone has as many threads as a block may have.
+  const int64_t block = rows.dims.size() == 1 ? 1024 : 256;
   if (!known) {
-    m.group = 256;
+    m.group = block;
     return m;
   }
   unsigned bytes = 1;
@@ -108,7 +110,7 @@ RowMapping DeviceRows::chooseMapping() const {
       m.steps = steps;
       return m;
     }
-  m.group = vectors <= 4 * kWarp ? kWarp : 256;
+  m.group = vectors <= 4 * kWarp ? kWarp : block;
   return m;
 }
 
