@@ -53,8 +53,12 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
   for (auto [i, type] : llvm::enumerate(f.kernel.getOperandTypes()))
     os << (i ? ", " : " ") << "x" << i << ": " << typeText(type);
   os << " ->";
-  for (auto [i, type] : llvm::enumerate(f.kernel.getResultTypes()))
-    os << (i ? ", " : " ") << "y" << i << ": " << typeText(type);
+  for (auto [i, type] : llvm::enumerate(f.kernel.getResultTypes())) {
+    os << (i ? ", " : " ") << "y" << i;
+    if (auto operand = inPlaceOperand(f.kernel, i))
+      os << " in x" << *operand;
+    os << ": " << typeText(type);
+  }
   for (auto [i, symbol] : llvm::enumerate(kernel.symbols))
     os << (i ? ", " : "; ") << "s" << i << " = " << symbol;
   DimExpr blocks = f.blocks();

@@ -14,8 +14,8 @@
 
 namespace optc {
 
-/// A printed kernel, and how it is launched. Its parameters: operands, results, sizes (int64), and where it
-/// checks indices a pointer to an int32 that becomes 1.
+/// A printed kernel, and how it is launched. Its parameters: operands, results (a result in an operand's
+/// memory is written there), sizes (int64), and where it checks indices a pointer to an int32 that becomes 1.
 struct CudaKernel {
   std::string symbol;
   KernelOp op; // its first use

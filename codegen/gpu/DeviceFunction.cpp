@@ -34,7 +34,16 @@ DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   pointers(kernel.getOperandTypes(), "x", true);
   pointers(kernel.getResultTypes(), "y", false);
   size_t bufferCount = parameters.size();
-  for (size_t i = 0, n = kernelSymbols(kernel).size(); i < n; ++i)
+  // A result in an operand's memory is written through the operand's pointer: its own is there, but is not
+  // used.
+  auto source = llvm::to_vector(llvm::seq<unsigned>(0, bufferCount));
+  for (unsigned r = 0; r < kernel.getNumResults(); ++r)
+    if (auto operand = inPlaceOperand(kernel, r)) {
+      source[kernel.getNumOperands() + r] = *operand;
+      parameters[*operand].isConst = false;
+    }
+  SmallVector<std::string> symbolNames = registerSymbols(kernel);
+  for (size_t i = 0; i < symbolNames.size(); ++i)
     parameters.push_back({"s" + std::to_string(i), indices, false});
   if (!kernel.getBody().getOps<GatherOp>().empty())
     parameters.push_back({"error", b.getI32Type(), true, false});
@@ -47,14 +56,12 @@ DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   function = b.create<func::FuncOp>(loc, symbol, b.getFunctionType(types, {}));
   Block *entry = function.addEntryBlock();
   b.setInsertionPointToStart(entry);
-  for (auto [i, p] : llvm::enumerate(parameters)) {
-    if (i < bufferCount)
-      buffers.push_back(entry->getArgument(i));
-    else if (!p.isPointer)
-      symbols[p.name] = entry->getArgument(i);
-    else
-      error = entry->getArgument(i);
-  }
+  for (unsigned i : source)
+    buffers.push_back(entry->getArgument(i));
+  for (auto [i, name] : llvm::enumerate(symbolNames))
+    symbols[name] = entry->getArgument(bufferCount + i);
+  if (parameters.size() > bufferCount + symbolNames.size())
+    error = entry->getArgument(parameters.size() - 1);
 }
 
 void DeviceFunction::finish() { b.create<func::ReturnOp>(loc); }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/gpu/CudaSource.h"
+#include "codegen/kernel/Kernel.h"
 #include "ir/eval/Evaluate.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Parser/Parser.h"
@@ -143,8 +144,12 @@ void check(const CudaSource &source, void *library, const Sizes &sizes) {
     };
     for (const HostValue &input : inputs)
       std::memcpy(place(input.bytes()), input.data, input.bytes());
-    for (const HostValue &result : expected)
-      outputs.emplace_back(result.type, result.dims, place(result.bytes()));
+    for (auto [i, result] : llvm::enumerate(expected)) {
+      void *own = place(result.bytes());
+      auto operand = inPlaceOperand(op, i);
+      outputs.emplace_back(result.type, result.dims,
+                           operand ? reinterpret_cast<void *>(slots[*operand]) : own);
+    }
     Sizes canonical;
     for (auto [i, symbol] : llvm::enumerate(kernel.symbols)) {
       slots.push_back(sizes.lookup(symbol));
@@ -221,6 +226,14 @@ func.func @main(%x: tensor<10x8xT>, %i: tensor<3xi64>) -> tensor<3x8xT> {
   %0 = optc.gather %x, %i {axis = 0 : i64} : (tensor<10x8xT>, tensor<3xi64>) -> tensor<3x8xT>
   return %0 : tensor<3x8xT>
 })";
+// The second kernel writes over what the first has made.
+const char *kInPlaceOps = R"(
+func.func @main(%x: tensor<10x8xT>, %i: tensor<3xi64>, %y: tensor<3x8xT>) -> tensor<3x8xT> {
+  %0 = optc.gather %x, %i {axis = 0 : i64} : (tensor<10x8xT>, tensor<3xi64>) -> tensor<3x8xT>
+  %1 = optc.mul %0, %0 : (tensor<3x8xT>, tensor<3x8xT>) -> tensor<3x8xT>
+  %2 = optc.sub %y, %1 : (tensor<3x8xT>, tensor<3x8xT>) -> tensor<3x8xT>
+  return %2 : tensor<3x8xT>
+})";
 // Movement: an element at a time.
 const char *kMovement = R"(
 func.func @main(%x: tensor<4x6xT>, %y: tensor<3x6xT>) -> (tensor<7x9xT>, tensor<2x6xT>) {
@@ -271,6 +284,7 @@ const Model kModels[] = {
     {"f32 i64", kMask},
     {"i8 i16 i32 i64 ui8", kIntegers},
     {"f32", kGather},
+    {"f32 i64", kInPlaceOps},
     {"f32 i1", kMovement},
     {"f32 f16 bf16", kSoftmaxes},
     {"f32 f16", kNormalize},
@@ -327,6 +341,8 @@ TEST(Emulation, agreesWithTheEvaluator) {
   for (const std::string &problem : source.problems)
     ADD_FAILURE() << problem;
   EXPECT_GT(source.kernels.size(), 60u);
+  EXPECT_TRUE(
+      llvm::any_of(source.kernels, [](const CudaKernel &k) { return inPlaceOperand(k.op, 0).has_value(); }));
 
   ScratchFolder folder;
   std::string file = (folder.path + "/kernels.cpp").str(), output = (folder.path + "/kernels.so").str();
