@@ -21,11 +21,11 @@ SmallVector<int64_t> optc::kernelShape(Node &n, Value x) {
   return kernel;
 }
 
-Window optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding padding) {
+WindowAttributes optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding padding) {
   n.expect(n.rank(x) >= 3, "expected an input of rank 3 or more");
   size_t spatial = n.rank(x) - 2;
   n.expect(kernel.size() == spatial, "the kernel does not fit the input's rank");
-  Window w;
+  WindowAttributes w;
   w.kernel.assign(kernel.begin(), kernel.end());
   w.strides = n.integers("strides", spatial, 1);
   w.dilations = n.integers("dilations", spatial, 1);

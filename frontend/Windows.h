@@ -13,7 +13,8 @@
 
 namespace optc {
 
-struct Window {
+/// Its own name: runtime/reference has a struct Window, and both end up in one program.
+struct WindowAttributes {
   SmallVector<int64_t> kernel, strides, dilations, low, high;
   size_t spatial() const { return kernel.size(); }
   /// The extent of the dilated kernel.
@@ -25,7 +26,7 @@ enum class Padding { none, zero, lowest };
 
 /// Reads strides, dilations and pads for a kernel over x [N, C, spatial...]. Where SAME padding depends on
 /// a dynamic dim, `x` is padded by an op of its own; a problem when `padding` is none.
-Window readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding padding);
+WindowAttributes readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding padding);
 /// The kernel's size from the attribute `kernel_shape`.
 SmallVector<int64_t> kernelShape(Node &n, Value x);
 

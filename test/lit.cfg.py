@@ -1,4 +1,5 @@
 """lit configuration: textual tests (FileCheck) of optc's tools."""
+import ctypes
 import os
 import lit.formats
 
@@ -18,5 +19,17 @@ flags = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""
 for feature, flag in (("avx2", "avx2"), ("avx512", "avx512f"), ("vnni", "avx512_vnni"), ("amx", "amx_tile")):
     if f" {flag} " in flags.replace("\n", " "):
         config.available_features.add(feature)
+def loads(library):
+    try:
+        return bool(ctypes.CDLL(library))
+    except OSError:
+        return False
+
+
+# NVIDIA's compiler, where codegen/gpu/Nvrtc.cpp looks for it.
+if any(map(loads, ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", "/usr/local/cuda/lib64/libnvrtc.so"))):
+    config.available_features.add("nvrtc")
+else:
+    lit_config.note("NVRTC is not installed (CUDA toolkit, or PyPI's nvidia-cuda-nvrtc): no cubins are compiled")
 if config.optc_build == os.path.join(config.optc_source, "build", "release"):
     config.available_features.add("release-build")

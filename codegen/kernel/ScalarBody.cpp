@@ -381,7 +381,10 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
         return buildConstant(b, op->getLoc(), is(INFINITY).getType(), 0);
       })
       .Case([&](CastOp o) { return buildCast(k, k.element, elementOf(o.getY()), v[0]); })
-      .Case([&](BitcastOp) { return v[0]; })
+      .Case([&](BitcastOp o) { // a bool's byte is 0 or 1
+        bool isBool = k.element.isInteger(1), toBool = elementOf(o.getY()).isInteger(1);
+        return isBool == toBool ? v[0] : buildCast(k, k.element, elementOf(o.getY()), v[0]);
+      })
       .Case([&](ExpOp) { return k.make<math::ExpOp>(v[0]); })
       .Case([&](LogOp) { return k.make<math::LogOp>(v[0]); })
       .Case([&](Log1pOp) { return k.make<math::Log1pOp>(v[0]); })

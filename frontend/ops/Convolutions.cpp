@@ -30,7 +30,7 @@ Value addBias(Node &n, Value y, Value bias) { return bias ? n.make<AddOp>(y, n.a
 
 Results conv(Node &n) {
   Value x = n[0], w = n[1];
-  Window window = readWindow(n, x, kernelOf(n, w), Padding::zero);
+  WindowAttributes window = readWindow(n, x, kernelOf(n, w), Padding::zero);
   Value y =
       n.make<ConvOp>(x, w, window.strides, window.dilations, window.low, window.high, n.integer("group", 1));
   return {addBias(n, y, n.optional(2))};
@@ -41,7 +41,7 @@ Results convTranspose(Node &n) {
   auto kernel = kernelOf(n, w);
   size_t spatial = kernel.size();
   n.expect(n.rank(x) == n.rank(w), "input and weights differ in rank");
-  Window window;
+  WindowAttributes window;
   window.kernel = kernel;
   window.strides = n.integers("strides", spatial, 1);
   window.dilations = n.integers("dilations", spatial, 1);
@@ -86,7 +86,7 @@ Results deformConv(Node &n) {
   Value x = n[0], w = n[1];
   n.expect(n.rank(x) == 4 && n.rank(w) == 4 && n.rank(n[2]) == 4,
            "expected input, weights and offsets of rank 4");
-  Window window = readWindow(n, x, kernelOf(n, w), Padding::none);
+  WindowAttributes window = readWindow(n, x, kernelOf(n, w), Padding::none);
   Dims out = n.dims(x);
   out[1] = n.dims(w)[0];
   for (size_t i = 0; i < 2; ++i)

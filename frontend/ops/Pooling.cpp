@@ -14,7 +14,7 @@ namespace {
 
 Results maxPool(Node &n) {
   Value x = n[0];
-  Window w = readWindow(n, x, kernelShape(n, x), Padding::lowest);
+  WindowAttributes w = readWindow(n, x, kernelShape(n, x), Padding::lowest);
   bool ceil = n.flag("ceil_mode");
   if (!n.wants(1))
     return {n.make<PoolOp>(x, "max", w.kernel, w.strides, w.dilations, w.low, w.high, ceil, false)};
@@ -27,14 +27,14 @@ Results maxPool(Node &n) {
 Results averagePool(Node &n) {
   Value x = n[0];
   bool countPadding = n.flag("count_include_pad");
-  Window w = readWindow(n, x, kernelShape(n, x), countPadding ? Padding::zero : Padding::none);
+  WindowAttributes w = readWindow(n, x, kernelShape(n, x), countPadding ? Padding::zero : Padding::none);
   return {n.make<PoolOp>(x, "mean", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"),
                          countPadding)};
 }
 
 Results lpPool(Node &n) {
   Value x = n[0];
-  Window w = readWindow(n, x, kernelShape(n, x), Padding::zero);
+  WindowAttributes w = readWindow(n, x, kernelShape(n, x), Padding::zero);
   int64_t p = n.integer("p", 2);
   n.expect(p >= 1, "p must be at least 1");
   return {n.make<PoolOp>(x, "lp", w.kernel, w.strides, w.dilations, w.low, w.high, n.flag("ceil_mode"), false,

@@ -116,7 +116,7 @@ SmallVector<int64_t> kernelOf(Node &n, Value w) {
 }
 
 Value conv(Node &n, Value x, Value w) {
-  Window window = readWindow(n, x, kernelOf(n, w), Padding::zero);
+  WindowAttributes window = readWindow(n, x, kernelOf(n, w), Padding::zero);
   return n.make<ConvOp>(x, w, window.strides, window.dilations, window.low, window.high,
                         n.integer("group", 1));
 }

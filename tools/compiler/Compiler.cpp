@@ -7,6 +7,7 @@
 #include "frontend/Importer.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
+#include "tools/compiler/CompileGpu.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Path.h"
@@ -121,12 +122,27 @@ CompileResult optc::compile(const CompileOptions &options) {
   };
 
   std::vector<CpuTarget> targets;
+  std::vector<GpuTarget> gpuTargets;
   for (const std::string &name : options.targets) {
+    if (isGpuTargetName(name)) {
+      auto target = parseGpuTarget(name);
+      if (!target)
+        return fail(ExitCode::badModel, "optc: error: " + llvm::toString(target.takeError()));
+      gpuTargets.push_back(*target);
+      continue;
+    }
     auto target = parseCpuTarget(name);
     if (!target)
       return fail(ExitCode::badModel, "optc: error: " + llvm::toString(target.takeError()));
     targets.push_back(*target);
   }
+  if (isGpuEmit(options.emit) && gpuTargets.empty())
+    return fail(ExitCode::badModel, "optc: error: kernels for a GPU need a target of one (--target=sm_90)");
+  if ((options.emit == Emit::llvm || options.emit == Emit::assembly) && targets.empty())
+    return fail(ExitCode::badModel, "optc: error: LLVM IR and assembly need the target of a CPU; of a GPU there are cuda and ptx");
+  if (options.emit == Emit::so && !gpuTargets.empty())
+    return fail(ExitCode::unsupported, "optc: error: artefacts for " + gpuTargets.front().name +
+                                           " are not built yet: --emit=cuda, ptx or cubin gives its kernels");
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
   std::string model = llvm::sys::path::filename(options.model).str();
@@ -168,6 +184,12 @@ CompileResult optc::compile(const CompileOptions &options) {
   }
   if (options.emit == Emit::mlir)
     return writeText(options, printModule(module), result);
+
+  if (isGpuEmit(options.emit)) {
+    progress("generate kernels for " + gpuTargets.front().name);
+    auto text = emitForGpu(module.lookupSymbol<func::FuncOp>("main"), gpuTargets.front(), options, result);
+    return text ? writeText(options, *text, result) : result;
+  }
 
   progress("plan");
   auto main = module.lookupSymbol<func::FuncOp>("main");

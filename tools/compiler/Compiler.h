@@ -18,7 +18,7 @@ namespace optc {
 /// The process's exit status (docs/cli.md).
 enum class ExitCode { ok = 0, badModel = 1, unsupported = 2, policy = 3, toolchain = 4, internal = 70 };
 
-enum class Emit { so, mlir, kernels, plan, llvm, assembly, report };
+enum class Emit { so, mlir, kernels, plan, llvm, assembly, report, cuda, ptx, cubin };
 
 struct CompileOptions {
   std::string model;
@@ -27,6 +27,8 @@ struct CompileOptions {
   std::vector<std::string> targets = {"native"};
   /// Sizes of inputs, NAME=1x3x224x224: their symbolic dims are fixed everywhere.
   std::vector<std::string> shapes;
+  /// File of the NVRTC library; empty: where it is usually found.
+  std::string nvrtc;
   unsigned jobs = 0; // 0: the cores this process may use
   bool verifyPasses = false;
   bool printAfterAll = false;

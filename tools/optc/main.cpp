@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Target.h"
+#include "codegen/gpu/Target.h"
 #include "tools/compiler/Compiler.h"
 #include <cxxopts.hpp>
 #include <iostream>
@@ -24,10 +25,11 @@ int main(int argc, char **argv) {
   options.add_options()
     ("model", "the model (.onnx, .onnxtxt)", cxxopts::value<std::string>())
     ("o,output", "file to write", cxxopts::value<std::string>())
-    ("emit", "so, mlir, kernels, plan, llvm, asm, report", cxxopts::value<std::string>()->default_value("so"))
-    ("target", "CPU or list of CPUs: native, x86-64-v3, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
+    ("emit", "so, mlir, kernels, plan, llvm, asm, report; of a GPU target: cuda, ptx, cubin", cxxopts::value<std::string>()->default_value("so"))
+    ("target", "CPU or list of CPUs: native, x86-64-v3, ...; or a GPU: sm_90, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
     ("shape", "sizes of an input, NAME=1x3x224x224", cxxopts::value<std::vector<std::string>>())
     ("list-targets", "print the targets")
+    ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
     ("print-after-all", "print the IR after every pass that changes it")
@@ -47,8 +49,9 @@ int main(int argc, char **argv) {
       return 0;
     }
     if (flags.count("list-targets")) {
-      for (const std::string &name : listCpuTargets())
-        std::cout << name << "\n";
+      for (const auto &names : {listCpuTargets(), listGpuTargets()})
+        for (const std::string &name : names)
+          std::cout << name << "\n";
       return 0;
     }
     if (!flags.unmatched().empty())
@@ -60,21 +63,27 @@ int main(int argc, char **argv) {
     compile.targets = flags["target"].as<std::vector<std::string>>();
     if (flags.count("shape"))
       compile.shapes = flags["shape"].as<std::vector<std::string>>();
+    compile.nvrtc = flags["nvrtc"].as<std::string>();
     compile.jobs = flags["jobs"].as<unsigned>();
     compile.verifyPasses = flags.count("verify-passes");
     compile.printAfterAll = flags.count("print-after-all");
     compile.timing = flags.count("timing");
     static const std::map<std::string, Emit> emits = {{"so", Emit::so},     {"mlir", Emit::mlir}, {"kernels", Emit::kernels},
                                                       {"plan", Emit::plan}, {"llvm", Emit::llvm}, {"asm", Emit::assembly},
-                                                      {"report", Emit::report}};
+                                                      {"report", Emit::report}, {"cuda", Emit::cuda}, {"ptx", Emit::ptx},
+                                                      {"cubin", Emit::cubin}};
     auto emit = emits.find(flags["emit"].as<std::string>());
     if (emit == emits.end())
-      return usageError("--emit=" + flags["emit"].as<std::string>() + " is none of so, mlir, kernels, plan, llvm, asm, report");
+      return usageError("--emit=" + flags["emit"].as<std::string>() + " is none of so, mlir, kernels, plan, llvm, asm, report, cuda, ptx, cubin");
     compile.emit = emit->second;
     if (flags.count("output"))
       compile.output = flags["output"].as<std::string>();
     else if (compile.emit == Emit::so)
       return usageError("no output given (-o model.so)");
+    else if (compile.emit == Emit::cubin)
+      return usageError("no output given (-o kernels.cubin)");
+    if (flags.count("nvrtc") && compile.emit != Emit::ptx && compile.emit != Emit::cubin)
+      return usageError("--nvrtc has an effect with --emit=ptx and --emit=cubin only");
     bool terminal = isatty(2) && !flags.count("quiet");
     if (terminal)
       compile.progress = [](const std::string &phase) { std::cerr << "\r\033[Koptc: " << phase << std::flush; };

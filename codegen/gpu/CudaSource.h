@@ -1,0 +1,43 @@
+//===- CudaSource.h - A model's kernels as CUDA C++ -------------*- C++ -*-===//
+//
+// Equal kernels are printed once, each with a comment that says which ONNX nodes it computes, for which
+// shapes, and how it is launched. Kernels of other kinds than `loops` and `rows`, and ops without a kernel,
+// are refused: all of them, by name.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_GPU_CUDASOURCE_H
+#define OPTC_CODEGEN_GPU_CUDASOURCE_H
+
+#include "codegen/gpu/Target.h"
+#include "ir/Dialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace optc {
+
+/// A printed kernel, and how it is launched. Its parameters: operands, results (a result in an operand's
+/// memory is written there), sizes (int64), and where it checks indices a pointer to an int32 that becomes 1.
+struct CudaKernel {
+  std::string symbol;
+  KernelOp op; // its first use
+  llvm::SmallVector<std::string> symbols;
+  /// Over the symbols s0, s1, ... of the sizes.
+  DimExpr blocks = 1;
+  int64_t threads = 0;
+  bool checksIndices = false;
+};
+
+struct CudaSource {
+  /// One translation unit that needs no header. Empty when there are problems.
+  std::string text;
+  std::vector<CudaKernel> kernels;
+  /// "node 'fc1' (matmul): ...", in the model's order.
+  std::vector<std::string> problems;
+};
+
+/// `nodesOf` names the ONNX nodes that an op comes from.
+CudaSource emitCuda(mlir::func::FuncOp model, const GpuTarget &target,
+                    llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_GPU_CUDASOURCE_H

@@ -1,0 +1,83 @@
+//===- DeviceFunction.h - The frame of a device kernel ----------*- C++ -*-===//
+//
+// What the generators of device kernels build with, besides KernelEmitter: the place of a thread, shuffles,
+// shared memory, barriers. These are calls to functions of codegen/gpu/device.cuh (`shuffle_xor.f32`: what
+// follows the dot only keeps the overloads apart), until the printer writes them as CUDA C++.
+//
+//   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error])
+//
+// Pointers are those of operands and results, 16-byte aligned where a kernel reads vectors; error is there
+// when the kernel checks indices.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_GPU_DEVICEFUNCTION_H
+#define OPTC_CODEGEN_GPU_DEVICEFUNCTION_H
+
+#include "codegen/kernel/KernelEmitter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace optc {
+
+class DeviceFunction : public KernelEmitter {
+public:
+  DeviceFunction(KernelOp kernel, mlir::ModuleOp module, llvm::StringRef symbol);
+  /// Ends the kernel.
+  void finish();
+
+  struct Parameter {
+    std::string name;
+    mlir::Type type; // of an element, where it is a pointer
+    bool isPointer = true;
+    bool isConst = false;
+  };
+  std::vector<Parameter> parameters;
+  mlir::func::FuncOp function;
+  /// The launch: threads of a block, and as many blocks as the items (over the kernel's symbols) need.
+  int64_t threads = 256;
+  DimExpr items = 1;
+  int64_t itemsPerBlock = 1;
+  bool checksIndices() const { return bool(error); }
+  DimExpr blocks() const { return DimExpr::ceildiv(items, itemsPerBlock); }
+
+  /// threadIdx.x and blockIdx.x, as indices.
+  mlir::Value thread();
+  mlir::Value block();
+  /// The thread's number in the grid.
+  mlir::Value threadInGrid();
+  /// x of the thread whose number in its warp differs in the bits of `offset`; groups of `group` threads take
+  /// part as one.
+  mlir::Value shuffleXor(mlir::Value x, mlir::Value offset, int64_t group);
+  void barrier();
+  /// An array that the block's threads share.
+  mlir::Value shared(mlir::Type element, int64_t count, llvm::StringRef name);
+  /// A name for the printer: of a value, of what a loop carries.
+  mlir::Value named(mlir::Value value, llvm::StringRef name);
+  void nameCarried(mlir::ValueRange results, llvm::ArrayRef<std::string> names);
+  /// A loop of a few turns, whatever the type of indices is.
+  llvm::SmallVector<mlir::Value> shortLoop(int64_t lower, int64_t upper, llvm::StringRef name,
+                                           mlir::ValueRange carried, LoopBody body);
+
+  mlir::Value load(mlir::Value pointer, mlir::Type element, int64_t lanes, mlir::Value mask = {}) override;
+  void store(mlir::Value value, mlir::Value pointer, mlir::Type element, mlir::Value mask = {}) override;
+  void checkIndex(mlir::Value index, mlir::Value size) override;
+  // Signed, as people write them: the compiler knows that thread numbers are not negative.
+  mlir::Value divide(mlir::Value x, mlir::Value y) override;
+  mlir::Value modulo(mlir::Value x, mlir::Value y) override;
+  /// Threads take the place of lanes within a sum.
+  int64_t lanes(unsigned bytes) const override { return 1; }
+
+private:
+  mlir::Value call(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
+  unsigned alignmentOf(mlir::Value pointer, mlir::Type element, int64_t lanes);
+
+  mlir::ModuleOp module;
+  mlir::Value threadIndex, blockIndex, error;
+  mlir::Operation *lastShared = nullptr;
+};
+
+/// A divisor of an index that is known at compile time (0 stands for 0).
+int64_t knownDivisor(mlir::Value index);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_GPU_DEVICEFUNCTION_H

@@ -1,0 +1,99 @@
+//===- Nvrtc.cpp - NVIDIA's run-time compiler -----------------------------===//
+
+#include "codegen/gpu/Nvrtc.h"
+#include "llvm/ADT/STLExtras.h"
+#include <dlfcn.h>
+
+using namespace optc;
+
+/// The functions of nvrtc.h that are used; a result other than 0 is an error.
+struct Nvrtc::Api {
+  using Program = void *;
+  void *library = nullptr;
+  int (*create)(Program *, const char *source, const char *name, int headers, const char *const *,
+                const char *const *);
+  int (*compile)(Program, int options, const char *const *);
+  int (*destroy)(Program *);
+  int (*logSize)(Program, size_t *);
+  int (*log)(Program, char *);
+  int (*ptxSize)(Program, size_t *);
+  int (*ptx)(Program, char *);
+  int (*cubinSize)(Program, size_t *);
+  int (*cubin)(Program, char *);
+  int (*numArchs)(int *);
+  int (*archs)(int *);
+  const char *(*errorString)(int);
+
+  template <typename Function> bool find(Function &function, const char *name) {
+    function = reinterpret_cast<Function>(dlsym(library, name));
+    return function != nullptr;
+  }
+};
+
+Nvrtc::~Nvrtc() = default; // the library stays: unloading it is not supported
+
+llvm::Expected<std::unique_ptr<Nvrtc>> Nvrtc::open(const std::string &path) {
+  std::vector<std::string> candidates = {path};
+  if (path.empty())
+    candidates = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", "/usr/local/cuda/lib64/libnvrtc.so"};
+  std::string firstError;
+  for (const std::string &candidate : candidates) {
+    void *library = dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+      if (firstError.empty())
+        firstError = dlerror();
+      continue;
+    }
+    std::unique_ptr<Nvrtc> nvrtc(new Nvrtc);
+    nvrtc->api = std::make_unique<Api>();
+    Api &a = *nvrtc->api;
+    a.library = library;
+    if (a.find(a.create, "nvrtcCreateProgram") && a.find(a.compile, "nvrtcCompileProgram") &&
+        a.find(a.destroy, "nvrtcDestroyProgram") && a.find(a.logSize, "nvrtcGetProgramLogSize") &&
+        a.find(a.log, "nvrtcGetProgramLog") && a.find(a.ptxSize, "nvrtcGetPTXSize") &&
+        a.find(a.ptx, "nvrtcGetPTX") && a.find(a.cubinSize, "nvrtcGetCUBINSize") &&
+        a.find(a.cubin, "nvrtcGetCUBIN") && a.find(a.numArchs, "nvrtcGetNumSupportedArchs") &&
+        a.find(a.archs, "nvrtcGetSupportedArchs") && a.find(a.errorString, "nvrtcGetErrorString"))
+      return nvrtc;
+    firstError = candidate + " is not NVRTC 12 or newer";
+  }
+  return llvm::createStringError(firstError);
+}
+
+bool Nvrtc::supports(const GpuTarget &target) const {
+  int count = 0;
+  if (api->numArchs(&count) || count <= 0)
+    return false;
+  std::vector<int> known(count);
+  return api->archs(known.data()) == 0 && llvm::is_contained(known, std::stoi(target.name.substr(3)));
+}
+
+llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuTarget &target,
+                                           Output output) {
+  Api::Program program = nullptr;
+  if (int error = api->create(&program, source.c_str(), "kernels.cu", 0, nullptr, nullptr))
+    return llvm::createStringError(api->errorString(error));
+  std::string architecture = output == Output::ptx ? target.ptxOption() : target.binaryOption();
+  const char *options[] = {architecture.c_str(), "--std=c++17"};
+  int error = api->compile(program, 2, options);
+  size_t size = 0;
+  std::string text;
+  if (error) {
+    text = api->errorString(error);
+    if (api->logSize(program, &size) == 0 && size > 1) {
+      std::string log(size, '\0');
+      api->log(program, log.data());
+      text += "\n" + log;
+    }
+  } else if ((output == Output::ptx ? api->ptxSize : api->cubinSize)(program, &size) == 0) {
+    text.resize(size);
+    (output == Output::ptx ? api->ptx : api->cubin)(program, text.data());
+    // PTX is counted with its terminator.
+    if (output == Output::ptx && !text.empty() && text.back() == '\0')
+      text.pop_back();
+  }
+  api->destroy(&program);
+  if (error)
+    return llvm::createStringError(text);
+  return text;
+}
