@@ -27,7 +27,7 @@ std::optional<TransposeLoop> optc::readTransposeLoop(KernelOp kernel) {
   };
   for (Operation &op : body.without_terminator()) {
     if (auto transpose = dyn_cast<TransposeOp>(op)) {
-      if (loop.op || !isa<BlockArgument>(transpose.getX()))
+      if (loop.op)
         return std::nullopt;
       loop.op = transpose;
     } else if (!isa<ConstantOp, BroadcastOp>(op) && !op.hasTrait<Elementwise>()) {

@@ -27,7 +27,7 @@ struct TransposeLoop {
   DimExpr tiles() const;
 };
 
-/// nullopt unless the kernel is one transpose of an operand of 4-byte elements with elementwise ops after it.
+/// nullopt unless the kernel is one transpose of 4-byte elements with elementwise ops before and after it.
 std::optional<TransposeLoop> readTransposeLoop(KernelOp kernel);
 
 } // namespace optc
