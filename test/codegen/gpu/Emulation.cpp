@@ -226,6 +226,15 @@ func.func @main(%x: tensor<10x8xT>, %i: tensor<3xi64>) -> tensor<3x8xT> {
   %0 = optc.gather %x, %i {axis = 0 : i64} : (tensor<10x8xT>, tensor<3xi64>) -> tensor<3x8xT>
   return %0 : tensor<3x8xT>
 })";
+const char *kActivations = R"(
+#d = #optc.dims<["n"]>
+func.func @main(%x: tensor<?xT, #d>) -> tensor<?xT, #d> {
+  %0 = optc.gelu %x {approximate = "none"} : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %1 = optc.silu %0 : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %2 = optc.softplus %1 : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %3 = optc.tanh %2 : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  return %3 : tensor<?xT, #d>
+})";
 // The second kernel writes over what the first has made.
 const char *kInPlaceOps = R"(
 func.func @main(%x: tensor<10x8xT>, %i: tensor<3xi64>, %y: tensor<3x8xT>) -> tensor<3x8xT> {
@@ -285,6 +294,7 @@ const Model kModels[] = {
     {"i8 i16 i32 i64 ui8", kIntegers},
     {"f32", kGather},
     {"f32 i64", kInPlaceOps},
+    {"f32 f16", kActivations},
     {"f32 i1", kMovement},
     {"f32 f16 bf16", kSoftmaxes},
     {"f32 f16", kNormalize},
