@@ -50,7 +50,7 @@ struct FormAttention : OpRewritePattern<ContractOp> {
     if (!softmax || softmax.getLog() || !softmax->hasOneUse() || !elementOf(op.getY()).isF32())
       return rewriter.notifyMatchFailure(op, "the left operand is not a softmax used once");
     int64_t rank = tensorOf(op.getLhs()).getRank(), batchDims = rank - 2;
-    if ((batchDims != 1 && batchDims != 2) || softmax.getAxis() != rank - 1 || !isBatched(op, batchDims, rank - 1))
+    if ((batchDims != 1 && batchDims != 2) || int64_t(softmax.getAxis()) != rank - 1 || !isBatched(op, batchDims, rank - 1))
       return rewriter.notifyMatchFailure(op, "not a batched product over the softmax's axis");
 
     double scale = 1;
