@@ -12,7 +12,7 @@ config.test_exec_root = os.path.join(config.optc_build, "test")
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.optc_build, "bin"), config.llvm_tools, os.environ["PATH"]])
 config.substitutions += [("%data", os.path.join(config.test_source_root, "data")),
-                         ("%python", config.python), ("%cc", config.cc), ("%source", config.optc_source), ("%build", config.optc_build)]
+                         ("%python", config.python), ("%cc", config.cc), ("%source", config.optc_source), ("%build", config.optc_build), ("%path", os.environ["PATH"])]
 
 # What the machine's CPU has, so that a test can ask for it: REQUIRES: avx512
 flags = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""

@@ -26,7 +26,7 @@ def run(command, cwd, env):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("source", "build", "cc", "scratch"):
+    for name in ("source", "build", "cc", "scratch", "path"):
         parser.add_argument("--" + name, required=True)
     args = parser.parse_args()
     shutil.rmtree(args.scratch, ignore_errors=True)
@@ -34,7 +34,8 @@ def main():
     data = os.path.join(args.source, "test", "data", "mnist")
     shutil.copy(os.path.join(data, "model.onnx"), args.scratch)
     shutil.copytree(os.path.join(data, "test_data_set_0"), os.path.join(args.scratch, "DIR"))
-    env = dict(os.environ, PATH=os.path.join(args.build, "bin") + os.pathsep + os.environ["PATH"])
+    # A user's PATH, not that of the tests: another compiler found first would be taken for a change of the build.
+    env = dict(os.environ, PATH=os.path.join(args.build, "bin") + os.pathsep + args.path)
     include, library = os.path.join(args.source, "runtime", "include"), os.path.join(args.build, "lib")
 
     ran, checked = 0, False
