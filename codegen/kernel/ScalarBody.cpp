@@ -228,6 +228,36 @@ Value buildCast(const Body &k, Type from, Type to, Value x) {
   return fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
 }
 
+/// saturate(round(x / scale) + zero_point); NaN gives the lowest value. What rounding the sum loses is out of range.
+Value buildQuantize(const Body &k, QuantizeOp op, ValueRange v) {
+  auto to = cast<IntegerType>(elementOf(op.getY()));
+  int64_t steps = int64_t(1) << to.getWidth(), low = to.isUnsigned() ? 0 : -steps / 2;
+  Value q = k.make<math::RoundEvenOp>(k.make<arith::DivFOp>(v[0], v[1]));
+  if (v.size() > 2) {
+    Value zero = to.isUnsigned() ? k.make<arith::UIToFPOp>(k.type, v[2]) : k.make<arith::SIToFPOp>(k.type, v[2]);
+    q = k.make<arith::AddFOp>(q, zero);
+  }
+  Value bottom = k.constant(low), top = k.constant(low + steps - 1);
+  q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, q, bottom), q, bottom);
+  q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, q, top), q, top);
+  Type narrow = withLanes(registerType(to), lanesOf(q));
+  return k.make<arith::TruncIOp>(narrow, k.make<arith::FPToSIOp>(withLanes(k.b.getI32Type(), lanesOf(q)), q));
+}
+
+/// (x - zero_point) * scale
+Value buildDequantize(const Body &k, DequantizeOp op, ValueRange v) {
+  Type i32 = withLanes(k.b.getI32Type(), lanesOf(v[0]));
+  auto widen = [&](Value x) -> Value {
+    if (x.getType() == i32)
+      return x;
+    return k.isUnsigned() ? k.make<arith::ExtUIOp>(i32, x) : k.make<arith::ExtSIOp>(i32, x);
+  };
+  Value x = widen(v[0]);
+  if (v.size() > 2)
+    x = k.make<arith::SubIOp>(x, widen(v[2]));
+  return k.make<arith::MulFOp>(k.make<arith::SIToFPOp>(v[1].getType(), x), v[1]);
+}
+
 Value buildSign(const Body &k, Value x) {
   Value zero = k.constant(0);
   if (k.isUnsigned())
@@ -342,6 +372,16 @@ bool optc::hasScalarBody(Operation *op) {
       .Case<ExpOp, LogOp, Log1pOp, Expm1Op, SinOp, CosOp, TanOp, AsinOp, AcosOp, AtanOp, SinhOp, CoshOp, TanhOp, AsinhOp,
             AcoshOp, AtanhOp, ErfOp, SigmoidOp, SiluOp, SoftplusOp, GeluOp>([&](auto) { return !isDouble; })
       .Case([](HardSwishOp) { return true; })
+      .Case([&](QuantizeOp o) {
+        // Of 8 and 16 bits, which f32 holds.
+        auto to = dyn_cast<IntegerType>(elementOf(o.getY()));
+        return to && to.getWidth() > 1 && to.getWidth() <= 16 && !isDouble && isa<FloatType>(elementOf(o.getX()));
+      })
+      .Case([&](DequantizeOp o) {
+        auto from = dyn_cast<IntegerType>(elementOf(o.getX()));
+        bool fits = from && (from.getWidth() <= 16 || (from.getWidth() == 32 && !from.isUnsigned() && !o.getZeroPoint()));
+        return fits && from.getWidth() > 1 && !isDouble && !elementOf(o.getY()).isF64();
+      })
       .Default(false);
 }
 
@@ -385,6 +425,8 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
         bool isBool = k.element.isInteger(1), toBool = elementOf(o.getY()).isInteger(1);
         return isBool == toBool ? v[0] : buildCast(k, k.element, elementOf(o.getY()), v[0]);
       })
+      .Case([&](QuantizeOp o) { return buildQuantize(k, o, v); })
+      .Case([&](DequantizeOp o) { return buildDequantize(k, o, v); })
       .Case([&](ExpOp) { return k.make<math::ExpOp>(v[0]); })
       .Case([&](LogOp) { return k.make<math::LogOp>(v[0]); })
       .Case([&](Log1pOp) { return k.make<math::Log1pOp>(v[0]); })

@@ -117,22 +117,25 @@ TEST(Elementwise, casts) {
   check(rows, {"n"}, {{{"n", 0}}, {{"n", 5}}, {{"n", 125}}, {{"n", 1000}}});
 }
 
-/// Formats of 8 bits, of which no kernel knows; scales and zero points are operands of x's shape.
+/// Scales and zero points are operands of x's shape. The reference's quotient is rounded to f32 as the kernel's is.
 TEST(Elementwise, quantization) {
-  const char *library = "no generator of kernels";
   Batch batch;
   for (const std::string &small : words("i8 ui8 i16 ui16 f8E4M3FN f8E4M3FNUZ f8E5M2 f8E5M2FNUZ"))
     for (const std::string &element : words("f32 f16 bf16")) {
+      const char *library = small[0] == 'f' ? "no kernels for floats of 8 bits" : "";
       std::string x = typeText({"n"}, element), q = typeText({"n"}, small);
       batch.add(opCase("quantize " + element + small, "quantize %0, %1, %2", {{x, Fill::moderate}, {x, Fill::positive}, {q, Fill::index, 5}}, {q}, {}, library));
-      batch.add(opCase("quantize without zero point " + element + small, "quantize %0, %1", {{x, Fill::any}, {x, Fill::positive}}, {q}, {}, library));
-      batch.add(opCase("dequantize " + element + small, "dequantize %0, %1, %2", {{q, Fill::moderate}, {x, Fill::positive}, {q, Fill::index, 5}}, {x}, {1, 0}, library));
-      batch.add(opCase("dequantize without zero point " + element + small, "dequantize %0, %1", {{q, Fill::moderate}, {x, Fill::positive}}, {x}, {1, 0}, library));
+      batch.add(opCase("quantize anything " + element + small, "quantize %0, %1, %2", {{x}, {x, Fill::positive}, {q, Fill::index, 5}}, {q}, {}, library));
+      batch.add(opCase("quantize without zero point " + element + small, "quantize %0, %1", {{x}, {x}}, {q}, {}, library));
+      batch.add(opCase("dequantize " + element + small, "dequantize %0, %1, %2", {{q}, {x}, {q}}, {x}, {1, 0}, library));
+      batch.add(opCase("dequantize without zero point " + element + small, "dequantize %0, %1", {{q}, {x}}, {x}, {1, 0}, library));
       if (small[0] == 'f') {
         batch.add(opCase("cast " + element + small, "cast %0", {{x}}, {q}, {}, library));
         batch.add(opCase("cast " + small + element, "cast %0", {{q, Fill::moderate}}, {x}, {}, library));
       }
     }
+  std::string x = typeText({"n"}, "i32"), y = typeText({"n"}, "f32");
+  batch.add(opCase("dequantize i32", "dequantize %0, %1", {{x}, {y, Fill::moderate}}, {y}, {1, 0}));
   batch.check(kOddSizes);
 }
 

@@ -64,11 +64,10 @@ const std::vector<Sizes> kRuns = {{{"n", 1}, {"m", 1}}, {{"n", 1}, {"m", 5}}, {{
 
 } // namespace
 
-TEST(Movement, rows) {
-  // Twice the same width in different classes, the converted ones, and bytes.
-  Batch batch;
+static void checkRows(const std::string &types, const char *level) {
+  Batch batch(level);
   for (const Row &row : kRows)
-    for (std::string element : {"f32", "i64", "ui8", "f16", "bf16", "i1"}) {
+    for (const std::string &element : words(types)) {
       Type type = [&](const Shape &s) { return typeText(s, element); };
       Case c{std::string(row.name) + " " + element, {}, textOf(row, type), type(row.result), {}, row.library};
       for (const Shape &s : row.operands)
@@ -81,6 +80,13 @@ TEST(Movement, rows) {
       batch.add(c);
     }
   batch.check(kRuns);
+}
+
+/// Twice the same width in different classes, the converted ones, and bytes.
+TEST(Movement, rows) { checkRows("f32 i64 ui8 f16 bf16 i1", "native"); }
+TEST(Movement, otherLevels) {
+  for (const char *level : {"x86-64", "x86-64-v3"})
+    checkRows("f32 ui8 f16 i64", level);
 }
 
 TEST(Movement, withoutElements) {

@@ -19,7 +19,7 @@ std::string libraryFor(const std::string &element) { return element == "f64" ? "
 
 } // namespace
 
-TEST(Normalization, softmax) {
+static void checkSoftmax(const std::string &types, const char *level) {
   struct Row {
     const char *name;
     Shape x;
@@ -27,16 +27,18 @@ TEST(Normalization, softmax) {
   };
   const Row rows[] = {{"rows", {"5", "n"}, 1}, {"columns", {"n", "19"}, 0}, {"middle", {"2", "n", "5"}, 1}, {"all", {"n"}, 0},
                       {"static", {"3", "33"}, 1}, {"short", {"7", "3"}, 1}, {"outer of many", {"4", "n", "7"}, 0}};
-  Batch batch;
+  Batch batch(level);
   for (const Row &row : rows)
     for (bool log : {false, true})
-      for (const std::string &element : words(kFloats)) {
+      for (const std::string &element : words(types)) {
         std::string x = typeText(row.x, element), axis = std::to_string(row.axis);
         batch.add(opCase(std::string(log ? "log " : "") + "softmax " + row.name + element, "softmax %0 {axis = " + axis + " : i64, log = " + (log ? "true" : "false") + "}",
                          {{x, Fill::moderate}}, {x}, log ? Bound{2, 2e-6} : Bound{5 + 8, 0}, libraryFor(element)));
       }
   batch.check(kRuns);
 }
+
+TEST(Normalization, softmax) { checkSoftmax(kFloats, "native"); }
 
 /// Logits up to 200 apart, -infinity (a mask) in some: exp of the differences is 0 or subnormal. A difference below 256
 /// is rounded by 2^-17, which is 128 ulps of its exp.
@@ -56,7 +58,7 @@ TEST(Normalization, softmaxOfMaskedRows) {
   batch.check({{{"n", 3}}, {{"n", 17}}, {{"n", 125}}});
 }
 
-TEST(Normalization, normalize) {
+static void checkNormalize(const std::string &types, const char *level) {
   struct Row {
     const char *name;
     Shape x, parameter;
@@ -64,11 +66,11 @@ TEST(Normalization, normalize) {
   };
   const Row rows[] = {{"rows", {"5", "n"}, {"n"}, 1}, {"two dims", {"3", "4", "n"}, {"4", "n"}, 1}, {"static", {"n", "33"}, {"33"}, 1},
                       {"wide", {"n", "768"}, {"768"}, 1}, {"rank 3", {"2", "n", "24"}, {"24"}, 2}, {"all", {"n"}, {"n"}, 0}};
-  Batch batch;
+  Batch batch(level);
   for (const Row &row : rows)
     for (const char *kind : {"layer", "rms"})
       for (int parameters : {0, 1, 2})
-        for (const std::string &element : words(kFloats)) {
+        for (const std::string &element : words(types)) {
           std::string x = typeText(row.x, element), p = typeText(row.parameter, element);
           std::vector<Argument> arguments{{x, Fill::moderate}};
           std::string op = "normalize %0";
@@ -80,6 +82,15 @@ TEST(Normalization, normalize) {
                            op + " {axis = " + std::to_string(row.axis) + " : i64, epsilon = 1.0e-5 : f64, kind = \"" + kind + "\"}", arguments, {x}, {1, 4e-6}, ""));
         }
   batch.check(kRuns);
+}
+
+TEST(Normalization, normalize) { checkNormalize(kFloats, "native"); }
+
+TEST(Normalization, otherLevels) {
+  for (const char *level : {"x86-64", "x86-64-v3"}) {
+    checkSoftmax("f32 f16", level);
+    checkNormalize("f32 bf16", level);
+  }
 }
 
 TEST(Normalization, lrn) {

@@ -112,6 +112,24 @@ TEST(Reductions, positions) {
   batch.check(kRuns);
 }
 
+TEST(Reductions, otherLevels) {
+  for (const char *level : {"x86-64", "x86-64-v3"}) {
+    Batch batch(level);
+    for (const Row &row : kRows) {
+      for (const std::string &element : words("f32 f16 i8 ui16 i64"))
+        for (const std::string kind : {"sum", "max", "mean"}) {
+          bool isFloat = element[0] == 'f', sums = kind != "max";
+          batch.add(caseOf(row, kind, element, isFloat && sums ? Fill::moderate : Fill::any, isFloat ? sums ? Bound{1, 3000 * 0x1p-23} : Bound{0.25, 0} : Bound{}));
+        }
+      if (row.axes.size() == 1)
+        for (const std::string &element : words("f32 f16 i8 ui64"))
+          batch.add(opCase(std::string("arg ") + row.name + element, "arg_reduce %0 {axis = " + row.axes + " : i64, kind = \"max\", last = false}",
+                           {{typeText(row.x, element)}}, {typeText(row.result, "i64")}));
+    }
+    batch.check(kRuns);
+  }
+}
+
 /// Bool has no arithmetic in registers.
 TEST(Reductions, ofBool) {
   Batch batch;
