@@ -36,11 +36,12 @@ void RecurrentCell::finish(const RecurrentStep &s, size_t index, Value panel, in
                            ArrayRef<Value> sums) {
   if (c.isLstm())
     return finishLstm(s, panel, inside, row, sums);
-  Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside)), previous = load(s.h, at(row, unit));
+  Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside)),
+        previous = load(s.h, at(s, row, unit));
   if (op.getCell() == "rnn")
     return setState(s, row, unit, activate(0, sums[0]), previous);
   auto put = [&](RecurrentKernel::State state, Value v) {
-    f.store(v, f.pointerTo(slot(state), at(row, unit), f32), f32);
+    f.store(v, f.pointerTo(slot(state), at(s, row, unit), f32), f32);
   };
   Value update, candidate;
   if (resetsBefore() && index == 0) {
@@ -48,7 +49,7 @@ void RecurrentCell::finish(const RecurrentStep &s, size_t index, Value panel, in
     return put(RecurrentKernel::resetState, mul(activate(0, sums[1]), previous));
   }
   if (resetsBefore()) {
-    update = load(slot(RecurrentKernel::updateGate), at(row, unit));
+    update = load(slot(RecurrentKernel::updateGate), at(s, row, unit));
     candidate = activate(1, sums[0]);
   } else {
     update = activate(0, sums[0]);
@@ -63,7 +64,7 @@ void RecurrentCell::finish(const RecurrentStep &s, size_t index, Value panel, in
 void RecurrentCell::finishLstm(const RecurrentStep &s, Value panel, int64_t inside, int64_t row,
                                ArrayRef<Value> sums) {
   Value unit = f.add(f.mul(panel, f.index(kUnitPanel)), f.index(inside));
-  Value address = f.pointerTo(slot(RecurrentKernel::cellState), at(row, unit), f32),
+  Value address = f.pointerTo(slot(RecurrentKernel::cellState), at(s, row, unit), f32),
         old = f.load(address, f32, lanes);
   auto peep = [&](Value sum, int64_t gate, Value state) {
     if (!c.peephole)
@@ -80,7 +81,7 @@ void RecurrentCell::finishLstm(const RecurrentStep &s, Value panel, int64_t insi
   if (c.lengths)
     cell = f.b.create<arith::SelectOp>(f.loc, s.active[row], cell, old);
   f.store(cell, address, f32);
-  setState(s, row, unit, h, c.lengths ? load(s.h, at(row, unit)) : Value());
+  setState(s, row, unit, h, c.lengths ? load(s.h, at(s, row, unit)) : Value());
 }
 
 /// h of the next step, and y. `previous`: h of this one, needed with lengths.
@@ -90,7 +91,7 @@ void RecurrentCell::setState(const RecurrentStep &s, int64_t row, Value unit, Va
     h = f.b.create<arith::SelectOp>(f.loc, s.active[row], h, previous);
     y = f.b.create<arith::SelectOp>(f.loc, s.active[row], y, vectorOf(0));
   }
-  f.store(h, f.pointerTo(s.next, at(row, unit), f32), f32);
+  f.store(h, f.pointerTo(s.next, at(s, row, unit), f32), f32);
   if (s.outputs[row])
     f.store(y, f.pointerTo(s.outputs[row], unit, f32), f32, maskFrom(unit));
 }

@@ -15,6 +15,7 @@ namespace optc {
 /// A step of a block of rows in one direction.
 struct RecurrentStep {
   mlir::Value direction;
+  mlir::Value first;                              // the block's first row among those of the states
   mlir::Value h, next;                            // states before and after it, by row
   llvm::SmallVector<mlir::Value> inputs, outputs; // by row: x and y at its time; null: y is no result
   llvm::SmallVector<mlir::Value> active;          // by row, with lengths: i1, whether the step is inside
@@ -32,8 +33,10 @@ struct RecurrentFrame {
   Value slot(RecurrentKernel::State state) {
     return f.pointerTo(f.scratch, f.index(c.slotOf(state) * c.stateBytes()), f.b.getI8Type());
   }
-  /// Offset of a unit of a row in a state.
-  Value at(int64_t row, Value unit) { return f.add(f.index(row * c.paddedUnits()), unit); }
+  /// Offset of a unit of the block's row in a state.
+  Value at(const RecurrentStep &s, int64_t row, Value unit) {
+    return f.add(f.mul(f.add(s.first, f.index(row)), f.index(c.rowStride())), unit);
+  }
   /// Lanes from `unit` on that are units; null: all.
   Value maskFrom(Value unit);
   /// The reset gate scales the state before, or after, its product with the candidate's weights.

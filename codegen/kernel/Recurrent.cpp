@@ -81,6 +81,15 @@ std::optional<RecurrentKernel> optc::readRecurrent(KernelOp kernel) {
   return c;
 }
 
+int64_t RecurrentKernel::rowsPerTile() const {
+  constexpr int64_t kResident = 1 << 20; // bytes of weights that stay in L2
+  if (gatesOf(op()) * hidden * hidden * 4 <= kResident)
+    return kSequences;
+  // Two tiles at least, so that two threads have work.
+  auto rows = batch.constant();
+  return rows ? std::clamp<int64_t>(*rows / 2 / kSequences, 1, 4) * kSequences : 2 * kSequences;
+}
+
 int64_t RecurrentKernel::slotOf(State state) const {
   switch (state) {
   case evenH:

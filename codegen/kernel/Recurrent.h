@@ -22,7 +22,7 @@ namespace optc {
 
 /// Units of a panel, on every level.
 constexpr int64_t kUnitPanel = 16;
-/// Rows of the batch that one tile steps through time together: they share each load of a weight.
+/// Rows of the batch in a group: they share each load of a weight.
 constexpr int64_t kSequences = 4;
 
 /// Gates of a cell: 4, 3 or 1.
@@ -45,20 +45,27 @@ struct RecurrentKernel {
   bool isLstm() const { return op().getCell() == "lstm"; }
   int64_t panels() const { return (hidden + kUnitPanel - 1) / kUnitPanel; }
   int64_t paddedUnits() const { return panels() * kUnitPanel; }
+  /// From one row of a state to the next: not a power of two, which would put all rows into the same sets of
+  /// L1.
+  int64_t rowStride() const { return paddedUnits() + kUnitPanel; }
 
   DimExpr steps = 1, batch = 1;
   int64_t hidden = 1;
 
-  /// Blocks of rows of the batch.
-  DimExpr rowBlocks() const { return DimExpr::ceildiv(batch, kSequences); }
-  // Scratch: states of kSequences rows of paddedUnits f32 each. Steps read one h and write the other.
+  /// Rows that one tile steps through time together, at most: a group, or several where the weights are so
+  /// large that they come from beyond L2. Then the groups take turns with each part of a panel.
+  int64_t rowsPerTile() const;
+  DimExpr rowBlocks() const {
+    return DimExpr::ceildiv(DimExpr::ceildiv(batch, kSequences), rowsPerTile() / kSequences);
+  }
+  // Scratch: states of rowsPerTile() rows of paddedUnits f32 each. Steps read one h and write the other.
   enum State { evenH, oddH, cellState, updateGate, resetState };
   /// Place of a state in units of stateBytes.
   int64_t slotOf(State state) const;
-  int64_t stateBytes() const { return kSequences * paddedUnits() * 4; }
+  int64_t stateBytes() const { return rowsPerTile() * rowStride() * 4; }
   int64_t stateCount() const { return isLstm() ? 3 : weights.size() == 2 ? 4 : 2; }
   /// After them the sums of a panel.
-  int64_t sumBytes() const { return kSequences * gatesOf(op()) * kUnitPanel * 4; }
+  int64_t sumBytes() const { return rowsPerTile() * gatesOf(op()) * kUnitPanel * 4; }
 };
 
 /// nullopt when the kernel is not in the form above.

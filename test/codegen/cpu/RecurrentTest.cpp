@@ -109,6 +109,21 @@ TEST(Recurrent, Sizes) { check(sizes(), kSizes); }
 TEST(Recurrent, SizesWithAvx2) { check(sizes(), kSizes, "x86-64-v3"); }
 TEST(Recurrent, SizesWithSse) { check(sizes(), kSizes, "x86-64-v2"); }
 
+TEST(Recurrent, LargeWeights) {
+  // Groups of rows take turns with the weights.
+  std::vector<Layer> layers;
+  for (const char *batch : {"b", "9", "18"}) {
+    layers.push_back({std::string("lstm of ") + batch, "lstm", 260, "t", batch});
+    layers.push_back({std::string("gru of ") + batch, "gru", 300, "t", batch});
+    layers.back().reverse = layers.back().lengths = true;
+    layers.push_back({std::string("rnn of ") + batch, "rnn", 520, "t", batch});
+  }
+  std::vector<Sizes> runs = {
+      {{"t", 4}, {"b", 1}}, {{"t", 4}, {"b", 7}}, {{"t", 5}, {"b", 8}}, {{"t", 4}, {"b", 11}}};
+  check(layers, runs);
+  check(layers, runs, "x86-64-v3");
+}
+
 TEST(Recurrent, Variants) {
   std::vector<Layer> layers;
   for (const char *cell : kCells) {
