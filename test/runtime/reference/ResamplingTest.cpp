@@ -2,11 +2,13 @@
 using namespace optc;
 using namespace optc::test;
 
+namespace {
 struct Row {
   const char *mode, *padding;
   int64_t align;
   Reals expected;
 };
+} // namespace
 
 // The expected values are those of onnx.reference.
 TEST(Resampling, GridSample) {

@@ -2,6 +2,7 @@
 using namespace optc;
 using namespace optc::test;
 
+namespace {
 struct Row {
   const char *mode, *coordinates;
   double scaleY, scaleX;
@@ -11,6 +12,7 @@ struct Row {
   Dims size;
   Reals expected;
 };
+} // namespace
 
 // Every mode on a 4 x 5 image; the expected values are those of onnx.reference.
 TEST(Resize, Modes) {
