@@ -33,6 +33,7 @@ def main():
     os.makedirs(args.scratch)
     data = os.path.join(args.source, "test", "data", "mnist")
     shutil.copy(os.path.join(data, "model.onnx"), args.scratch)
+    shutil.copy(os.path.join(args.source, "test", "codegen", "gpu", "softmax.onnxtxt"), args.scratch)
     shutil.copytree(os.path.join(data, "test_data_set_0"), os.path.join(args.scratch, "DIR"))
     # A user's PATH, not that of the tests: another compiler found first would be taken for a change of the build.
     env = dict(os.environ, PATH=os.path.join(args.build, "bin") + os.pathsep + args.path)
