@@ -121,7 +121,8 @@ LogicalResult ContractionEmitter::run() {
     }
     // Widest group of panels whose vectors leave room for several rows.
     int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16, 1, c.panelsPerTile);
-    if (c.panelsPerTile > 2)
+    // Wider where several rows fit all the same, or there is one.
+    if (c.panelsPerTile > 2 && (!c.gatherRows || f.target.vectorRegisters >= 32))
       widest = std::min<int64_t>(c.panelsPerTile, std::max<int64_t>(1, 8 / vectorsPerPanel));
     int64_t panels = (*columns + kPanel - 1) / kPanel, blockColumns = kPanel * c.panelsPerTile;
     int64_t whole = *columns / blockColumns; // blocks of whole panels

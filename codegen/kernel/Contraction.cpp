@@ -78,7 +78,9 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
       ok = readConv(conv, c);
   if (!ok)
     return std::nullopt;
-  if (auto rows = c.m.constant(); rows && *rows < 4)
+  // Few rows, or rows that are copied for each group of columns: wider tiles.
+  auto rows = c.m.constant();
+  if ((rows && *rows < 4) || c.gatherRows)
     c.panelsPerTile = 4;
   return c;
 }
