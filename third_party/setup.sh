@@ -10,7 +10,7 @@ deps=${OPTC_DEPS:-$HOME/.cache/optc-deps}
 here=$(cd "$(dirname "$0")" && pwd)
 sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
 
-packages=(llvm-19-dev libmlir-19-dev mlir-19-tools llvm-19-tools liblld-19-dev clang-19 lld-19
+packages=(llvm-19-dev libmlir-19-dev mlir-19-tools llvm-19-tools liblld-19-dev clang-19 libclang-rt-19-dev lld-19
           libprotobuf-dev protobuf-compiler libcxxopts-dev nlohmann-json3-dev libgtest-dev libgmock-dev
           libbenchmark-dev libxxhash-dev ninja-build cmake ccache python3-venv zlib1g-dev libzstd-dev)
 missing=()
