@@ -1,7 +1,7 @@
 //===- Folders.cpp - Identities, and constants up to 1 KB ------------------===//
 //
 // Each rule has the line `before ⇒ after`. Larger constants are folded when the artefact is
-// packaged, through the reference functions (see passes/ConstantFolding.cpp).
+// packaged, through the reference functions (see passes/FoldConstants.cpp).
 //
 //===----------------------------------------------------------------------===//
 

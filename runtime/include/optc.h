@@ -91,7 +91,7 @@ OPTC_API size_t optc_model_input_count(const optc_model *model);
 OPTC_API size_t optc_model_output_count(const optc_model *model);
 OPTC_API optc_port optc_model_input(const optc_model *model, size_t index);
 OPTC_API optc_port optc_model_output(const optc_model *model, size_t index);
-/** The report that the compiler made: JSON, as documented in docs/report.md. */
+/** The report that the compiler made: JSON, as documented in docs/cli.md. */
 OPTC_API const char *optc_model_report(const optc_model *model);
 
 /** A session of one's own: explicit state and arena. `threads` 0: as many as the cores this process may use. */
