@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/PackedWeights.h"
 #include "codegen/kernel/ScalarBody.h"
 #include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
@@ -160,29 +161,6 @@ private:
     }
   }
 
-  /// Packs a [k, n] matrix outside of the kernel, and gives it back inside.
-  Value packOutside(Value matrix) {
-    Dims dims = dimsOf(matrix);
-    int64_t n = *dims[1].constant(), padded = (n + kPanel - 1) / kPanel * kPanel;
-    Type element = elementOf(matrix);
-    if (padded != n)
-      matrix = b.create<PadOp>(matrix.getLoc(), tensorType({dims[0], padded}, element), matrix, Value(),
-                               DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}), "constant");
-    matrix = b.create<ReshapeOp>(matrix.getLoc(), tensorType({dims[0], padded / kPanel, kPanel}, element), matrix);
-    return b.create<TransposeOp>(matrix.getLoc(), matrix, ArrayRef<int64_t>{1, 0, 2});
-  }
-  Value unpackInside(Value panels, int64_t n) {
-    Dims dims = dimsOf(panels);
-    Type element = elementOf(panels);
-    Location loc = root->getLoc();
-    Value x = b.create<TransposeOp>(loc, panels, ArrayRef<int64_t>{1, 0, 2});
-    x = b.create<ReshapeOp>(loc, tensorType({dims[1], dims[0] * dims[2]}, element), x);
-    if (dims[0] * dims[2] == DimExpr(n))
-      return x;
-    return b.create<SliceOp>(loc, tensorType({dims[1], n}, element), x, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}),
-                             DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1}));
-  }
-
   Value matrixConstant(ArrayRef<float> values, int64_t rows) {
     auto type = cast<RankedTensorType>(tensorType({rows, int64_t(values.size()) / rows}, b.getF32Type()));
     return b.create<ConstantOp>(root->getLoc(), DenseElementsAttr::get(type, values));
@@ -208,6 +186,7 @@ private:
     SmallVector<Value> operands{root->getOperand(0)};
     bool packed = isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
+    int64_t packedRows = 0;
     bool depthwise = isDepthwise(root), winograd = packed && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
     if (depthwise) {
       // [taps, C]
@@ -222,7 +201,8 @@ private:
       } else if (cast<ContractOp>(root).getRhsContract().front() == 1) {
         rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, ArrayRef<int64_t>{1, 0});
       }
-      rhs = packOutside(rhs);
+      packedRows = *dimsOf(rhs)[0].constant();
+      rhs = packPanels(b, rhs);
     }
     operands.push_back(rhs);
     llvm::DenseMap<Value, unsigned> argumentOf; // by the value that enters the epilogue
@@ -253,7 +233,7 @@ private:
     IRMapping mapping;
     Value x = body->getArgument(0), w = body->getArgument(1), product;
     if (auto conv = dyn_cast<ConvOp>(root)) {
-      Value matrix = depthwise ? w : unpackInside(w, *shape.back().constant());
+      Value matrix = depthwise ? w : unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
       if (winograd) {
         Dims w = dimsOf(conv.getW());
         Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
@@ -269,7 +249,7 @@ private:
       auto contract = cast<ContractOp>(root);
       auto rhsContract = SmallVector<int64_t>(contract.getRhsContract());
       if (packed) {
-        w = unpackInside(w, *shape.back().constant());
+        w = unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
         rhsContract = {0};
       }
       product = b.create<ContractOp>(root->getLoc(), x, w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(), rhsContract);

@@ -17,10 +17,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
+#include "codegen/cpu/ProductEpilogue.h"
 #include "codegen/cpu/RegisterTile.h"
-#include "codegen/kernel/TensorEmitter.h"
-#include "codegen/kernel/Contraction.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "codegen/cpu/WindowRows.h"
 
 using namespace mlir;
 using namespace optc;
@@ -32,11 +31,8 @@ using Values = SmallVector<Value>;
 class ContractionEmitter {
 public:
   ContractionEmitter(KernelFunction &f, const ContractionKernel &c)
-      : f(f), c(c), emitter(f), registers(f, c.k, c.k * DimExpr(c.totalTaps() * kPanel)), lanes(registers.lanes),
-        vectorsPerPanel(registers.vectorsPerPanel) {
-    yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
-    f32 = f.b.getF32Type();
-  }
+      : f(f), c(c), registers(f, c.k, c.k * DimExpr(c.totalTaps() * kPanel)), lanes(registers.lanes),
+        vectorsPerPanel(registers.vectorsPerPanel), epilogue(f, c, lanes), window(f, c), f32(f.b.getF32Type()) {}
   LogicalResult run();
 
 private:
@@ -44,14 +40,8 @@ private:
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
-  void gather(Value batch, Value row, int64_t height);
-  Value startOf(Value row, size_t d);
-  void forEachTap(Value batch, Value row, size_t depth, llvm::function_ref<void(Value tap, Value inside, Value offset)> visit);
   void planPrefetch(Value panel, int64_t panels, Value panelElements, Value row);
   void pack(Value batch, Value panel, int64_t panels);
-  void epilogue(const Values &acc, Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
-  void emitRow(llvm::function_ref<Value(int64_t vector)> product, Value batch, Value panel, int64_t panels, bool partial, Value row);
-  bool isHeavy();
   bool weightsStayCached();
 
   Value scratchAt(const DimExpr &bytes) { return f.pointerTo(f.scratch, f.size(bytes), f.b.getI8Type()); }
@@ -63,21 +53,12 @@ private:
 
   KernelFunction &f;
   const ContractionKernel &c;
-  TensorEmitter emitter;
   RegisterTile registers;
   int64_t lanes, vectorsPerPanel;
-  YieldOp yield;
+  ProductEpilogue epilogue;
+  WindowRows window;
   Type f32;
 };
-
-/// Loads, exponentials and the like are emitted once in a loop over the rows rather than for each row.
-bool ContractionEmitter::isHeavy() {
-  bool heavy = false;
-  f.kernel.getBody().walk([&](Operation *op) {
-    heavy |= isa<ExpOp, LogOp, ErfOp, TanhOp, SigmoidOp, SiluOp, GeluOp, SoftplusOp, SinOp, CosOp, PowOp, Log1pOp, Expm1Op>(op);
-  });
-  return heavy;
-}
 
 /// Weights that stay in L2 are gone through for each block of rows: rows are then read once, and whole rows of the results
 /// are written one after the other. Larger weights are gone through once, for all rows.
@@ -149,11 +130,11 @@ LogicalResult ContractionEmitter::run() {
       OpBuilder::InsertionGuard guard(f.b);
       f.b.setInsertionPoint(op.thenBlock()->getTerminator());
       {
-        TensorEmitter::Scope scope(emitter);
+        TensorEmitter::Scope scope(epilogue.emitter);
         wholeBlock();
       }
       f.b.setInsertionPoint(op.elseBlock()->getTerminator());
-      TensorEmitter::Scope scope(emitter);
+      TensorEmitter::Scope scope(epilogue.emitter);
       lastBlock();
     }
     return Values{};
@@ -169,7 +150,7 @@ void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool 
     counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
   }
   forRowTiles(f, rowBegin, rowEnd, counts, registers.maxRows(panels), [&](Value row, int64_t height) {
-    TensorEmitter::Scope scope(emitter);
+    TensorEmitter::Scope scope(epilogue.emitter);
     tile(batch, panel, panels, partial, row, height);
   });
 }
@@ -182,7 +163,7 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
     for (int64_t r = 0; r < height; ++r)
       rows.push_back(f.pointerTo(f.input(c.lhs.getArgNumber()), f.add(base, f.mul(k, f.index(r))), f32));
   } else if (c.gatherRows) {
-    gather(batch, row, height);
+    window.gather(batch, row, f.index(height), gatherBase(), k);
     for (int64_t r = 0; r < height; ++r)
       rows.push_back(f.pointerTo(gatherBase(), f.mul(k, f.index(r)), f32));
   } else {
@@ -192,7 +173,8 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
   Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
   planPrefetch(panel, panels, panelBytes, row);
-  epilogue(product(rows, base, panels, height), batch, panel, panels, partial, row, height);
+  ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
+  epilogue.store(product(rows, base, panels, height), tile, sumBase());
 }
 
 /// Weights are read from memory once where few rows share them, at its speed: while some panels are used the next are
@@ -238,110 +220,15 @@ Values ContractionEmitter::product(const Values &rows, Value base, int64_t panel
   });
 }
 
-//===----------------------------------------------------------------------===//
-// Convolution: pixels under the taps
-//===----------------------------------------------------------------------===//
-
-/// The image's index along spatial dim `d` of the first tap of output pixel `row` (flattened over the spatial dims).
-Value ContractionEmitter::startOf(Value row, size_t d) {
-  auto conv = cast<ConvOp>(c.root);
-  Dims y = dimsOf(conv.getY());
-  DimExpr inner(1);
-  for (size_t i = d + 1; i + 2 < y.size(); ++i)
-    inner = inner * y[i + 1];
-  Value o = f.divide(row, f.size(inner));
-  o = d == 0 ? o : f.modulo(o, f.size(y[d + 1]));
-  return f.sub(f.mul(o, f.index(conv.getStrides()[d])), f.index(conv.getPadsLow()[d]));
-}
-
-/// Visits the taps of output pixel `row` over the first `depth` spatial dims: their number, whether they are inside the
-/// image, and the pixel's offset over batch and those dims (in elements where they are all).
-void ContractionEmitter::forEachTap(Value batch, Value row, size_t depth, llvm::function_ref<void(Value, Value, Value)> visit) {
-  auto conv = cast<ConvOp>(c.root);
-  Dims x = dimsOf(conv.getX()), w = dimsOf(conv.getW());
-  Values start;
-  for (size_t d = 0; d < depth; ++d)
-    start.push_back(startOf(row, d));
-  // Nest over the kernel's dims; `inside` and `offset` are complete for the dims so far.
-  std::function<void(size_t, Value, Value, Value)> nest = [&](size_t d, Value tap, Value inside, Value offset) {
-    if (d == depth)
-      return visit(tap, inside, depth + 2 == x.size() ? f.mul(offset, f.size(x.back())) : offset);
-    Value size = f.size(x[d + 1]), kernel = f.size(w[d]);
-    auto one = [&](Value k) {
-      Value i = f.add(start[d], f.mul(k, f.index(conv.getDilations()[d])));
-      Value ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, i, size);
-      ok = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, ok)) : ok;
-      nest(d + 1, f.add(f.mul(tap, kernel), k), ok, f.add(f.mul(offset, size), i));
-    };
-    if (*w[d].constant() == 1)
-      return one(f.index(0));
-    f.loop(f.index(0), kernel, f.index(1), {}, [&](Value k, ValueRange) {
-      one(k);
-      return Values{};
-    });
-  };
-  nest(0, f.index(0), {}, batch);
-}
-
 /// pointers[tap][r] = the pixel of row + r under the tap.
 void ContractionEmitter::storePointers(Value batch, Value row, int64_t height) {
   Value x = f.input(c.lhs.getArgNumber());
   for (int64_t r = 0; r < height; ++r)
-    forEachTap(batch, f.add(row, f.index(r)), dimsOf(cast<ConvOp>(c.root).getX()).size() - 2, [&](Value tap, Value inside, Value offset) {
+    window.forEachTap(batch, f.add(row, f.index(r)), [&](Value tap, Value inside, Value offset) {
       Value pixel = f.b.create<arith::SelectOp>(f.loc, inside, f.pointerTo(x, offset, f32), zeroBase());
       Value slot = f.pointerTo(pointerBase(), f.add(f.mul(tap, f.index(height)), f.index(r)), f.b.getI64Type());
       f.b.create<LLVM::StoreOp>(f.loc, pixel, slot, 8);
     });
-}
-
-/// rows[r][tap * channels + c], zeros outside the image. The taps of the innermost kernel dim lie side by side in the
-/// image as they do in the row: where all of them are inside, they are copied together.
-void ContractionEmitter::gather(Value batch, Value row, int64_t height) {
-  auto conv = cast<ConvOp>(c.root);
-  Dims x = dimsOf(conv.getX()), w = dimsOf(conv.getW());
-  size_t spatial = x.size() - 2;
-  int64_t channels = *x.back().constant(), window = *w[spatial - 1].constant();
-  bool isRun = conv.getDilations()[spatial - 1] == 1;
-  Value zero = buildConstant(f.b, f.loc, f32, 0), source = f.input(c.lhs.getArgNumber());
-  auto byElement = [&](Value target, Value tap, Value inside, Value offset) {
-    for (int64_t channel = 0; channel < channels; ++channel) {
-      Value value = f.branch(
-          inside, f32, [&] { return f.load(f.pointerTo(source, f.add(offset, f.index(channel)), f32), f32, 1); }, [&] { return zero; });
-      f.store(value, f.pointerTo(target, f.add(f.mul(tap, f.index(channels)), f.index(channel)), f32), f32);
-    }
-  };
-  f.loop(f.index(0), f.index(height), f.index(1), {}, [&](Value r, ValueRange) {
-    Value target = f.pointerTo(gatherBase(), f.mul(f.size(c.k), r), f32);
-    if (!isRun) {
-      forEachTap(batch, f.add(row, r), spatial, [&](Value tap, Value inside, Value offset) { byElement(target, tap, inside, offset); });
-      return Values{};
-    }
-    // `at`: the image's index of the first tap along the innermost dim.
-    forEachTap(batch, f.add(row, r), spatial - 1, [&](Value line, Value inside, Value start) {
-      Value size = f.size(x[spatial]), first = f.mul(line, f.index(window));
-      Value at = startOf(f.add(row, r), spatial - 1);
-      Value whole = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, at, f.index(0));
-      whole = f.b.create<arith::AndIOp>(f.loc, whole, f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sle, f.add(at, f.index(window)), size));
-      whole = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, whole)) : whole;
-      Value pixel = f.add(f.mul(start, size), at);
-      auto op = f.b.create<scf::IfOp>(f.loc, whole, /*withElseRegion=*/true);
-      OpBuilder::InsertionGuard guard(f.b);
-      f.b.setInsertionPoint(op.thenBlock()->getTerminator());
-      Value from = f.pointerTo(source, f.mul(pixel, f.index(channels)), f32), to = f.pointerTo(target, f.mul(first, f.index(channels)), f32);
-      int64_t run = window * channels, done = 0;
-      for (int64_t width = lanes; width >= 1; width /= 2)
-        for (; done + width <= run; done += width)
-          f.store(f.load(f.pointerTo(from, f.index(done), f32), f32, width), f.pointerTo(to, f.index(done), f32), f32);
-      f.b.setInsertionPoint(op.elseBlock()->getTerminator());
-      f.loop(f.index(0), f.index(window), f.index(1), {}, [&](Value k, ValueRange) {
-        Value i = f.add(at, k), ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, i, size);
-        ok = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, ok)) : ok;
-        byElement(target, f.add(first, k), ok, f.mul(f.add(pixel, k), f.index(channels)));
-        return Values{};
-      });
-    });
-    return Values{};
-  });
 }
 
 /// Panels of an activation into scratch: packed[p][k][j] = rhs[k][(panel + p) * 16 + j], zeros beyond its columns.
@@ -391,67 +278,6 @@ void ContractionEmitter::pack(Value batch, Value panel, int64_t panels) {
     });
     return Values{};
   });
-}
-
-//===----------------------------------------------------------------------===//
-// Epilogue
-//===----------------------------------------------------------------------===//
-
-void ContractionEmitter::epilogue(const Values &acc, Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height) {
-  int64_t vectors = panels * vectorsPerPanel;
-  if (!isHeavy()) {
-    for (int64_t r = 0; r < height; ++r) {
-      TensorEmitter::Scope scope(emitter);
-      emitRow([&](int64_t v) { return acc[r * vectors + v]; }, batch, panel, panels, partial, f.add(row, f.index(r)));
-    }
-    return;
-  }
-  // The sums go through scratch, which stays in L1, so that the function's code is there once.
-  for (int64_t r = 0; r < height; ++r)
-    for (int64_t v = 0; v < vectors; ++v)
-      f.store(acc[r * vectors + v], f.pointerTo(sumBase(), f.index((r * vectors + v) * lanes), f32), f32);
-  f.loop(f.index(0), f.index(height), f.index(1), {}, [&](Value r, ValueRange) {
-    TensorEmitter::Scope scope(emitter);
-    Value sums = f.pointerTo(sumBase(), f.mul(r, f.index(vectors * lanes)), f32);
-    emitRow([&](int64_t v) { return f.load(f.pointerTo(sums, f.index(v * lanes), f32), f32, lanes); }, batch, panel, panels, partial,
-            f.add(row, r));
-    return Values{};
-  });
-}
-
-/// Stores one row of the results, a vector at a time.
-void ContractionEmitter::emitRow(llvm::function_ref<Value(int64_t)> product, Value batch, Value panel, int64_t panels, bool partial,
-                                 Value row) {
-  int64_t vectors = panels * vectorsPerPanel;
-  Value columns = f.size(c.n);
-  for (int64_t v = 0; v < vectors; ++v) {
-    Value column = f.add(f.mul(panel, f.index(kPanel)), f.index(v * lanes));
-    Value mask;
-    bool mayExceed = partial && v >= vectors - vectorsPerPanel;
-    if (mayExceed) {
-      // Lanes below n - column.
-      SmallVector<int64_t> steps;
-      for (int64_t lane = 0; lane < lanes; ++lane)
-        steps.push_back(lane);
-      auto type = VectorType::get({lanes}, f.b.getI64Type());
-      Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-      mask = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(f.sub(columns, column), lanes));
-    }
-    LaneIndices index;
-    if (c.batched)
-      index.push_back({batch, 0});
-    index.push_back({row, 0});
-    index.push_back({column, 1});
-    Value sum = product(v);
-    emitter.define(c.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
-    Values results;
-    for (Value result : yield.getValues())
-      results.push_back(emitter.at(result, index, lanes, mask));
-    for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-      auto offset = emitter.offsetOf(tensorOf(result), index);
-      f.store(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
-    }
-  }
 }
 
 } // namespace

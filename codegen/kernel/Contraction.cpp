@@ -5,6 +5,9 @@
 using namespace mlir;
 using namespace optc;
 
+/// Of 8 bits: the lhs unsigned, the rhs signed.
+static bool areBytes(Value lhs, Value rhs) { return elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8); }
+
 /// Reads through reshapes and slices of a transpose; null when the value is not unpacked panels.
 static BlockArgument panelsOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {
@@ -19,6 +22,7 @@ static BlockArgument panelsOf(Value value) {
 
 static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.root = op;
+  c.bytes = areBytes(op.getLhs(), op.getRhs());
   c.product = op.getY();
   c.lhs = dyn_cast<BlockArgument>(op.getLhs());
   Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs());
@@ -52,8 +56,21 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
   if (!c.product || op.getLayout() != "nhwc" || op.getGroups() != 1)
     return false;
   c.root = op;
+  c.bytes = areBytes(op.getX(), op.getW());
   c.isConv = c.batched = c.packed = true;
-  c.lhs = dyn_cast<BlockArgument>(op.getX());
+  Value x = op.getX();
+  c.padsLow = llvm::to_vector(op.getPadsLow());
+  if (auto pad = x.getDefiningOp<PadOp>()) {
+    auto low = pad.getLow().constants();
+    auto value = pad.getValue() ? pad.getValue().getDefiningOp<ConstantOp>() : ConstantOp();
+    if (!low || !value || !isa<IntegerType>(elementOf(x)))
+      return false;
+    for (size_t d = 0; d < c.padsLow.size(); ++d)
+      c.padsLow[d] += (*low)[d + 1];
+    c.padValue = value.getValue().getSplatValue<APInt>().getZExtValue();
+    x = pad.getX();
+  }
+  c.lhs = dyn_cast<BlockArgument>(x);
   c.rhs = panelsOf(op.getW());
   Dims out = dimsOf(c.product), w = dimsOf(op.getW());
   c.batch = out[0];
@@ -63,7 +80,7 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
     c.taps *= *w[i].constant();
   int64_t channels = *w[w.size() - 2].constant();
   // Short rows do not fill the loop over k: copy all taps of a row together.
-  c.gatherRows = channels < 8;
+  c.gatherRows = channels < 8 || c.bytes;
   c.k = c.gatherRows ? channels * c.taps : channels;
   return c.lhs && c.rhs;
 }
@@ -83,6 +100,19 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
   if ((rows && *rows < 4) || c.gatherRows)
     c.panelsPerTile = 4;
   return c;
+}
+
+static constexpr int64_t kByteStep = 64;
+static int64_t byteSteps(int64_t k) { return std::max<int64_t>(1, (k + kByteStep - 1) / kByteStep); }
+int64_t optc::byteStep(int64_t k) { return paddedBytes(k) / byteSteps(k); }
+int64_t optc::paddedBytes(int64_t k) {
+  int64_t multiple = 4 * byteSteps(k);
+  return std::max<int64_t>(1, (k + multiple - 1) / multiple) * multiple;
+}
+/// Rows of unknown length take whole steps.
+DimExpr ContractionKernel::paddedK() const {
+  auto known = k.constant();
+  return known ? DimExpr(paddedBytes(*known)) : DimExpr::ceildiv(k, kByteStep) * DimExpr(kByteStep);
 }
 
 DimExpr ContractionKernel::rowBlocks() const {

@@ -9,6 +9,9 @@
 // ordinary ops (transpose, reshape, slice), which the generator reads through. An activation rhs is packed
 // into scratch by the kernel itself.
 //
+// Operands of 8 bits come four k's together, as instructions multiply them: panels [N/16][K/4][16][4], K padded with zeros
+// (paddedBytes). A convolution's image is padded by a pad op with the zero point, where that is not 0.
+//
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_CONTRACTION_H
 #define OPTC_CODEGEN_KERNEL_CONTRACTION_H
@@ -23,6 +26,11 @@ constexpr int64_t kPanel = 16;
 constexpr int64_t kRowBlock = 84;
 /// The tallest tile of registers of any level (rows).
 constexpr int64_t kMaxTileRows = 14;
+
+/// The k of packed bytes: whole steps of a tile of at most 64 bytes, all of one size (kByteStep below), a multiple of 4.
+int64_t paddedBytes(int64_t k);
+/// Bytes of a row that one step of a tile takes.
+int64_t byteStep(int64_t k);
 
 /// A channels-last convolution's result as [batch, pixels, channels]: its own for one spatial dim, else that of the reshape
 /// which follows it. Null when there is none.
@@ -41,8 +49,13 @@ struct ContractionKernel {
   bool rhsBatched = false;
   DimExpr batch = 1, m = 1, n = 1, k = 1; // k: of one tap
   int64_t taps = 1;
-  /// conv with few channels: rows of all taps are copied together (im2col) and k counts them all.
+  /// conv: rows of all taps are copied together (im2col) and k counts them all. With few channels, and of bytes.
   bool gatherRows = false;
+  /// conv: what lies before each spatial dim of the lhs, and its value, a pad op around it included.
+  llvm::SmallVector<int64_t> padsLow;
+  int64_t padValue = 0;
+  /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32.
+  bool bytes = false;
 
   /// Panels that one tile of work covers: 2, or more where there are few rows.
   int64_t panelsPerTile = 2;
@@ -50,6 +63,8 @@ struct ContractionKernel {
   DimExpr columnBlocks() const;
   DimExpr panels() const { return DimExpr::ceildiv(n, kPanel); }
   int64_t totalTaps() const { return gatherRows ? 1 : taps; }
+  /// Bytes: the k of packed panels.
+  DimExpr paddedK() const;
 
   // Scratch: packed rhs, gathered rows, row pointers, a row of zeros, a tile of sums.
   DimExpr packedBytes() const;

@@ -1,0 +1,132 @@
+//===- WindowRows.cpp - Convolutions as rows of a matrix ------------------===//
+
+#include "codegen/cpu/WindowRows.h"
+
+using namespace mlir;
+using namespace optc;
+using Values = SmallVector<Value>;
+
+WindowRows::WindowRows(KernelFunction &f, const ContractionKernel &c) : f(f), c(c), element(elementOf(c.lhs)) {
+  conv = dyn_cast<ConvOp>(c.root);
+  if (!conv)
+    return;
+  image = dimsOf(c.lhs);
+  kernel = dimsOf(conv.getW());
+  result = dimsOf(conv.getY());
+}
+
+/// The image's index along spatial dim `d` of the first tap of output pixel `row` (flattened over the spatial dims).
+Value WindowRows::startOf(Value row, size_t d) {
+  DimExpr inner(1);
+  for (size_t i = d + 1; i + 2 < result.size(); ++i)
+    inner = inner * result[i + 1];
+  Value o = f.divide(row, f.size(inner));
+  o = d == 0 ? o : f.modulo(o, f.size(result[d + 1]));
+  return f.sub(f.mul(o, f.index(conv.getStrides()[d])), f.index(c.padsLow[d]));
+}
+
+void WindowRows::forEachTap(Value batch, Value row, Visit visit) { forEachTap(batch, row, image.size() - 2, visit); }
+
+/// Over the first `depth` spatial dims; `offset` is in elements where those are all.
+void WindowRows::forEachTap(Value batch, Value row, size_t depth, Visit visit) {
+  Values start;
+  for (size_t d = 0; d < depth; ++d)
+    start.push_back(startOf(row, d));
+  // Nest over the kernel's dims; `inside` and `offset` are complete for the dims so far.
+  std::function<void(size_t, Value, Value, Value)> nest = [&](size_t d, Value tap, Value inside, Value offset) {
+    if (d == depth)
+      return visit(tap, inside, depth + 2 == image.size() ? f.mul(offset, f.size(image.back())) : offset);
+    Value size = f.size(image[d + 1]), count = f.size(kernel[d]);
+    auto one = [&](Value k) {
+      Value i = f.add(start[d], f.mul(k, f.index(conv.getDilations()[d])));
+      Value ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, i, size);
+      ok = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, ok)) : ok;
+      nest(d + 1, f.add(f.mul(tap, count), k), ok, f.add(f.mul(offset, size), i));
+    };
+    if (*kernel[d].constant() == 1)
+      return one(f.index(0));
+    f.loop(f.index(0), count, f.index(1), {}, [&](Value k, ValueRange) {
+      one(k);
+      return Values{};
+    });
+  };
+  nest(0, f.index(0), {}, batch);
+}
+
+/// The taps of the innermost kernel dim lie side by side in the image as they do in the row: where all of them are inside,
+/// they are copied together.
+void WindowRows::gather(Value batch, Value row, Value height, Value target, Value stride) {
+  size_t spatial = image.size() - 2;
+  int64_t channels = *image.back().constant(), window = *kernel[spatial - 1].constant();
+  bool isRun = conv.getDilations()[spatial - 1] == 1;
+  Value source = f.input(c.lhs.getArgNumber()), step = f.index(channels);
+  f.loop(f.index(0), height, f.index(1), {}, [&](Value r, ValueRange) {
+    Value to = f.pointerTo(target, f.mul(stride, r), element), pixel = f.add(row, r);
+    if (!isRun) {
+      forEachTap(batch, pixel, [&](Value tap, Value inside, Value offset) {
+        pixels(f.pointerTo(to, f.mul(tap, step), element), f.pointerTo(source, offset, element), inside, channels);
+      });
+      return Values{};
+    }
+    // `at`: the image's index of the first tap along the innermost dim.
+    forEachTap(batch, pixel, spatial - 1, [&](Value line, Value inside, Value start) {
+      Value size = f.size(image[spatial]), first = f.mul(f.mul(line, f.index(window)), step);
+      Value at = startOf(pixel, spatial - 1);
+      Value whole = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, at, f.index(0));
+      whole = f.b.create<arith::AndIOp>(f.loc, whole, f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sle, f.add(at, f.index(window)), size));
+      whole = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, whole)) : whole;
+      Value from = f.pointerTo(source, f.mul(f.add(f.mul(start, size), at), step), element);
+      Value run = f.pointerTo(to, first, element);
+      auto op = f.b.create<scf::IfOp>(f.loc, whole, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(f.b);
+      f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+      copy(run, from, window * channels);
+      f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+      f.loop(f.index(0), f.index(window), f.index(1), {}, [&](Value k, ValueRange) {
+        Value ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, f.add(at, k), size);
+        ok = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, ok)) : ok;
+        Value offset = f.mul(k, step);
+        pixels(f.pointerTo(run, offset, element), f.pointerTo(from, offset, element), ok, channels);
+        return Values{};
+      });
+    });
+    return Values{};
+  });
+}
+
+/// Reads nothing where the pixel is outside.
+void WindowRows::pixels(Value to, Value from, Value inside, int64_t count) {
+  auto op = f.b.create<scf::IfOp>(f.loc, inside, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(f.b);
+  f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+  copy(to, from, count);
+  f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+  fill(to, count);
+}
+
+/// Whole vectors, in a loop where they are many, then halves.
+void WindowRows::inVectors(int64_t count, llvm::function_ref<void(Value, int64_t)> body) {
+  constexpr int64_t kUnrolled = 8;
+  int64_t widest = f.target.lanes(element.getIntOrFloatBitWidth() / 8), done = 0;
+  if (count / widest > kUnrolled) {
+    done = count / widest * widest;
+    f.loop(f.index(0), f.index(done), f.index(widest), {}, [&](Value at, ValueRange) {
+      body(at, widest);
+      return Values{};
+    });
+  }
+  for (int64_t width = widest; width >= 1; width /= 2)
+    for (; done + width <= count; done += width)
+      body(f.index(done), width);
+}
+
+void WindowRows::copy(Value to, Value from, int64_t count) {
+  inVectors(count, [&](Value at, int64_t width) {
+    f.store(f.load(f.pointerTo(from, at, element), element, width), f.pointerTo(to, at, element), element);
+  });
+}
+
+void WindowRows::fill(Value to, int64_t count) {
+  Value value = buildConstant(f.b, f.loc, memoryType(element), c.padValue);
+  inVectors(count, [&](Value at, int64_t width) { f.store(f.splat(value, width), f.pointerTo(to, at, element), element); });
+}

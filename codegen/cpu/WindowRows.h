@@ -1,0 +1,44 @@
+//===- WindowRows.h - Convolutions as rows of a matrix ----------*- C++ -*-===//
+//
+// A convolution is a matrix product whose row for an output pixel holds the inputs under the window's
+// taps: [taps][channels]. Taps outside the image read the padding's value.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_CPU_WINDOWROWS_H
+#define OPTC_CODEGEN_CPU_WINDOWROWS_H
+
+#include "codegen/cpu/KernelFunction.h"
+#include "codegen/kernel/Contraction.h"
+
+namespace optc {
+
+class WindowRows {
+public:
+  WindowRows(KernelFunction &f, const ContractionKernel &c);
+
+  /// target[r * stride + tap * channels + channel] for `height` output pixels from `row` on (in elements of the image).
+  void gather(mlir::Value batch, mlir::Value row, mlir::Value height, mlir::Value target, mlir::Value stride);
+  /// Visits the taps of output pixel `row`: their number, whether they are inside the image, and the pixel's offset in
+  /// elements.
+  using Visit = llvm::function_ref<void(mlir::Value tap, mlir::Value inside, mlir::Value offset)>;
+  void forEachTap(mlir::Value batch, mlir::Value row, Visit visit);
+  /// Copies `count` elements that lie side by side.
+  void copy(mlir::Value to, mlir::Value from, int64_t count);
+
+private:
+  void forEachTap(mlir::Value batch, mlir::Value row, size_t depth, Visit visit);
+  mlir::Value startOf(mlir::Value row, size_t d);
+  void fill(mlir::Value to, int64_t count);
+  void pixels(mlir::Value to, mlir::Value from, mlir::Value inside, int64_t count);
+  void inVectors(int64_t count, llvm::function_ref<void(mlir::Value at, int64_t width)> body);
+
+  KernelFunction &f;
+  const ContractionKernel &c;
+  ConvOp conv;
+  Dims image, kernel, result;
+  mlir::Type element;
+};
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_CPU_WINDOWROWS_H

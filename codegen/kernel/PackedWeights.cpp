@@ -1,0 +1,38 @@
+//===- PackedWeights.cpp - The right operand as panels --------------------===//
+
+#include "codegen/kernel/PackedWeights.h"
+#include "codegen/kernel/Contraction.h"
+
+using namespace mlir;
+using namespace optc;
+
+Value optc::packPanels(OpBuilder &b, Value matrix) {
+  Dims dims = dimsOf(matrix);
+  Location loc = matrix.getLoc();
+  Type element = elementOf(matrix);
+  bool bytes = element.isInteger(8);
+  int64_t k = *dims[0].constant(), n = *dims[1].constant();
+  int64_t rows = bytes ? paddedBytes(k) : k, panels = (n + kPanel - 1) / kPanel;
+  if (rows != k || panels * kPanel != n)
+    matrix = b.create<PadOp>(loc, tensorType({rows, panels * kPanel}, element), matrix, Value(),
+                             DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}), "constant");
+  if (!bytes) {
+    matrix = b.create<ReshapeOp>(loc, tensorType({rows, panels, kPanel}, element), matrix);
+    return b.create<TransposeOp>(loc, matrix, ArrayRef<int64_t>{1, 0, 2});
+  }
+  matrix = b.create<ReshapeOp>(loc, tensorType({rows / 4, 4, panels, kPanel}, element), matrix);
+  return b.create<TransposeOp>(loc, matrix, ArrayRef<int64_t>{2, 0, 3, 1});
+}
+
+Value optc::unpackPanels(OpBuilder &b, Location loc, Value panels, int64_t k, int64_t n) {
+  Dims dims = dimsOf(panels);
+  Type element = elementOf(panels);
+  bool bytes = dims.size() == 4;
+  DimExpr rows = bytes ? dims[1] * DimExpr(4) : dims[1], columns = dims[0] * DimExpr(kPanel);
+  Value x = b.create<TransposeOp>(loc, panels, bytes ? ArrayRef<int64_t>{1, 3, 0, 2} : ArrayRef<int64_t>{1, 0, 2});
+  x = b.create<ReshapeOp>(loc, tensorType({rows, columns}, element), x);
+  if (rows == DimExpr(k) && columns == DimExpr(n))
+    return x;
+  return b.create<SliceOp>(loc, tensorType({k, n}, element), x, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}),
+                           DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1}));
+}

@@ -1,0 +1,26 @@
+//===- PackedWeights.h - The right operand as panels ------------*- C++ -*-===//
+//
+// A constant right operand [k, n] is stored in the order in which kernels read it:
+//
+//   f32     [N/16][K][16]
+//   bytes   [N/16][K/4][16][4]   K padded with zeros to paddedBytes(k)
+//
+// Both directions are ordinary ops: packing is a weight expression, evaluated at compile time; a kernel's body unpacks,
+// and generators read through that.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_KERNEL_PACKEDWEIGHTS_H
+#define OPTC_CODEGEN_KERNEL_PACKEDWEIGHTS_H
+
+#include "ir/Shape.h"
+
+namespace optc {
+
+/// The panels of a matrix [k, n] of f32 or 8-bit integers with static dims.
+mlir::Value packPanels(mlir::OpBuilder &b, mlir::Value matrix);
+/// The matrix [k, n] of panels.
+mlir::Value unpackPanels(mlir::OpBuilder &b, mlir::Location loc, mlir::Value panels, int64_t k, int64_t n);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_KERNEL_PACKEDWEIGHTS_H
