@@ -21,7 +21,7 @@ def Optc_ConvOp : Optc_InferredOp<"conv"> {
   let summary = "Convolution (cross-correlation) with zero padding";
   let description = [{
     nchw: x [N, C, spatial...], w [O, C/groups, kernel...]. nhwc: x [N, spatial..., C], w [kernel..., C/groups, O].
-    The result has x's layout. pads_low/pads_high: zeros before and after each spatial dim. The result's sizes are
+    8-bit operands (each signed or unsigned) accumulate in i32 and give i32. The result has x's layout. pads_low/pads_high: zeros before and after each spatial dim. The result's sizes are
     floor((in + low + high - dilation*(kernel-1) - 1) / stride) + 1. (ONNX Conv)
   }];
   let arguments = (ins Optc_Tensor:$x, Optc_Tensor:$w, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,

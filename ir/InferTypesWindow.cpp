@@ -5,6 +5,9 @@
 using namespace mlir;
 using namespace optc;
 
+/// What products of an element type are summed in.
+static Type sumType(Type element) { return element.isInteger(8) ? IntegerType::get(element.getContext(), 32) : element; }
+
 OPTC_INFER(ContractOp) {
   Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs()), out;
   SmallVector<bool> usedL(lhs.size()), usedR(rhs.size());
@@ -34,11 +37,9 @@ OPTC_INFER(ContractOp) {
     if (!usedR[i])
       out.push_back(rhs[i]);
   Type element = elementOf(op.getLhs());
-  if (element.isInteger(8))
-    element = IntegerType::get(element.getContext(), 32);
-  else if (element != elementOf(op.getRhs()))
+  if (!element.isInteger(8) && element != elementOf(op.getRhs()))
     return emitOptionalError(location, "operands differ in element type");
-  types.push_back(tensorType(out, element));
+  types.push_back(tensorType(out, sumType(element)));
   return success();
 }
 
@@ -90,7 +91,7 @@ OPTC_INFER(ConvOp) {
     if (auto c = out[first + i].constant(); c && *c < 1 && x[first + i] != DimExpr(0))
       return emitOptionalError(location, "the kernel is larger than the padded input");
   }
-  types.push_back(tensorType(out, elementOf(op.getX())));
+  types.push_back(tensorType(out, sumType(elementOf(op.getX()))));
   return success();
 }
 

@@ -16,6 +16,7 @@
 #include "codegen/kernel/ScalarBody.h"
 #include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
+#include "passes/Match.h"
 #include "passes/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
@@ -34,7 +35,7 @@ namespace {
 struct ExternalOperand {
   enum class Kind { none, splat, full, broadcast } kind = Kind::none;
   Value source;    // full: the value; broadcast: what is broadcast
-  Dims sourceDims; // broadcast: its dims as [b|1, 1, n|1]
+  Dims sourceDims; // broadcast: its dims as [b|1, 1, n|1] or [b, m, 1]
 };
 
 /// A channels-last convolution with one filter a channel, over one or two spatial dims.
@@ -93,10 +94,13 @@ private:
       return e;
     DimExpr one(1);
     bool perColumn = llvm::all_of(ArrayRef<DimExpr>(from).drop_back(), [&](const DimExpr &d) { return d == one; });
+    bool perRow = from.back() == one && Dims(from).size() == shape.size() && ArrayRef<DimExpr>(from).drop_back() == ArrayRef<DimExpr>(shape).drop_back();
     bool perBatch = shape.size() == 3 && from.size() > 1 && to.front() == shape.front() && from.front() == shape.front() &&
                     llvm::all_of(ArrayRef<DimExpr>(from).drop_front().drop_back(), [&](const DimExpr &d) { return d == one; });
     if (perColumn)
       e.sourceDims = {from.back()};
+    else if (perRow)
+      e.sourceDims = from;
     else if (perBatch)
       e.sourceDims = {from.front(), one, from.back()};
     else
@@ -112,10 +116,10 @@ private:
       return true;
     if (!op->hasTrait<Elementwise>() || !hasScalarBody(op))
       return false;
-    // One width of lanes for the whole epilogue.
-    auto fourBytes = [](Value v) {
+    // One width of lanes for the whole epilogue; codes of 8 bits are widened where they are read.
+    auto fourBytes = [op](Value v) {
       Type t = registerType(elementOf(v));
-      return t.isInteger(1) || t.getIntOrFloatBitWidth() == 32;
+      return t.isInteger(1) || t.getIntOrFloatBitWidth() == 32 || (t.isInteger(8) && isa<QuantizeOp, DequantizeOp>(op));
     };
     return fourBytes(op->getResult(0)) && llvm::all_of(op->getOperands(), [&](Value v) {
              Operation *def = v.getDefiningOp();
@@ -161,6 +165,50 @@ private:
     }
   }
 
+  /// Ops before the root that its kernel computes as it reads: the padding of a convolution of bytes, the widening of the
+  /// image of a depthwise one.
+  bool isPrologue(Operation *op) const {
+    if (!isa<ConvOp>(root))
+      return false;
+    auto pad = dyn_cast<PadOp>(op);
+    if (pad)
+      return elementOf(pad.getY()).isInteger(8) && pad.getMode() == "constant" && pad.getValue() && pad.getLow().constants() &&
+             pad.getValue().getDefiningOp<ConstantOp>();
+    return isDepthwise(root) && op->hasTrait<Elementwise>() && hasScalarBody(op) && isWidening(op);
+  }
+  /// cast %x, or (cast %x) - constant, of bytes.
+  static bool isWidening(Operation *op) {
+    if (auto sub = dyn_cast<SubOp>(op)) {
+      Operation *cast = sub.getLhs().getDefiningOp();
+      return cast && isa<CastOp>(cast) && isWidening(cast) && splatValue(sub.getRhs());
+    }
+    return isa<CastOp>(op) && elementOf(op->getOperand(0)).isInteger(8) && elementOf(op->getResult(0)).isF32();
+  }
+  Value throughPrologue(Value x) const {
+    for (Operation *op = x.getDefiningOp(); op && isPrologue(op); op = x.getDefiningOp())
+      x = op->getOperand(0);
+    return x;
+  }
+  /// The prologue of `x` again, inside the kernel.
+  Value prologue(Value x, Value argument) {
+    Operation *op = x.getDefiningOp();
+    if (!op || !isPrologue(op))
+      return argument;
+    IRMapping mapping;
+    mapping.map(op->getOperand(0), prologue(op->getOperand(0), argument));
+    for (Value v : op->getOperands().drop_front()) {
+      auto broadcast = v.getDefiningOp<BroadcastOp>();
+      Value inside = constantInside(broadcast ? broadcast.getX() : v);
+      mapping.map(v, broadcast ? Value(b.create<BroadcastOp>(v.getLoc(), v.getType(), inside)) : inside);
+    }
+    return b.clone(*op, mapping)->getResult(0);
+  }
+  /// A constant of one value, without dims.
+  Value constantInside(Value v) {
+    Attribute splat = v.getDefiningOp<ConstantOp>().getValue().getSplatValue<Attribute>();
+    return b.create<ConstantOp>(v.getLoc(), DenseElementsAttr::get(cast<ShapedType>(tensorType({}, elementOf(v))), splat));
+  }
+
   Value matrixConstant(ArrayRef<float> values, int64_t rows) {
     auto type = cast<RankedTensorType>(tensorType({rows, int64_t(values.size()) / rows}, b.getF32Type()));
     return b.create<ConstantOp>(root->getLoc(), DenseElementsAttr::get(type, values));
@@ -183,7 +231,7 @@ private:
     Operation *end = members.back();
     b.setInsertionPoint(end);
     // Operands, outside of the kernel.
-    SmallVector<Value> operands{root->getOperand(0)};
+    SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
     bool packed = isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     int64_t packedRows = 0;
@@ -241,7 +289,7 @@ private:
       } else {
         matrix = b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), matrix);
       }
-      mapping.map(conv.getX(), x);
+      mapping.map(conv.getX(), prologue(conv.getX(), x));
       mapping.map(conv.getW(), matrix);
       product = b.clone(*root, mapping)->getResult(0);
       product = b.create<ReshapeOp>(root->getLoc(), canonical(elementOf(product)), product);
@@ -266,9 +314,7 @@ private:
         ExternalOperand e = classify(v);
         Value inside;
         if (e.kind == ExternalOperand::Kind::splat) {
-          Attribute splat = e.source.getDefiningOp<ConstantOp>().getValue().getSplatValue<Attribute>();
-          auto scalar = DenseElementsAttr::get(cast<ShapedType>(tensorType({}, elementOf(v))), splat);
-          inside = b.create<ConstantOp>(v.getLoc(), scalar);
+          inside = constantInside(e.source);
         } else {
           inside = body->getArgument(argumentOf[v]);
         }
@@ -294,15 +340,20 @@ private:
   SmallVector<Operation *> members;
 };
 
+/// Of floats, or of bytes as instructions multiply them.
+bool isProduct(Value lhs, Value rhs) {
+  return elementOf(lhs).isF32() || (elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8));
+}
+
 bool isRoot(Operation *op) {
   if (auto contract = dyn_cast<ContractOp>(op)) {
     size_t batch = contract.getLhsBatch().size();
-    return elementOf(contract.getLhs()).isF32() && batch <= 1 && tensorOf(contract.getLhs()).getRank() == int64_t(batch + 2) &&
+    return isProduct(contract.getLhs(), contract.getRhs()) && batch <= 1 && tensorOf(contract.getLhs()).getRank() == int64_t(batch + 2) &&
            tensorOf(contract.getRhs()).getRank() == int64_t(batch + 2) && contract.getLhsContract() == ArrayRef<int64_t>{int64_t(batch + 1)} &&
            (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
   }
   auto conv = dyn_cast<ConvOp>(op);
-  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && elementOf(conv.getX()).isF32() && isWeight(conv.getW()) &&
+  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW()) && isWeight(conv.getW()) &&
          tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
 }
 

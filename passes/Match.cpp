@@ -9,7 +9,7 @@ using namespace optc;
 std::optional<double> optc::splatValue(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     // A cast to a float keeps the value, to the precision that a match asks for.
-    if (isa<BroadcastOp, ReshapeOp>(op) || (isa<CastOp>(op) && isa<FloatType>(elementOf(op->getResult(0))))) {
+    if (isa<BroadcastOp, ReshapeOp, TransposeOp, SliceOp>(op) || (isa<CastOp>(op) && isa<FloatType>(elementOf(op->getResult(0))))) {
       value = op->getOperand(0);
       continue;
     }

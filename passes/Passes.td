@@ -33,6 +33,24 @@ def FoldScales : Pass<"fold-scales", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def PropagateQuantization : Pass<"propagate-quantization", "::mlir::func::FuncOp"> {
+  let summary = "Dequantisation down and quantisation up through what only moves data";
+  let description = [{
+    before:  %1 = optc.dequantize %q, s, z;  %2 = optc.transpose %1;  %3 = optc.quantize %2, s, z
+    after:   %3 = optc.transpose %q
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def LowerQdq : Pass<"lower-qdq", "::mlir::func::FuncOp"> {
+  let summary = "Products of dequantised tensors as products of their codes";
+  let description = [{
+    before:  %y = optc.contract (optc.dequantize %x, sx, zx), (optc.dequantize %w, sw, 0);  %q = optc.quantize %y, sy, zy
+    after:   %a = optc.contract %x, %w : i32;  %q = optc.quantize ((cast (%a - zx * sum of %w)) * (sx * sw / sy)), 1, zy
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def RecognizeAttention : Pass<"recognize-attention", "::mlir::func::FuncOp"> {
   let summary = "Forms attention out of two matrix products and the softmax between them";
   let description = [{

@@ -24,6 +24,8 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRecognizeAttention());
   // Batch normalisations leave a factor a channel, which costs nothing in the weights.
   passes.addNestedPass<func::FuncOp>(createFoldScales());
+  // Quantisation beside what computes: what only moves data moves bytes.
+  passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.
   passes.addNestedPass<func::FuncOp>(createConvertLayout());
   passes.addPass(createCanonicalizerPass());
@@ -31,6 +33,11 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Recurrent layers leave a matrix product for the passes that follow.
   passes.addNestedPass<func::FuncOp>(createLowerRecurrent());
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createMergeDuplicates());
+  // Products of bytes, once they have the form that kernels compute.
+  passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
+  passes.addNestedPass<func::FuncOp>(createLowerQdq());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
   // Attention takes the movement around it before anything else does.

@@ -4,6 +4,7 @@
 #include "codegen/cpu/Generator.h"
 #include "codegen/cpu/LowerKernel.h"
 #include "ir/Dialect.h"
+#include "runtime/Artefact.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -50,10 +51,11 @@ llvm::Expected<OwningOpRef<ModuleOp>> generate(Worker &worker, const std::string
 }
 
 llvm::Expected<std::unique_ptr<llvm::Module>> lower(Worker &worker, const std::string &text, const std::string &symbol,
-                                                    const CpuTarget &target, llvm::LLVMContext &llvmContext) {
+                                                    const CpuTarget &target, llvm::LLVMContext &llvmContext, uint64_t &used) {
   auto module = generate(worker, text, symbol, target);
   if (!module)
     return module.takeError();
+  used = usedFeatures(**module);
   auto lowered = lowerKernel(**module, target, llvmContext);
   if (!lowered)
     return failure(worker, "a kernel cannot be lowered");
@@ -66,19 +68,22 @@ static std::string symbolOf(size_t index, const CpuTarget &target) {
   return "optc_kernel_" + std::to_string(index) + "_" + target.suffix;
 }
 
-llvm::Expected<std::vector<std::string>> optc::compileKernels(const std::vector<std::string> &texts,
-                                                              const std::vector<std::string> &names,
-                                                              const CpuTarget &target, unsigned jobs) {
+llvm::Expected<CompiledKernels> optc::compileKernels(const std::vector<std::string> &texts, const std::vector<std::string> &names,
+                                                     const CpuTarget &target, unsigned jobs) {
   if (jobs == 0)
     jobs = std::max(1u, std::thread::hardware_concurrency());
   jobs = std::min<size_t>(jobs, texts.size());
   std::vector<std::string> objects(texts.size()), errors(texts.size());
   std::atomic<size_t> next{0};
+  // The level's own bits are always needed.
+  std::atomic<uint64_t> features{target.features & (OPTC_CPU_X86_64_V2 | OPTC_CPU_X86_64_V3 | OPTC_CPU_X86_64_V4)};
   auto work = [&] {
     Worker worker;
     for (size_t i = next++; i < texts.size(); i = next++) {
       llvm::LLVMContext llvmContext;
-      auto module = lower(worker, texts[i], symbolOf(i, target), target, llvmContext);
+      uint64_t used = 0;
+      auto module = lower(worker, texts[i], symbolOf(i, target), target, llvmContext, used);
+      features |= used;
       llvm::Expected<std::string> object = module ? emitObject(**module, target) : module.takeError();
       if (object)
         objects[i] = std::move(*object);
@@ -96,7 +101,7 @@ llvm::Expected<std::vector<std::string>> optc::compileKernels(const std::vector<
   for (size_t i = 0; i < errors.size(); ++i)
     if (!errors[i].empty())
       return llvm::createStringError("kernel '" + names[i] + "': " + errors[i]);
-  return objects;
+  return CompiledKernels{std::move(objects), features};
 }
 
 llvm::Expected<std::string> optc::emitKernelText(const std::string &text, size_t index, const CpuTarget &target,
@@ -112,7 +117,8 @@ llvm::Expected<std::string> optc::emitKernelText(const std::string &text, size_t
     (*module)->print(os);
     return out;
   }
-  auto module = lower(worker, text, symbolOf(index, target), target, llvmContext);
+  uint64_t used = 0;
+  auto module = lower(worker, text, symbolOf(index, target), target, llvmContext, used);
   if (!module)
     return module.takeError();
   if (kind == KernelText::assembly)

@@ -11,10 +11,16 @@
 
 namespace optc {
 
-/// One object a kernel, which defines `optc_kernel_<i>_<suffix>`. The error names the kernel.
-llvm::Expected<std::vector<std::string>> compileKernels(const std::vector<std::string> &texts,
-                                                        const std::vector<std::string> &names, const CpuTarget &target,
-                                                        unsigned jobs);
+struct CompiledKernels {
+  /// One a kernel, which defines `optc_kernel_<i>_<suffix>`.
+  std::vector<std::string> objects;
+  /// What the CPU must have: the level, and what kernels use beyond it.
+  uint64_t features = 0;
+};
+
+/// The error names the kernel.
+llvm::Expected<CompiledKernels> compileKernels(const std::vector<std::string> &texts,
+                                               const std::vector<std::string> &names, const CpuTarget &target, unsigned jobs);
 
 enum class KernelText { mlir, llvm, assembly };
 /// A kernel as text at a level of its compilation.

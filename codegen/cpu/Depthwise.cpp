@@ -10,7 +10,7 @@
 //           acc[u] += x[row, column(u), c..] * w[tap, c..]
 //
 // Columns whose taps touch the left or right border take the same path one at a time, with the taps that are
-// inside. Weights are [taps, C].
+// inside. Weights are [taps, C]. An image of bytes is widened as it is read.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,6 +31,7 @@ public:
       : f(f), conv(conv), product(flatProduct(conv)), emitter(f), lanes(f.target.lanes(4)) {
     yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
     f32 = f.b.getF32Type();
+    image = cast<BlockArgument>(throughElementwise(conv.getX()));
     Dims x = dimsOf(conv.getX()), y = dimsOf(conv.getY()), w = dimsOf(conv.getW());
     // A 1-D convolution is one row.
     flatRows = x.size() == 3;
@@ -57,7 +58,7 @@ public:
     interiorBegin = f.min(interiorBegin, outColumns);
     interiorEnd = f.max(interiorBegin, interiorEnd);
     f.loop(f.begin, f.end, f.index(1), {}, [&](Value tile, ValueRange) {
-      Value row = f.modulo(tile, outRows), image = f.divide(tile, outRows);
+      Value row = f.modulo(tile, outRows), batch = f.divide(tile, outRows);
       // Tap rows inside the image.
       Value start = f.sub(f.mul(row, f.index(strideR)), f.index(padR));
       Value tapBegin = f.divide(f.add(f.max(f.index(0), f.sub(f.index(0), start)), f.index(dilationR - 1)), f.index(dilationR));
@@ -66,7 +67,7 @@ public:
       auto block = [&](Value c, Value mask) {
         auto columnsAlone = [&](Value from, Value to) {
           f.loop(from, to, f.index(1), {}, [&](Value column, ValueRange) {
-            edge(image, row, start, tapBegin, tapEnd, column, c, mask);
+            edge(batch, row, start, tapBegin, tapEnd, column, c, mask);
             return Values{};
           });
         };
@@ -74,11 +75,11 @@ public:
         Value count = f.sub(interiorEnd, interiorBegin);
         Value main = f.add(interiorBegin, f.mul(f.divide(count, f.index(kColumns)), f.index(kColumns)));
         f.loop(interiorBegin, main, f.index(kColumns), {}, [&](Value column, ValueRange) {
-          interior(image, row, start, tapBegin, tapEnd, column, c, mask, kColumns);
+          interior(batch, row, start, tapBegin, tapEnd, column, c, mask, kColumns);
           return Values{};
         });
         f.loop(main, interiorEnd, f.index(1), {}, [&](Value column, ValueRange) {
-          interior(image, row, start, tapBegin, tapEnd, column, c, mask, 1);
+          interior(batch, row, start, tapBegin, tapEnd, column, c, mask, 1);
           return Values{};
         });
         columnsAlone(interiorEnd, outColumns);
@@ -114,35 +115,51 @@ private:
     return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(count, lanes));
   }
 
-  Value pixel(Value image, Value inRow, Value inColumn, Value c) {
-    Value offset = f.add(f.mul(f.add(f.mul(f.add(f.mul(image, inRows), inRow), inColumns), inColumn), channels), c);
-    return f.pointerTo(f.input(0), offset, f32);
+  Value pixel(Value batch, Value inRow, Value inColumn, Value c) {
+    Value offset = f.add(f.mul(f.add(f.mul(f.add(f.mul(batch, inRows), inRow), inColumns), inColumn), channels), c);
+    return f.pointerTo(f.input(0), offset, elementOf(image));
+  }
+  static Value throughElementwise(Value x) {
+    while (Operation *op = x.getDefiningOp())
+      x = op->getOperand(0);
+    return x;
+  }
+  /// A vector of channels of a pixel, through what widens the image.
+  Value loadPixel(Value pointer, Value mask) {
+    Value x = f.load(pointer, elementOf(image), lanes, mask);
+    if (image == conv.getX())
+      return x;
+    TensorEmitter::Scope scope(emitter);
+    emitter.define(image, [x](const LaneIndices &, int64_t, Value) { return x; });
+    LaneIndices index(tensorOf(image).getRank(), LaneIndex{f.index(0), 0});
+    index.back().stride = 1;
+    return emitter.at(conv.getX(), index, lanes, mask);
   }
   Value weight(Value tap, Value c) { return f.pointerTo(f.input(1), f.add(f.mul(tap, channels), c), f32); }
 
   /// `n` columns from `column` on, all taps inside.
-  void interior(Value image, Value row, Value start, Value tapBegin, Value tapEnd, Value column, Value c, Value mask, int64_t n) {
+  void interior(Value batch, Value row, Value start, Value tapBegin, Value tapEnd, Value column, Value c, Value mask, int64_t n) {
     Values acc(n, buildConstant(f.b, f.loc, withLanes(f32, lanes), 0));
     Value firstColumn = f.sub(f.mul(column, f.index(strideC)), f.index(padC));
     acc = f.loop(tapBegin, tapEnd, f.index(1), acc, [&](Value tapRow, ValueRange carried) {
       Values next(carried);
       Value inRow = f.add(start, f.mul(tapRow, f.index(dilationR)));
-      Value base = pixel(image, inRow, firstColumn, c), tapBase = f.mul(tapRow, f.index(kernelColumns));
+      Value base = pixel(batch, inRow, firstColumn, c), tapBase = f.mul(tapRow, f.index(kernelColumns));
       for (int64_t k = 0; k < kernelColumns; ++k) {
         Value w = f.load(weight(f.add(tapBase, f.index(k)), c), f32, lanes, mask);
         for (int64_t u = 0; u < n; ++u) {
-          Value x = f.load(f.pointerTo(base, f.mul(channels, f.index(u * strideC + k * dilationC)), f32), f32, lanes, mask);
+          Value x = loadPixel(f.pointerTo(base, f.mul(channels, f.index(u * strideC + k * dilationC)), elementOf(image)), mask);
           next[u] = f.b.create<vector::FMAOp>(f.loc, x, w, next[u]);
         }
       }
       return next;
     });
     for (int64_t u = 0; u < n; ++u)
-      finish(acc[u], image, row, f.add(column, f.index(u)), c, mask);
+      finish(acc[u], batch, row, f.add(column, f.index(u)), c, mask);
   }
 
   /// One column at the border.
-  void edge(Value image, Value row, Value start, Value tapBegin, Value tapEnd, Value column, Value c, Value mask) {
+  void edge(Value batch, Value row, Value start, Value tapBegin, Value tapEnd, Value column, Value c, Value mask) {
     Value firstColumn = f.sub(f.mul(column, f.index(strideC)), f.index(padC));
     Value zero = f.index(0), dilation = f.index(dilationC);
     Value begin = f.divide(f.add(f.max(zero, f.sub(zero, firstColumn)), f.index(dilationC - 1)), dilation);
@@ -152,17 +169,17 @@ private:
       Value inRow = f.add(start, f.mul(tapRow, f.index(dilationR)));
       return f.loop(begin, end, f.index(1), carried, [&](Value k, ValueRange inner) {
         Value w = f.load(weight(f.add(f.mul(tapRow, f.index(kernelColumns)), k), c), f32, lanes, mask);
-        Value x = f.load(pixel(image, inRow, f.add(firstColumn, f.mul(k, dilation)), c), f32, lanes, mask);
+        Value x = loadPixel(pixel(batch, inRow, f.add(firstColumn, f.mul(k, dilation)), c), mask);
         return Values{f.b.create<vector::FMAOp>(f.loc, x, w, inner[0])};
       });
     });
-    finish(acc[0], image, row, column, c, mask);
+    finish(acc[0], batch, row, column, c, mask);
   }
 
   /// The epilogue of one vector.
-  void finish(Value sum, Value image, Value row, Value column, Value c, Value mask) {
+  void finish(Value sum, Value batch, Value row, Value column, Value c, Value mask) {
     TensorEmitter::Scope scope(emitter);
-    LaneIndices index{{image, 0}, {f.add(f.mul(row, outColumns), column), 0}, {c, 1}};
+    LaneIndices index{{batch, 0}, {f.add(f.mul(row, outColumns), column), 0}, {c, 1}};
     emitter.define(product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
     for (auto [i, result] : llvm::enumerate(yield.getValues())) {
       Value value = emitter.at(result, index, lanes, mask);
@@ -173,6 +190,7 @@ private:
 
   KernelFunction &f;
   ConvOp conv;
+  BlockArgument image;
   Value product;
   TensorEmitter emitter;
   int64_t lanes;

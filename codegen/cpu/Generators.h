@@ -12,6 +12,9 @@ mlir::LogicalResult generateLoops(KernelFunction &f);
 mlir::LogicalResult generateRows(KernelFunction &f);
 /// "matmul", "conv": products of matrices by tiles of registers (Contraction.cpp).
 mlir::LogicalResult generateContraction(KernelFunction &f);
+/// The same of 8-bit integers (ByteContraction.cpp).
+struct ContractionKernel;
+mlir::LogicalResult generateByteContraction(KernelFunction &f, const ContractionKernel &c);
 /// "winograd": 3x3 convolutions with stride 1 (Winograd.cpp).
 mlir::LogicalResult generateWinograd(KernelFunction &f);
 /// "depthwise": convolutions with a filter a channel (Depthwise.cpp).

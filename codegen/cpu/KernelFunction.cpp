@@ -7,7 +7,7 @@ using namespace mlir;
 using namespace optc;
 
 KernelFunction::KernelFunction(KernelOp kernel, ModuleOp module, StringRef symbol, const CpuTarget &target)
-    : KernelEmitter(kernel, module.getContext()), target(target) {
+    : KernelEmitter(kernel, module.getContext()), target(target), module(module) {
   MLIRContext *context = module.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context), i64 = b.getI64Type(), i32 = b.getI32Type();
   unsigned bufferCount = kernel.getNumOperands() + kernel.getNumResults();
@@ -58,6 +58,14 @@ KernelFunction::KernelFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   scratch = block->getArgument(next++);
   begin = block->getArgument(next++);
   end = block->getArgument(next);
+}
+
+bool KernelFunction::use(uint64_t feature) {
+  if (!target.has(feature))
+    return false;
+  auto used = module->getAttrOfType<IntegerAttr>(kUsedFeatures);
+  module->setAttr(kUsedFeatures, b.getI64IntegerAttr(feature | (used ? used.getInt() : 0)));
+  return true;
 }
 
 void KernelFunction::finish(Value error) {

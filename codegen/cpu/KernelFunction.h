@@ -18,6 +18,9 @@
 
 namespace optc {
 
+/// Attribute of a kernel's module: the features beyond the level that its code uses.
+constexpr const char *kUsedFeatures = "optc.features";
+
 class KernelFunction : public KernelEmitter {
 public:
   KernelFunction(KernelOp kernel, mlir::ModuleOp module, llvm::StringRef symbol, const CpuTarget &target);
@@ -25,11 +28,14 @@ public:
   void finish(mlir::Value error = {});
 
   const CpuTarget &target;
+  /// True when the target has the OptcCpuFeature, which the kernel then needs.
+  bool use(uint64_t feature);
   mlir::Value begin, end, scratch;
 
   int64_t lanes(unsigned bytes) const override { return target.lanes(bytes); }
 
 private:
+  mlir::ModuleOp module;
   mlir::func::FuncOp body;
 };
 

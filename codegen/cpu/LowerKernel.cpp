@@ -1,6 +1,7 @@
 //===- LowerKernel.cpp - Loops and vectors to LLVM IR ---------------------===//
 
 #include "codegen/cpu/LowerKernel.h"
+#include "codegen/cpu/KernelFunction.h"
 #include "codegen/cpu/Math.h"
 #include "ir/Dialect.h"
 #include "runtime/Artefact.h"
@@ -38,6 +39,11 @@ const DialectRegistry &optc::kernelDialects() {
   return registry;
 }
 
+uint64_t optc::usedFeatures(ModuleOp module) {
+  auto used = module->getAttrOfType<IntegerAttr>(kUsedFeatures);
+  return used ? used.getInt() : 0;
+}
+
 /// Light scalar optimisation: the generators emit what should run, so LLVM's unroller and vectorizers stay off.
 static void optimize(llvm::Module &module) {
   llvm::PipelineTuningOptions tuning;
@@ -56,6 +62,7 @@ static void optimize(llvm::Module &module) {
 }
 
 std::unique_ptr<llvm::Module> optc::lowerKernel(ModuleOp module, const CpuTarget &target, llvm::LLVMContext &context) {
+  uint64_t used = usedFeatures(module);
   PassManager passes(module.getContext());
   passes.enableVerifier(true);
   passes.addPass(createCanonicalizerPass());
@@ -79,6 +86,8 @@ std::unique_ptr<llvm::Module> optc::lowerKernel(ModuleOp module, const CpuTarget
     if (f.isDeclaration())
       continue;
     f.addFnAttr("target-cpu", target.cpu);
+    if (used)
+      f.addFnAttr("target-features", llvmFeatures(used));
     f.addFnAttr("prefer-vector-width", width);
     f.addFnAttr("min-legal-vector-width", width);
     f.addFnAttr(llvm::Attribute::NoUnwind);

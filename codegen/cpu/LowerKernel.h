@@ -20,6 +20,9 @@ const mlir::DialectRegistry &kernelDialects();
 /// Null on failure (diagnosed).
 std::unique_ptr<llvm::Module> lowerKernel(mlir::ModuleOp module, const CpuTarget &target, llvm::LLVMContext &context);
 
+/// The features beyond a level that a generated module uses.
+uint64_t usedFeatures(mlir::ModuleOp module);
+
 } // namespace optc
 
 #endif // OPTC_CODEGEN_CPU_LOWERKERNEL_H

@@ -33,6 +33,34 @@ const CpuTarget &optc::baselineTarget() {
   return target;
 }
 
+namespace {
+/// What a CPU may have beyond a level.
+struct Extension {
+  uint64_t bit;
+  const char *name;
+  SmallVector<const char *> llvm;
+  bool v4; // of AVX-512's registers, else of AVX's
+};
+} // namespace
+
+static ArrayRef<Extension> extensions() {
+  static const Extension all[] = {{OPTC_CPU_AVX_VNNI, "avxvnni", {"avxvnni"}, false},
+                                  {OPTC_CPU_AVX512_VNNI, "avx512vnni", {"avx512vnni"}, true},
+                                  {OPTC_CPU_AVX512_BF16, "avx512bf16", {"avx512bf16"}, true},
+                                  {OPTC_CPU_AVX512_FP16, "avx512fp16", {"avx512fp16"}, true},
+                                  {OPTC_CPU_AMX, "amx", {"amx-tile", "amx-int8", "amx-bf16"}, true}};
+  return all;
+}
+
+std::string optc::llvmFeatures(uint64_t features) {
+  std::string text;
+  for (const Extension &e : extensions())
+    if (features & e.bit)
+      for (const char *name : e.llvm)
+        text += (text.empty() ? "+" : ",+") + std::string(name);
+  return text;
+}
+
 std::vector<std::string> optc::listCpuTargets() {
   SmallVector<StringRef> names;
   X86::fillValidCPUArchList(names, /*Only64Bit=*/true);
@@ -45,7 +73,10 @@ std::vector<std::string> optc::listCpuTargets() {
 Expected<CpuTarget> optc::parseCpuTarget(StringRef name) {
   initialize();
   CpuTarget target;
-  target.name = name.str();
+  StringRef whole = name;
+  SmallVector<StringRef> wanted;
+  std::tie(name, whole) = whole.split('+');
+  whole.split(wanted, '+', -1, /*KeepEmpty=*/false);
   target.cpu = name == "native" ? sys::getHostCPUName().str() : name.str();
   SmallVector<StringRef> valid;
   X86::fillValidCPUArchList(valid, true);
@@ -62,25 +93,38 @@ Expected<CpuTarget> optc::parseCpuTarget(StringRef name) {
     for (StringRef f : features)
       has[f] = true;
   }
-  auto all = [&](std::initializer_list<const char *> names) {
+  for (StringRef extra : wanted) {
+    const Extension *known = find_if(extensions(), [&](const Extension &e) { return extra == e.name; });
+    if (known == extensions().end())
+      return createStringError("unknown extension '" + extra + "' of a target; there are avxvnni, avx512vnni, avx512bf16, avx512fp16, amx");
+    for (const char *f : known->llvm)
+      has[f] = true;
+  }
+  auto all = [&](ArrayRef<const char *> names) {
     return all_of(names, [&](const char *n) { return has.lookup(n); });
   };
   // LLVM's lists leave out what another feature implies.
-  if (all({"sse4.2", "popcnt"}))
+  if (all(ArrayRef<const char *>{"sse4.2", "popcnt"}))
     target.features |= OPTC_CPU_X86_64_V2;
-  if (all({"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"}))
+  if (all(ArrayRef<const char *>{"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"}))
     target.features |= OPTC_CPU_X86_64_V3;
   bool v3 = target.features & OPTC_CPU_X86_64_V3;
-  if (v3 && all({"avx512dq", "avx512cd", "avx512bw", "avx512vl"}))
+  if (v3 && all(ArrayRef<const char *>{"avx512dq", "avx512cd", "avx512bw", "avx512vl"}))
     target.features |= OPTC_CPU_X86_64_V4;
   bool v4 = target.features & OPTC_CPU_X86_64_V4;
-  // Kernels are generated for the level of the x86-64 psABI; what lies beyond it is not used yet, so it is not
-  // asked for either.
+  // LLVM generates code for the level of the x86-64 psABI; what lies beyond it is used by the generators that ask for it,
+  // and only then asked of the CPU.
   target.cpu = v4 ? "x86-64-v4" : v3 ? "x86-64-v3" : target.features ? "x86-64-v2" : "x86-64";
   target.vectorBytes = v4 ? 64 : v3 ? 32 : 16;
   target.vectorRegisters = v4 ? 32 : 16;
   target.suffix = v4 ? "v4" : v3 ? "v3" : target.features ? "v2" : "v1";
   target.name = target.cpu;
+  for (const Extension &e : extensions())
+    if ((e.v4 ? v4 : v3) && all(e.llvm)) {
+      target.features |= e.bit;
+      target.name += std::string("+") + e.name;
+      target.suffix += std::string("_") + e.name;
+    }
   return target;
 }
 

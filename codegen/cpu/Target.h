@@ -20,8 +20,8 @@ class Module;
 namespace optc {
 
 struct CpuTarget {
-  std::string name;   // as given: "native", "x86-64-v3", "znver3"
-  std::string cpu;    // LLVM's name
+  std::string name;   // the level and what the CPU has beyond it: "x86-64-v4+avx512vnni+amx"
+  std::string cpu;    // LLVM's name of the level
   std::string suffix; // part of symbol names
   uint64_t features = 0; // OptcCpuFeature bits
   /// Bytes of a vector register: 16, 32 or 64.
@@ -29,10 +29,13 @@ struct CpuTarget {
   unsigned vectorRegisters = 16;
   /// Elements of `bytes` bytes in a register.
   unsigned lanes(unsigned bytes) const { return vectorBytes / bytes; }
+  bool has(uint64_t feature) const { return (features & feature) == feature; }
 };
 
-/// The target of a name of --target; an error that says what there is.
+/// The target of a name of --target: "native", LLVM's name of a CPU, or a level with extensions. An error says what there is.
 llvm::Expected<CpuTarget> parseCpuTarget(llvm::StringRef name);
+/// LLVM's names of the features beyond a level among OptcCpuFeature bits: "+avx512vnni,+amx-int8,+amx-tile".
+std::string llvmFeatures(uint64_t features);
 /// x86-64 without extensions: for code that only holds data.
 const CpuTarget &baselineTarget();
 std::vector<std::string> listCpuTargets();

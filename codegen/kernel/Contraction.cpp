@@ -95,6 +95,10 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
       ok = readConv(conv, c);
   if (!ok)
     return std::nullopt;
+  if (c.bytes) {
+    c.panelsPerTile = 8;
+    return c;
+  }
   // Few rows, or rows that are copied for each group of columns: wider tiles.
   auto rows = c.m.constant();
   if ((rows && *rows < 4) || c.gatherRows)
@@ -117,19 +121,32 @@ DimExpr ContractionKernel::paddedK() const {
 
 DimExpr ContractionKernel::rowBlocks() const {
   // An activation rhs is packed once for all rows.
-  return packed ? DimExpr::ceildiv(m, kRowBlock) : DimExpr(1);
+  return packed ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
 
 static DimExpr aligned(const DimExpr &bytes) { return DimExpr::ceildiv(bytes, 64) * DimExpr(64); }
 
-DimExpr ContractionKernel::packedBytes() const { return packed ? DimExpr(0) : k * DimExpr(kPanel * panelsPerTile * 4); }
-DimExpr ContractionKernel::gatherBytes() const { return gatherRows ? aligned(k * DimExpr(kMaxTileRows * 4)) : DimExpr(0); }
+DimExpr ContractionKernel::packedBytes() const {
+  if (packed)
+    return 0;
+  return (bytes ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
+}
+DimExpr ContractionKernel::gatherBytes() const {
+  if (bytes)
+    return copiesRows() ? aligned(paddedK() * DimExpr(kByteTileRows)) : DimExpr(0);
+  return gatherRows ? aligned(k * DimExpr(kMaxTileRows * 4)) : DimExpr(0);
+}
 DimExpr ContractionKernel::pointerBytes() const {
   return isConv && !gatherRows ? aligned(taps * kMaxTileRows * 8) : DimExpr(0);
 }
 DimExpr ContractionKernel::zeroBytes() const { return isConv && !gatherRows ? aligned(k * DimExpr(4)) : DimExpr(0); }
-DimExpr ContractionKernel::sumBytes() const { return kMaxTileRows * kPanel * panelsPerTile * 4; }
+DimExpr ContractionKernel::sumBytes() const {
+  // And the configuration of the tiles.
+  if (bytes)
+    return kByteTileRows * kByteTileColumns * 4 + 64;
+  return kMaxTileRows * kPanel * panelsPerTile * 4;
+}
 
 KernelSchedule optc::scheduleContraction(KernelOp kernel) {
   auto c = readContraction(kernel);

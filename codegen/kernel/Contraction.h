@@ -26,6 +26,8 @@ constexpr int64_t kPanel = 16;
 constexpr int64_t kRowBlock = 84;
 /// The tallest tile of registers of any level (rows).
 constexpr int64_t kMaxTileRows = 14;
+/// Rows and columns whose sums of bytes are in scratch together.
+constexpr int64_t kByteTileRows = 32, kByteTileColumns = 32;
 
 /// The k of packed bytes: whole steps of a tile of at most 64 bytes, all of one size (kByteStep below), a multiple of 4.
 int64_t paddedBytes(int64_t k);
@@ -57,7 +59,7 @@ struct ContractionKernel {
   /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32.
   bool bytes = false;
 
-  /// Panels that one tile of work covers: 2, or more where there are few rows.
+  /// Panels that one tile of work covers: 2, or more where there are few rows, or where they are copied.
   int64_t panelsPerTile = 2;
   DimExpr rowBlocks() const;
   DimExpr columnBlocks() const;
@@ -72,6 +74,10 @@ struct ContractionKernel {
   DimExpr pointerBytes() const;
   DimExpr zeroBytes() const;
   DimExpr sumBytes() const;
+  /// Bytes: rows of the lhs are copied, as taps are gathered or as they are shorter than a row of panels.
+  bool copiesRows() const { return isConv || k != paddedK(); }
+  /// Output rows that one tile of work covers at most.
+  int64_t rowBlock() const { return bytes ? 2 * kByteTileRows : kRowBlock; }
 };
 
 /// nullopt when the kernel is not in canonical form.

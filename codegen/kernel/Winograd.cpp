@@ -13,7 +13,7 @@ const float optc::kWinogradP[18] = {4, 0, 0, 0, 0, 0, 0, -3, 3, 0, 0, 0, 0, 0, 0
 bool optc::isWinograd(ConvOp conv) {
   auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
   auto x = tensorOf(conv.getX()), w = tensorOf(conv.getW()), y = tensorOf(conv.getY());
-  if (conv.getLayout() != "nhwc" || conv.getGroups() != 1 || x.getRank() != 4 || !x.hasStaticShape() || !w.hasStaticShape() ||
+  if (conv.getLayout() != "nhwc" || !x.getElementType().isF32() || conv.getGroups() != 1 || x.getRank() != 4 || !x.hasStaticShape() || !w.hasStaticShape() ||
       !y.hasStaticShape() || !all(conv.getStrides(), 1) || !all(conv.getDilations(), 1) || w.getDimSize(0) != 3 || w.getDimSize(1) != 3)
     return false;
   // On small planes the transformed weights, four times as large, cost more than the products saved.

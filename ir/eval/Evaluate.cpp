@@ -322,14 +322,19 @@ bool optc::isWeight(mlir::Value value) {
     return false;
   int64_t in = 1 << 20;
   for (mlir::Value operand : op->getOperands()) {
+    // What only repeats is not stored: the scale of a quantised weight.
+    if (auto broadcast = operand.getDefiningOp<BroadcastOp>(); broadcast && op->hasTrait<Elementwise>())
+      operand = broadcast.getX();
     if (!isWeight(operand))
       return false;
     auto t = cast<RankedTensorType>(operand.getType());
     in += t.getNumElements() * int64_t(sizeOf(dtypeOf(t.getElementType())));
   }
-  // The transforms of Winograd's algorithm double a weight's size each.
+  // The transforms of Winograd's algorithm double a weight's size each; codes are a quarter of what they stand for.
   if (isa<ContractOp>(op))
     in *= 2;
+  if (isa<CastOp, DequantizeOp>(op))
+    in *= 4;
   return type.getNumElements() * int64_t(sizeOf(dtypeOf(type.getElementType()))) <= in;
 }
 
@@ -356,4 +361,15 @@ FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir
   for (auto [result, output] : llvm::zip(op->getResults(), outputs))
     cache[result] = output;
   return outputs[cast<OpResult>(value).getResultNumber()];
+}
+
+std::optional<int64_t> optc::uniformByte(mlir::Value weight) {
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto codes = evaluateWeight(weight, cache);
+  if (failed(codes) || codes->size() == 0)
+    return std::nullopt;
+  llvm::ArrayRef<uint8_t> bytes(static_cast<const uint8_t *>(codes->data), codes->size());
+  if (llvm::any_of(bytes, [&](uint8_t b) { return b != bytes[0]; }))
+    return std::nullopt;
+  return elementOf(weight).isUnsignedInteger() ? int64_t(bytes[0]) : int64_t(int8_t(bytes[0]));
 }

@@ -232,7 +232,7 @@ CompileResult optc::compile(const CompileOptions &options) {
     auto level = compileKernels(built->kernelTexts, built->kernelNames, target, options.jobs);
     if (!level)
       return fail(ExitCode::internal, model + ": internal error: " + llvm::toString(level.takeError()));
-    levels.push_back({target.name, target.suffix, target.features, std::move(*level)});
+    levels.push_back({target.name, target.suffix, level->features, std::move(level->objects)});
   }
   // Best first: the loader takes the first that the CPU can run.
   std::stable_sort(levels.begin(), levels.end(),

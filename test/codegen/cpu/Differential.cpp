@@ -179,11 +179,11 @@ void Batch::check(const std::vector<Sizes> &runs) {
   checkSteps(built->plan, cases);
   auto cpu = parseCpuTarget(target);
   ASSERT_TRUE(bool(cpu)) << llvm::toString(cpu.takeError());
-  auto objects = compileKernels(built->kernelTexts, built->kernelNames, *cpu, ThreadPool::availableCores());
-  ASSERT_TRUE(bool(objects)) << llvm::toString(objects.takeError());
+  auto compiled = compileKernels(built->kernelTexts, built->kernelNames, *cpu, ThreadPool::availableCores());
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
   ScratchFolder folder;
   std::string path = (folder.path + "/model.so").str();
-  auto failure = writeArtefact(*built, {{cpu->name, cpu->suffix, cpu->features, std::move(*objects)}}, path);
+  auto failure = writeArtefact(*built, {{cpu->name, cpu->suffix, compiled->features, std::move(compiled->objects)}}, path);
   ASSERT_FALSE(bool(failure)) << llvm::toString(std::move(failure));
 
   std::string error;

@@ -1,0 +1,43 @@
+//===- AmxTile.h - A product of bytes in AMX's tiles ------------*- C++ -*-===//
+//
+// Two tiles of rows by two panels: four accumulators stay in tile registers through k.
+//
+//   tmm0..3  sums [rows][16], tmm4, 5  rows of the lhs [rows][step], tmm6, 7  panels [step / 4][16][4]
+//
+// The intrinsics name registers, so nothing is left to register allocation. Source: Intel's optimisation reference manual,
+// chapter "AMX".
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_CPU_AMXTILE_H
+#define OPTC_CODEGEN_CPU_AMXTILE_H
+
+#include "codegen/cpu/KernelFunction.h"
+
+namespace optc {
+
+class AmxTile {
+public:
+  /// `k`: bytes of a row, whole steps of `step` (at most 64) bytes.
+  AmxTile(KernelFunction &f, mlir::Value k, int64_t step) : f(f), k(k), step(step) {}
+  static constexpr int64_t kRows = 16;
+
+  /// Tiles of `rows` rows (at most 16, at run time). `memory`: 64 bytes.
+  void configure(mlir::Value memory, mlir::Value rows);
+  /// sums[r][16 p ..] of one or two tiles of rows times panels from `base` on. `rows`: pointers to the tiles' first rows,
+  /// `stride` bytes apart; `sums`: where those of a tile go, `sumStride` bytes from row to row.
+  void product(llvm::ArrayRef<mlir::Value> rows, mlir::Value stride, mlir::Value base, int64_t panels, llvm::ArrayRef<mlir::Value> sums,
+               int64_t sumStride);
+  void release();
+
+private:
+  void call(llvm::StringRef intrinsic, mlir::ValueRange operands);
+  mlir::Value tile(int64_t number);
+
+  KernelFunction &f;
+  mlir::Value k;
+  int64_t step;
+};
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_CPU_AMXTILE_H

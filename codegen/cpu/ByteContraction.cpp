@@ -1,0 +1,305 @@
+//===- ByteContraction.cpp - Generator of products of bytes ---------------===//
+//
+//   for tile in [begin, end)                      tile -> (batch, block of columns, block of rows)
+//     for a few rows of the block                 copied where taps are gathered, else read where they are
+//       for groups of panels of the block
+//         sums = rows x panels                    in i32: AMX tiles, VNNI, or 16-bit products
+//         y = epilogue(sums)
+//
+// Rows are paddedK bytes long, panels [K/4][16][4]. Rows come first so that they are copied once for a block's columns.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/AmxTile.h"
+#include "codegen/cpu/ByteTile.h"
+#include "codegen/cpu/Generators.h"
+#include "codegen/cpu/ProductEpilogue.h"
+#include "codegen/cpu/RegisterTile.h"
+#include "codegen/cpu/WindowRows.h"
+#include "runtime/Artefact.h"
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+using Values = SmallVector<Value>;
+
+class ByteContraction {
+public:
+  ByteContraction(KernelFunction &f, const ContractionKernel &c)
+      : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), registers(f, rowBytes), epilogue(f, c, registers.lanes), window(f, c) {}
+  LogicalResult run();
+
+private:
+  void byVectors(Value rowBegin, Value rowEnd);
+  void byTiles(Value rowBegin, Value rowEnd);
+  void tiles(Value row, Value skip, Value secondRow, Value secondSkip, Value height, int64_t count);
+  Value rowsFrom(Value row, Value height, Value room);
+  void copyRow(Value to, Value from);
+  void forPanels(int64_t widest, llvm::function_ref<void(Value panel, int64_t panels, bool partial)> body);
+  Value panelBase(Value panel);
+  void pack();
+  void packGroup(Value source, Value target, Value first, Value group, bool inside);
+  ProductTile tileAt(Value row, Value panel, int64_t height, int64_t panels, bool partial) const;
+
+  Value at(const DimExpr &bytes) { return f.pointerTo(f.scratch, f.size(bytes), i8); }
+  Value gathered() { return at(c.packedBytes()); }
+  Value sumBase() { return at(c.packedBytes() + c.gatherBytes()); }
+  Value tileConfiguration() { return f.pointerTo(sumBase(), f.index(kByteTileRows * kByteTileColumns * 4), i8); }
+
+  KernelFunction &f;
+  const ContractionKernel &c;
+  Type i8;
+  Value rowBytes;
+  ByteTile registers;
+  ProductEpilogue epilogue;
+  WindowRows window;
+  Value batch, block; // of the tile of work: its image, its first panel
+  bool amx = false;
+};
+
+LogicalResult ByteContraction::run() {
+  amx = f.use(OPTC_CPU_AMX);
+  Value rows = f.size(c.m), rowBlocks = f.size(c.rowBlocks()), columnBlocks = f.size(c.columnBlocks());
+  f.loop(f.begin, f.end, f.index(1), {}, [&](Value t, ValueRange) {
+    // Rows are the inner dim: a block's panels stay in the caches.
+    Value rowBlock = f.modulo(t, rowBlocks), rest = f.divide(t, rowBlocks);
+    batch = f.divide(rest, columnBlocks);
+    block = f.mul(f.modulo(rest, columnBlocks), f.index(c.panelsPerTile));
+    Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
+    Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
+    TensorEmitter::Scope scope(epilogue.emitter);
+    if (!c.packed)
+      pack();
+    if (amx)
+      byTiles(rowBegin, rowEnd);
+    else
+      byVectors(rowBegin, rowEnd);
+    return Values{};
+  });
+  if (amx)
+    AmxTile(f, rowBytes, 64).release();
+  f.finish();
+  return success();
+}
+
+/// Visits the block's panels in groups; columns that are not known are checked panel by panel.
+void ByteContraction::forPanels(int64_t widest, llvm::function_ref<void(Value, int64_t, bool)> body) {
+  auto visit = [&](Value panel, int64_t panels, bool partial) {
+    TensorEmitter::Scope scope(epilogue.emitter);
+    body(panel, panels, partial);
+  };
+  Value end = f.add(block, f.index(c.panelsPerTile));
+  auto columns = c.n.constant();
+  if (!columns) {
+    f.loop(block, f.min(end, f.size(c.panels())), f.index(1), {}, [&](Value panel, ValueRange) {
+      visit(panel, 1, true);
+      return Values{};
+    });
+    return;
+  }
+  int64_t panels = (*columns + kPanel - 1) / kPanel, whole = *columns / (kPanel * widest) * widest;
+  if (whole > 0)
+    f.loop(block, f.min(end, f.index(whole)), f.index(widest), {}, [&](Value panel, ValueRange) {
+      visit(panel, widest, false);
+      return Values{};
+    });
+  if (whole == panels)
+    return;
+  // What is left belongs to the last block.
+  auto rest = [&] {
+    for (int64_t p = whole; p < panels;) {
+      bool partial = (p + 1) * kPanel > *columns;
+      visit(f.index(p), 1, partial);
+      ++p;
+    }
+  };
+  if (panels <= c.panelsPerTile)
+    return rest();
+  f.when(f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, end, f.index(panels)), rest);
+}
+
+Value ByteContraction::panelBase(Value panel) {
+  Value panelBytes = f.mul(rowBytes, f.index(kPanel));
+  if (c.packed)
+    return f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), i8);
+  return f.pointerTo(f.scratch, f.mul(f.sub(panel, block), panelBytes), i8);
+}
+
+ProductTile ByteContraction::tileAt(Value row, Value panel, int64_t height, int64_t panels, bool partial) const {
+  return {batch, row, f.mul(panel, f.index(kPanel)), height, panels * registers.vectorsPerPanel, partial ? registers.vectorsPerPanel : 0};
+}
+
+/// The first of `height` rows from `row` on: in the matrix, or copied to `room`. They are rowBytes apart.
+Value ByteContraction::rowsFrom(Value row, Value height, Value room) {
+  Value x = f.input(c.lhs.getArgNumber());
+  if (c.isConv) {
+    window.gather(batch, row, height, room, rowBytes);
+    return room;
+  }
+  Value k = f.size(c.k), first = f.add(c.batched ? f.mul(batch, f.size(c.m)) : f.index(0), row);
+  Value from = f.pointerTo(x, f.mul(first, k), i8);
+  if (!c.copiesRows())
+    return from;
+  f.loop(f.index(0), height, f.index(1), {}, [&](Value r, ValueRange) {
+    copyRow(f.pointerTo(room, f.mul(r, rowBytes), i8), f.pointerTo(from, f.mul(r, k), i8));
+    return Values{};
+  });
+  return room;
+}
+
+/// What lies behind the copy is multiplied with zeros.
+void ByteContraction::copyRow(Value to, Value from) {
+  if (auto k = c.k.constant())
+    return window.copy(to, from, *k);
+  constexpr int64_t kWidth = 16;
+  Value k = f.size(c.k), main = f.mul(f.divide(k, f.index(kWidth)), f.index(kWidth));
+  auto copy = [&](Value begin, Value end, int64_t width) {
+    f.loop(begin, end, f.index(width), {}, [&](Value i, ValueRange) {
+      f.store(f.load(f.pointerTo(from, i, i8), i8, width), f.pointerTo(to, i, i8), i8);
+      return Values{};
+    });
+  };
+  copy(f.index(0), main, kWidth);
+  copy(main, k, 1);
+}
+
+//===----------------------------------------------------------------------===//
+// In vector registers
+//===----------------------------------------------------------------------===//
+
+void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
+  SmallVector<int64_t> counts;
+  if (auto rows = c.m.constant()) {
+    int64_t blocks = *c.rowBlocks().constant();
+    counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
+  }
+  int64_t widest = registers.widestGroup();
+  forRowTiles(f, rowBegin, rowEnd, counts, registers.maxRows(widest), [&](Value row, int64_t height) {
+    TensorEmitter::Scope scope(epilogue.emitter);
+    Value first = rowsFrom(row, f.index(height), gathered());
+    forPanels(widest, [&](Value panel, int64_t panels, bool partial) {
+      Values rows;
+      for (int64_t r = 0; r < height; ++r)
+        rows.push_back(f.pointerTo(first, f.mul(f.index(r), rowBytes), i8));
+      Values sums = registers.product(rows, panelBase(panel), panels);
+      epilogue.store(sums, tileAt(row, panel, height, panels, partial), sumBase());
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// In AMX's tiles
+//===----------------------------------------------------------------------===//
+
+/// Rows are dealt out over tiles of one height; the last overlaps the one before it where they do not fit.
+void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
+  Value count = f.sub(rowEnd, rowBegin), one = f.index(1), two = f.index(2);
+  Value tileCount = f.divide(f.add(count, f.index(AmxTile::kRows - 1)), f.index(AmxTile::kRows));
+  Value height = f.divide(f.sub(f.add(count, tileCount), one), f.max(tileCount, one));
+  auto known = c.k.constant();
+  AmxTile(f, rowBytes, known ? byteStep(*known) : 64).configure(tileConfiguration(), height);
+  Value last = f.sub(count, height);
+  auto start = [&](Value tile) { return f.min(f.mul(tile, height), last); };
+  auto skipped = [&](Value tile) { return f.sub(f.mul(tile, height), start(tile)); };
+  Value pairs = f.divide(tileCount, two);
+  f.loop(f.index(0), pairs, one, {}, [&](Value pair, ValueRange) {
+    Value a = f.mul(pair, two), b = f.add(a, one);
+    tiles(f.add(rowBegin, start(a)), skipped(a), f.add(rowBegin, start(b)), skipped(b), height, 2);
+    return Values{};
+  });
+  Value odd = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ne, f.mul(pairs, two), tileCount);
+  f.when(odd, [&] {
+    Value a = f.sub(tileCount, one);
+    tiles(f.add(rowBegin, start(a)), skipped(a), {}, {}, height, 1);
+  });
+}
+
+/// One or two tiles of rows times all panels of the block. `skip`: rows that another tile stores.
+void ByteContraction::tiles(Value row, Value skip, Value secondRow, Value secondSkip, Value height, int64_t count) {
+  constexpr int64_t kStride = kByteTileColumns * 4;
+  TensorEmitter::Scope scope(epilogue.emitter);
+  auto known = c.k.constant();
+  AmxTile tile(f, rowBytes, known ? byteStep(*known) : 64);
+  SmallVector<Value> begins{row, secondRow}, skips{skip, secondSkip}, rows, sums;
+  for (int64_t t = 0; t < count; ++t) {
+    Value room = f.pointerTo(gathered(), f.mul(rowBytes, f.index(t * AmxTile::kRows)), i8);
+    rows.push_back(rowsFrom(begins[t], height, room));
+    sums.push_back(f.pointerTo(sumBase(), f.index(t * AmxTile::kRows * kStride), i8));
+  }
+  forPanels(kByteTileColumns / kPanel, [&](Value panel, int64_t panels, bool partial) {
+    tile.product(rows, rowBytes, panelBase(panel), panels, sums, kStride);
+    for (int64_t t = 0; t < count; ++t)
+      epilogue.storeRows(sums[t], f.index(kByteTileColumns), skips[t], height, tileAt(begins[t], panel, 1, panels, partial));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Packing of an activation
+//===----------------------------------------------------------------------===//
+
+/// Panels of the block into scratch: packed[p][k / 4][column][k % 4], zeros beyond what there is.
+void ByteContraction::pack() {
+  Value k = f.size(c.k), n = f.size(c.n), source = f.input(c.rhs.getArgNumber());
+  source = f.pointerTo(source, c.rhsBatched ? f.mul(f.mul(batch, k), n) : f.index(0), i8);
+  Value four = f.index(4), groups = f.divide(rowBytes, four), panelBytes = f.mul(rowBytes, f.index(kPanel));
+  f.loop(f.index(0), f.index(c.panelsPerTile), f.index(1), {}, [&](Value p, ValueRange) {
+    Value first = f.mul(f.add(block, p), f.index(kPanel)), target = f.pointerTo(f.scratch, f.mul(p, panelBytes), i8);
+    // Groups of four k's that are all there, in a panel whose columns are.
+    Value whole = f.b.create<arith::SelectOp>(f.loc, f.less(n, f.add(first, f.index(kPanel))), f.index(0), f.divide(k, four));
+    for (bool inside : {true, false})
+      f.loop(inside ? f.index(0) : whole, inside ? whole : groups, f.index(1), {}, [&](Value group, ValueRange) {
+        packGroup(source, f.pointerTo(target, f.mul(group, f.index(kPanel * 4)), i8), first, group, inside);
+        return Values{};
+      });
+    return Values{};
+  });
+}
+
+void ByteContraction::packGroup(Value source, Value target, Value first, Value group, bool inside) {
+  Value k = f.size(c.k), n = f.size(c.n), begin = f.mul(group, f.index(4));
+  Type i32 = f.b.getI32Type();
+  if (inside && c.rhsTransposed) {
+    for (int64_t column = 0; column < kPanel; ++column) {
+      Value from = f.pointerTo(source, f.add(f.mul(f.add(first, f.index(column)), k), begin), i8);
+      Value word = f.b.create<LLVM::LoadOp>(f.loc, i32, from, 1);
+      f.b.create<LLVM::StoreOp>(f.loc, word, f.pointerTo(target, f.index(column), i32), 1);
+    }
+    return;
+  }
+  if (inside) {
+    // Four rows of 16 columns: bytes, then pairs of bytes, in turns.
+    auto interleave = [&](Value x, Value y) -> Value {
+      SmallVector<int64_t> mask;
+      int64_t size = cast<VectorType>(x.getType()).getNumElements();
+      for (int64_t i = 0; i < size; ++i)
+        mask.append({i, size + i});
+      return f.b.create<vector::ShuffleOp>(f.loc, x, y, mask);
+    };
+    Values rows;
+    for (int64_t r = 0; r < 4; ++r)
+      rows.push_back(f.load(f.pointerTo(source, f.add(f.mul(f.add(begin, f.index(r)), n), first), i8), i8, kPanel));
+    auto pairs = VectorType::get({kPanel}, f.b.getIntegerType(16));
+    Value low = f.b.create<vector::BitCastOp>(f.loc, pairs, interleave(rows[0], rows[1]));
+    Value high = f.b.create<vector::BitCastOp>(f.loc, pairs, interleave(rows[2], rows[3]));
+    f.b.create<LLVM::StoreOp>(f.loc, interleave(low, high), target, 1);
+    return;
+  }
+  Value zero = buildConstant(f.b, f.loc, i8, 0);
+  f.loop(f.index(0), f.index(kPanel), f.index(1), {}, [&](Value column, ValueRange) {
+    for (int64_t r = 0; r < 4; ++r) {
+      Value row = f.add(begin, f.index(r)), at = f.add(first, column);
+      Value there = f.b.create<arith::AndIOp>(f.loc, f.less(row, k), f.less(at, n));
+      Value offset = c.rhsTransposed ? f.add(f.mul(at, k), row) : f.add(f.mul(row, n), at);
+      Value byte = f.branch(
+          there, i8, [&] { return f.load(f.pointerTo(source, offset, i8), i8, 1); }, [&] { return zero; });
+      f.store(byte, f.pointerTo(target, f.add(f.mul(column, f.index(4)), f.index(r)), i8), i8);
+    }
+    return Values{};
+  });
+}
+
+} // namespace
+
+LogicalResult optc::generateByteContraction(KernelFunction &f, const ContractionKernel &c) { return ByteContraction(f, c).run(); }

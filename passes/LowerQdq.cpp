@@ -1,0 +1,446 @@
+//===- LowerQdq.cpp - Integer products out of quantised ones --------------===//
+//
+// A product of dequantised tensors is a product of their codes, corrected for the zero points and scaled:
+//
+//   contract (dequantize %x, sx, zx), (dequantize %w, sw[n], 0)
+//     =>  mul (cast (sub (contract %x, %w : i32), zx * sum_k w[n])), sx * sw[n]
+//
+//   contract (sub (cast %x : i32), zx), (cast %w : i32)          the form of MatMulInteger
+//     =>  sub (contract %x, %w : i32), zx * sum_k w[n]
+//
+// The lhs becomes unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
+// convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
+// same integers in f32, where they are exact. What is quantised after a product is scaled before the ops in between, so that one
+// rounding remains:
+//
+//   quantize (max (add (mul %acc, a), b), 0), s, z  =>  quantize (max (add (mul %acc, a/s), b/s), 0), 1, z
+//
+// Sums are exact in i32 up to 2^31 / (255 * 128) = 65,793 products; longer ones stay floats.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ir/eval/Weight.h"
+#include "passes/Match.h"
+#include "passes/Passes.h"
+#include "passes/Quantized.h"
+
+namespace optc {
+#define GEN_PASS_DEF_LOWERQDQ
+#include "passes/Passes.h.inc"
+} // namespace optc
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+constexpr int64_t kMaxProducts = 65793;
+/// Integers up to here are exact in f32.
+constexpr int64_t kMaxFloatInteger = int64_t(1) << 24;
+
+bool isUnsigned(Value v) { return elementOf(v).isUnsignedInteger(); }
+
+/// An operand of a product: codes of 8 bits less a zero point. scale is null where the product is one of integers.
+struct Operand {
+  Value codes, scale, zero; // scale, zero: as the tensor, or null
+};
+
+class ProductLowering {
+public:
+  ProductLowering(Operation *root, llvm::DenseMap<Value, Value> &flipped)
+      : root(root), flipped(flipped), b(root), loc(root->getLoc()), conv(dyn_cast<ConvOp>(root)), contract(dyn_cast<ContractOp>(root)) {}
+
+  /// Replaces the product where it can be one of bytes.
+  void lower() {
+    auto lhs = read(root->getOperand(0)), rhs = read(root->getOperand(1));
+    if (!lhs || !rhs || bool(lhs->scale) != bool(rhs->scale) || (lhs->scale && !elementOf(root->getResult(0)).isF32()))
+      return;
+    x = *lhs, w = *rhs;
+    constantRhs = isWeight(w.codes);
+    if (conv ? !readConv() : !readContract())
+      return;
+    build();
+  }
+
+private:
+  std::optional<Operand> read(Value value) {
+    if (auto q = dequantizedFrom(b, value)) {
+      if (!is8Bit(q->codes))
+        return std::nullopt;
+      return Operand{q->codes, q->scale, q->zero};
+    }
+    // Integers: cast, or what a zero point is taken from.
+    if (!isa<IntegerType>(elementOf(value)))
+      return std::nullopt;
+    Operand o{value, {}, {}};
+    if (auto sub = value.getDefiningOp<SubOp>()) {
+      o.codes = sub.getLhs();
+      o.zero = sub.getRhs();
+    }
+    // Movement between the cast and the product is repeated on the codes.
+    SmallVector<Operation *> movement;
+    while (Operation *op = o.codes.getDefiningOp()) {
+      if (auto cast = dyn_cast<CastOp>(op)) {
+        o.codes = cast.getX();
+        break;
+      }
+      if (!isMovement(op))
+        return std::nullopt;
+      movement.push_back(op);
+      o.codes = op->getOperand(0);
+    }
+    if (!is8Bit(o.codes))
+      return std::nullopt;
+    for (Operation *op : llvm::reverse(movement))
+      o.codes = moveLike(b, op, o.codes);
+    return o;
+  }
+
+  bool varies(Value v) const { return v && llvm::is_contained(varyingDims(v), true); }
+
+  bool readContract() {
+    size_t batch = contract.getLhsBatch().size();
+    int64_t rank = tensorOf(contract.getLhs()).getRank(), rhsRank = tensorOf(contract.getRhs()).getRank();
+    if (batch > 1 || rank != int64_t(batch + 2) || rhsRank != rank || contract.getLhsContract().size() != 1)
+      return false;
+    contracted = contract.getRhsContract().front();
+    column = contracted == int64_t(batch) ? batch + 1 : batch;
+    auto k = dimsOf(contract.getLhs()).back().constant();
+    if (k && *k > kMaxProducts)
+      return false;
+    return readScales();
+  }
+
+  bool readConv() {
+    if (conv.getLayout() != "nhwc" || !constantRhs)
+      return false;
+    Dims dims = dimsOf(conv.getW());
+    int64_t products = 1;
+    for (const DimExpr &d : ArrayRef<DimExpr>(dims).drop_back())
+      products *= *d.constant();
+    column = dims.size() - 1;
+    depthwise = conv.getGroups() > 1;
+    if (depthwise) {
+      Dims image = dimsOf(conv.getX());
+      if (dims.size() > 4 || dims[dims.size() - 2] != DimExpr(1) || image.back() != DimExpr(conv.getGroups()) || dims.back() != image.back() ||
+          products * 255 * 128 > kMaxFloatInteger || !x.scale)
+        return false;
+    }
+    auto zero = zeroPoint(x.zero);
+    // The padding is a constant of the kernel.
+    return products <= kMaxProducts && zero && readScales();
+  }
+
+  bool readScales() {
+    if (varies(x.scale) || varies(x.zero) || (!constantRhs && (varies(w.scale) || varies(w.zero))))
+      return false;
+    if (!constantRhs)
+      return true;
+    // A weight's zero point is 0 once its codes are signed.
+    auto zero = zeroPoint(w.zero);
+    if (!zero || *zero != (isUnsigned(w.codes) ? 128 : 0))
+      return false;
+    if (w.scale)
+      columnScale = vectorAlong(b, w.scale, column);
+    return !w.scale || columnScale;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Signs
+  //===--------------------------------------------------------------------===//
+
+  Type byteType(bool isUnsigned) {
+    return isUnsigned ? IntegerType::get(b.getContext(), 8, IntegerType::Unsigned) : IntegerType::get(b.getContext(), 8);
+  }
+  Value constant(Type element, int64_t value) { return scalarConstant(b, loc, element, double(value)); }
+  Value spread(Value scalar, ArrayRef<DimExpr> dims) { return repeat(b, loc, scalar, dims); }
+
+  /// codes + 128 as unsigned, or codes - 128 as signed.
+  Value flip(Value codes) {
+    if (auto it = flipped.find(codes); it != flipped.end())
+      return it->second;
+    bool toUnsigned = !isUnsigned(codes);
+    int64_t offset = toUnsigned ? 128 : -128;
+    Dims dims = dimsOf(codes);
+    Type type = tensorType(dims, byteType(toUnsigned));
+    Operation *op = codes.getDefiningOp();
+    OpBuilder::InsertionGuard guard(b);
+    if (op)
+      b.setInsertionPointAfter(op);
+    Value result;
+    auto quantize = dyn_cast_or_null<QuantizeOp>(op);
+    auto zero = quantize ? zeroPoint(quantize.getZeroPoint()) : std::nullopt;
+    if (quantize && zero && *zero + offset >= (toUnsigned ? 0 : -128) && *zero + offset <= (toUnsigned ? 255 : 127)) {
+      result = b.create<QuantizeOp>(op->getLoc(), type, quantize.getX(), quantize.getScale(),
+                                    spread(constant(byteType(toUnsigned), *zero + offset), dims), quantize.getSaturate());
+    } else if (op && isMovement(op)) {
+      Value inner = flip(op->getOperand(0));
+      b.setInsertionPointAfter(op);
+      result = moveLike(b, op, inner);
+    } else {
+      Value wide = b.create<CastOp>(loc, tensorType(dims, b.getI32Type()), codes, true);
+      wide = b.create<AddOp>(loc, wide.getType(), wide, spread(constant(b.getI32Type(), offset), dims));
+      result = b.create<CastOp>(loc, type, wide, true);
+    }
+    flipped[codes] = result;
+    return result;
+  }
+
+  /// The zero point as i32 without dims, moved with its codes; null when it is 0.
+  Value zeroOf(const Operand &o, int64_t offset) {
+    if (auto known = zeroPoint(o.zero))
+      return *known + offset ? constant(b.getI32Type(), *known + offset) : Value();
+    Value zero = uniformElement(b, o.zero);
+    if (!elementOf(zero).isSignlessInteger(32))
+      zero = b.create<CastOp>(loc, tensorType({}, b.getI32Type()), zero, true);
+    return offset ? Value(b.create<AddOp>(loc, zero.getType(), zero, constant(b.getI32Type(), offset))) : zero;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // The product
+  //===--------------------------------------------------------------------===//
+
+  void build() {
+    Type i32 = b.getI32Type(), f32 = b.getF32Type();
+    Dims result = dimsOf(root->getResult(0));
+    int64_t xOffset = isUnsigned(x.codes) ? 0 : 128, wOffset = isUnsigned(w.codes) ? -128 : 0;
+    Value lhs = xOffset ? flip(x.codes) : x.codes, rhs = wOffset ? flip(w.codes) : w.codes;
+    Value xZero = zeroOf(x, xOffset), wZero = constantRhs ? Value() : zeroOf(w, wOffset);
+    if (depthwise)
+      return buildDepthwise(lhs, rhs, xZero);
+    Value sum;
+    if (conv) {
+      Value image = lhs;
+      auto low = llvm::to_vector(conv.getPadsLow()), high = llvm::to_vector(conv.getPadsHigh());
+      if (xZero && llvm::any_of(llvm::concat<int64_t>(low, high), [](int64_t p) { return p != 0; })) {
+        Dims padded = dimsOf(lhs);
+        SmallVector<int64_t> before{0};
+        for (size_t d = 0; d < low.size(); ++d) {
+          padded[d + 1] = padded[d + 1] + DimExpr(low[d] + high[d]);
+          before.push_back(low[d]);
+          low[d] = high[d] = 0;
+        }
+        before.push_back(0);
+        image = b.create<PadOp>(loc, tensorType(padded, elementOf(lhs)), lhs, constant(elementOf(lhs), *zeroPoint(x.zero) + xOffset),
+                                DimsAttr::get(b.getContext(), ArrayRef<int64_t>(before)), "constant");
+      }
+      sum = b.create<ConvOp>(loc, tensorType(result, i32), image, rhs, conv.getStrides(), conv.getDilations(), low, high, 1, "nhwc");
+    } else {
+      sum = b.create<ContractOp>(loc, tensorType(result, i32), lhs, rhs, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(),
+                                 contract.getRhsContract());
+    }
+    if (xZero)
+      sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, times(columnSums(rhs), xZero), result));
+    if (wZero) {
+      Value rows = times(rowSums(lhs), wZero);
+      sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, rows, result));
+      if (xZero) {
+        DimExpr k = dimsOf(lhs).back();
+        Value count = b.create<FromDimsOp>(loc, tensorType({}, i32), DimsAttr::get(b.getContext(), ArrayRef<DimExpr>(k)));
+        Value both = times(times(count, xZero), wZero);
+        sum = b.create<AddOp>(loc, sum.getType(), sum, repeat(b, loc, both, result));
+      }
+    }
+    if (!x.scale)
+      return replace(sum);
+    Value real = b.create<CastOp>(loc, tensorType(result, f32), sum, true);
+    replace(b.create<MulOp>(loc, real.getType(), real, scaleOf(result)));
+  }
+
+  /// In f32 on whole numbers.
+  void buildDepthwise(Value lhs, Value rhs, Value xZero) {
+    Type f32 = b.getF32Type();
+    Dims image = dimsOf(lhs), result = dimsOf(root->getResult(0));
+    Value whole = b.create<CastOp>(loc, tensorType(image, f32), lhs, true);
+    if (xZero) {
+      Value zero = b.create<CastOp>(loc, tensorType({}, f32), xZero, true);
+      whole = b.create<SubOp>(loc, whole.getType(), whole, spread(zero, image));
+    }
+    Value taps = b.create<CastOp>(loc, tensorType(dimsOf(rhs), f32), rhs, true);
+    Value sum = b.create<ConvOp>(loc, root->getResult(0).getType(), whole, taps, conv.getStrides(), conv.getDilations(), conv.getPadsLow(),
+                                 conv.getPadsHigh(), conv.getGroups(), "nhwc");
+    replace(b.create<MulOp>(loc, sum.getType(), sum, scaleOf(result)));
+  }
+
+  /// sx * sw[n] at the product's shape.
+  Value scaleOf(ArrayRef<DimExpr> result) {
+    Value scale = uniformElement(b, x.scale);
+    if (!columnScale)
+      return repeat(b, loc, b.create<MulOp>(loc, scale.getType(), scale, uniformElement(b, w.scale)), result);
+    return repeat(b, loc, b.create<MulOp>(loc, columnScale.getType(), columnScale, repeat(b, loc, scale, dimsOf(columnScale))), result);
+  }
+
+  /// Sums over k: [n] of constant weights, else [b, 1, n] or [n].
+  Value columnSums(Value rhs) {
+    Type i32 = b.getI32Type();
+    Value wide = b.create<CastOp>(loc, tensorType(dimsOf(rhs), i32), rhs, true);
+    SmallVector<int64_t> axes;
+    Dims kept;
+    for (int64_t d = 0; d < tensorOf(rhs).getRank(); ++d)
+      if (conv ? d != column : d == contracted)
+        axes.push_back(d);
+      else
+        kept.push_back(dimsOf(rhs)[d]);
+    Value sums = b.create<ReduceOp>(loc, tensorType(kept, i32), wide, axes, "sum");
+    if (kept.size() == 2)
+      sums = b.create<ReshapeOp>(loc, tensorType({kept[0], DimExpr(1), kept[1]}, i32), sums);
+    return sums;
+  }
+  /// [b, m, 1] or [m, 1]
+  Value rowSums(Value lhs) {
+    Type i32 = b.getI32Type();
+    Value wide = b.create<CastOp>(loc, tensorType(dimsOf(lhs), i32), lhs, true);
+    Dims kept = dimsOf(lhs);
+    int64_t last = int64_t(kept.size()) - 1;
+    kept.pop_back();
+    Value sums = b.create<ReduceOp>(loc, tensorType(kept, i32), wide, ArrayRef<int64_t>{last}, "sum");
+    kept.push_back(DimExpr(1));
+    return b.create<ReshapeOp>(loc, tensorType(kept, i32), sums);
+  }
+  Value times(Value x, Value scalar) { return b.create<MulOp>(loc, x.getType(), x, spread(scalar, dimsOf(x))); }
+
+  void replace(Value value) {
+    root->getResult(0).replaceAllUsesWith(value);
+    root->erase();
+  }
+
+  Operation *root;
+  llvm::DenseMap<Value, Value> &flipped;
+  OpBuilder b;
+  Location loc;
+  ConvOp conv;
+  ContractOp contract;
+  Operand x, w;
+  bool constantRhs = false, depthwise = false;
+  int64_t column = 0, contracted = 0;
+  Value columnScale;
+};
+
+//===----------------------------------------------------------------------===//
+// Requantisation
+//===----------------------------------------------------------------------===//
+
+class Requantizer {
+public:
+  explicit Requantizer(QuantizeOp op) : op(op), b(op), loc(op.getLoc()) {}
+
+  void run() {
+    auto scale = splatValue(op.getScale());
+    if (!is8Bit(op.getY()) || !scale || !(*scale > 0) || *scale == 1 || !op.getX().getType().getElementType().isF32() || !followsProduct(op.getX(), 0))
+      return;
+    inverse = double(float(1 / *scale));
+    Value x = divided(op.getX(), 0);
+    Value one = repeat(b, loc, scalarConstant(b, loc, b.getF32Type(), 1), dimsOf(x));
+    op.getXMutable().assign(x);
+    op.getScaleMutable().assign(one);
+  }
+
+private:
+  static constexpr int kDepth = 8;
+
+  /// Through elementwise ops and reshapes used once, to integers or the whole numbers of a depthwise convolution.
+  bool followsProduct(Value x, int depth) {
+    Operation *producer = x.getDefiningOp();
+    if (!producer || depth > kDepth || isWeight(x))
+      return false;
+    if (auto cast = dyn_cast<CastOp>(producer))
+      return isa<IntegerType>(elementOf(cast.getX()));
+    if (isa<ConvOp, DequantizeOp>(producer))
+      return true;
+    if (!producer->hasOneUse() || !(producer->hasTrait<Elementwise>() || isa<ReshapeOp>(producer)))
+      return false;
+    return llvm::any_of(producer->getOperands(), [&](Value v) { return followsProduct(v, depth + 1); });
+  }
+
+  /// x / scale, as far up as constants allow.
+  Value divided(Value x, int depth) {
+    Operation *producer = x.getDefiningOp();
+    if (isWeight(x))
+      return scaled(x);
+    if (auto dequantize = dyn_cast_or_null<DequantizeOp>(producer); dequantize && isWeight(dequantize.getScale())) {
+      Value scale = scaled(dequantize.getScale());
+      b.setInsertionPointAfter(dequantize);
+      return b.create<DequantizeOp>(dequantize.getLoc(), x.getType(), dequantize.getX(), scale, dequantize.getZeroPoint());
+    }
+    if (producer && producer->hasOneUse() && depth < kDepth) {
+      if (isa<MulOp>(producer))
+        for (int side : {0, 1})
+          if (isWeight(producer->getOperand(side)))
+            return with(producer, side, scaled(producer->getOperand(side)));
+      if (isa<AddOp, SubOp, MaxOp, MinOp>(producer)) {
+        Value first = divided(producer->getOperand(0), depth + 1);
+        with(producer, 0, first);
+        return with(producer, 1, divided(producer->getOperand(1), depth + 1));
+      }
+      if (isa<ReshapeOp>(producer))
+        return with(producer, 0, divided(producer->getOperand(0), depth + 1));
+    }
+    return product(x);
+  }
+
+  Value with(Operation *producer, unsigned operand, Value value) {
+    producer->setOperand(operand, value);
+    return producer->getResult(0);
+  }
+  /// A constant times 1 / scale: under its broadcast, so that it stays small.
+  Value scaled(Value x) {
+    if (auto broadcast = x.getDefiningOp<BroadcastOp>()) {
+      b.setInsertionPointAfter(broadcast);
+      return b.create<BroadcastOp>(x.getLoc(), x.getType(), scaled(broadcast.getX()));
+    }
+    return product(x);
+  }
+  Value product(Value x) {
+    if (Operation *producer = x.getDefiningOp())
+      b.setInsertionPointAfter(producer);
+    Value factor = repeat(b, loc, scalarConstant(b, loc, b.getF32Type(), inverse), dimsOf(x));
+    return b.create<MulOp>(loc, x.getType(), x, factor);
+  }
+
+  QuantizeOp op;
+  OpBuilder b;
+  Location loc;
+  double inverse = 1;
+};
+
+struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {
+  void runOnOperation() override {
+    SmallVector<Operation *> products;
+    getOperation().walk([&](Operation *op) {
+      if (isa<ContractOp, ConvOp>(op) && !isWeight(op->getResult(0)))
+        products.push_back(op);
+    });
+    llvm::DenseMap<Value, Value> flipped;
+    for (Operation *op : products)
+      ProductLowering(op, flipped).lower();
+    // What else reads codes that have a twin of the other sign reads that one.
+    for (auto [codes, twin] : flipped)
+      shareTwin(codes, twin);
+    SmallVector<QuantizeOp> quantized;
+    getOperation().walk([&](QuantizeOp op) { quantized.push_back(op); });
+    for (QuantizeOp op : quantized)
+      if (!op->use_empty())
+        Requantizer(op).run();
+  }
+
+private:
+  static void shareTwin(Value codes, Value twin) {
+    if (!codes.getDefiningOp<QuantizeOp>() || !twin.getDefiningOp<QuantizeOp>())
+      return;
+    for (Operation *user : llvm::make_early_inc_range(codes.getUsers())) {
+      auto dequantize = dyn_cast<DequantizeOp>(user);
+      auto zero = dequantize ? zeroPoint(dequantize.getZeroPoint()) : std::nullopt;
+      if (!zero)
+        continue;
+      OpBuilder b(dequantize);
+      int64_t offset = isUnsigned(twin) ? 128 : -128;
+      Value moved = scalarConstant(b, dequantize.getLoc(), elementOf(twin), double(*zero + offset));
+      Value result = b.create<DequantizeOp>(dequantize.getLoc(), dequantize.getType(), twin, dequantize.getScale(),
+                                            repeat(b, dequantize.getLoc(), moved, dimsOf(twin)));
+      dequantize.replaceAllUsesWith(result);
+      dequantize.erase();
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,187 @@
+//===- Quantized.cpp - Reading quantised values ---------------------------===//
+
+#include "passes/Quantized.h"
+#include "ir/eval/Weight.h"
+#include "passes/Match.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace optc;
+
+/// Channels of a tensor whose zero points are compared.
+static constexpr int64_t kMaxZeroPoints = 1 << 20;
+
+/// Dims of size 1 aside, `from` and `to` are the same.
+static bool onlyMovesOnes(ArrayRef<DimExpr> from, ArrayRef<DimExpr> to, SmallVectorImpl<int64_t> &source) {
+  // source[i]: the dim of `from` that dim i of `to` is, or -1 for a dim of 1.
+  source.assign(to.size(), -1);
+  size_t a = 0;
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (to[i] == DimExpr(1))
+      continue;
+    while (a < from.size() && from[a] == DimExpr(1))
+      ++a;
+    if (a == from.size() || from[a] != to[i])
+      return false;
+    source[i] = a++;
+  }
+  return llvm::all_of(from.drop_front(a), [](const DimExpr &d) { return d == DimExpr(1); });
+}
+
+SmallVector<bool> optc::varyingDims(Value value) {
+  Dims dims = dimsOf(value);
+  SmallVector<bool> varies;
+  for (const DimExpr &d : dims)
+    varies.push_back(d != DimExpr(1));
+  Operation *op = value.getDefiningOp();
+  SmallVector<bool> none(dims.size(), false);
+  if (auto constant = dyn_cast_or_null<ConstantOp>(op); constant && constant.getValue().isSplat())
+    return none;
+  if (auto broadcast = dyn_cast_or_null<BroadcastOp>(op)) {
+    SmallVector<bool> inner = varyingDims(broadcast.getX());
+    llvm::copy(inner, none.end() - inner.size());
+    return none;
+  }
+  if (auto transpose = dyn_cast_or_null<TransposeOp>(op)) {
+    SmallVector<bool> inner = varyingDims(transpose.getX());
+    for (auto [i, p] : llvm::enumerate(transpose.getPermutation()))
+      varies[i] = inner[p];
+    return varies;
+  }
+  if (auto slice = dyn_cast_or_null<SliceOp>(op)) {
+    SmallVector<bool> inner = varyingDims(slice.getX());
+    for (size_t i = 0; i < varies.size(); ++i)
+      varies[i] = varies[i] && inner[i];
+    return varies;
+  }
+  if (auto reshape = dyn_cast_or_null<ReshapeOp>(op)) {
+    SmallVector<bool> inner = varyingDims(reshape.getX());
+    if (llvm::none_of(inner, [](bool v) { return v; }))
+      return none;
+    SmallVector<int64_t> source;
+    Dims from = dimsOf(reshape.getX());
+    if (onlyMovesOnes(from, dims, source)) {
+      for (size_t i = 0; i < dims.size(); ++i)
+        varies[i] = source[i] >= 0 && inner[source[i]];
+      return varies;
+    }
+    // The last dim may stay, whatever happens before it.
+    if (!from.empty() && !dims.empty() && from.back() == dims.back() &&
+        llvm::none_of(ArrayRef<bool>(inner).drop_back(), [](bool v) { return v; })) {
+      none.back() = inner.back();
+      return none;
+    }
+    return varies;
+  }
+  return varies;
+}
+
+Value optc::scalarConstant(OpBuilder &b, Location loc, Type element, double value) {
+  auto type = cast<RankedTensorType>(tensorType({}, element));
+  if (isa<FloatType>(element))
+    return b.create<ConstantOp>(loc, DenseElementsAttr::get(type, Attribute(b.getFloatAttr(element, value))));
+  unsigned width = element.getIntOrFloatBitWidth();
+  return b.create<ConstantOp>(loc, DenseElementsAttr::get(type, APInt(width, uint64_t(int64_t(value)), true)));
+}
+
+/// One element of a value at index 0 along all dims but `kept` (-1: none), as [size of kept] or [].
+static Value sliceOut(OpBuilder &b, Value value, int64_t kept) {
+  Dims dims = dimsOf(value), sizes(dims.size(), DimExpr(1)), result;
+  if (kept >= 0) {
+    sizes[kept] = dims[kept];
+    result.push_back(dims[kept]);
+  }
+  Location loc = value.getLoc();
+  if (sizes != dims) {
+    SmallVector<int64_t> zeros(dims.size(), 0), ones(dims.size(), 1);
+    value = b.create<SliceOp>(loc, tensorType(sizes, elementOf(value)), value, DimsAttr::get(b.getContext(), ArrayRef<int64_t>(zeros)),
+                              DimsAttr::get(b.getContext(), ArrayRef<int64_t>(ones)));
+  }
+  Type type = tensorType(result, elementOf(value));
+  return value.getType() == type ? value : Value(b.create<ReshapeOp>(loc, type, value));
+}
+
+/// Strips what only repeats or moves, so that small values stay small.
+static Value source(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<BroadcastOp, ReshapeOp, TransposeOp, SliceOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+Value optc::uniformElement(OpBuilder &b, Value value) {
+  if (llvm::any_of(varyingDims(value), [](bool v) { return v; }))
+    return {};
+  if (auto constant = source(value).getDefiningOp<ConstantOp>(); constant && constant.getValue().isSplat()) {
+    Attribute splat = constant.getValue().getSplatValue<Attribute>();
+    return b.create<ConstantOp>(value.getLoc(), DenseElementsAttr::get(cast<ShapedType>(tensorType({}, elementOf(value))), splat));
+  }
+  // A broadcast of one element.
+  Value inner = value;
+  while (auto broadcast = inner.getDefiningOp<BroadcastOp>())
+    inner = broadcast.getX();
+  return sliceOut(b, inner, -1);
+}
+
+Value optc::vectorAlong(OpBuilder &b, Value value, int64_t axis) {
+  SmallVector<bool> varies = varyingDims(value);
+  for (auto [d, v] : llvm::enumerate(varies))
+    if (v && int64_t(d) != axis)
+      return {};
+  if (!varies[axis])
+    return repeat(b, value.getLoc(), uniformElement(b, value), {dimOf(value.getType(), axis)});
+  return sliceOut(b, value, axis);
+}
+
+Value optc::repeat(OpBuilder &b, Location loc, Value scalar, ArrayRef<DimExpr> dims) {
+  Type type = tensorType(dims, elementOf(scalar));
+  return scalar.getType() == type ? scalar : Value(b.create<BroadcastOp>(loc, type, scalar));
+}
+
+bool optc::is8Bit(Value value) { return elementOf(value).isInteger(8); }
+
+bool optc::sameNumber(Value a, Value b) {
+  if (a == b)
+    return true;
+  auto number = [](Value v) { return v ? splatValue(v) : std::optional<double>(0); };
+  auto x = number(a), y = number(b);
+  if (x && y)
+    return *x == *y;
+  return a && b && source(a) == source(b) && llvm::all_of(dimsOf(source(a)), [](const DimExpr &d) { return d == DimExpr(1); });
+}
+
+std::optional<int64_t> optc::zeroPoint(Value zero) {
+  if (!zero)
+    return 0;
+  if (auto number = splatValue(zero))
+    return int64_t(*number);
+  // One a channel, mostly all the same.
+  Value constant = source(zero);
+  if (!isWeight(constant) || tensorOf(constant).getNumElements() > kMaxZeroPoints || !is8Bit(constant))
+    return std::nullopt;
+  return uniformByte(constant);
+}
+
+Value optc::moveLike(OpBuilder &b, Operation *movement, Value x) {
+  IRMapping mapping;
+  mapping.map(movement->getOperand(0), x);
+  Operation *twin = b.clone(*movement, mapping);
+  auto type = tensorType(dimsOf(movement->getResult(0)), elementOf(x));
+  twin->getResult(0).setType(type);
+  return twin->getResult(0);
+}
+
+std::optional<Quantized> optc::dequantizedFrom(OpBuilder &b, Value value) {
+  Operation *op = value.getDefiningOp();
+  if (auto dequantize = dyn_cast_or_null<DequantizeOp>(op))
+    return Quantized{dequantize.getX(), dequantize.getScale(), dequantize.getZeroPoint()};
+  if (!op || !isMovement(op) || !isWeight(value))
+    return std::nullopt;
+  auto inner = dequantizedFrom(b, op->getOperand(0));
+  if (!inner)
+    return std::nullopt;
+  auto moved = [&](Value v) { return v ? moveLike(b, op, v) : Value(); };
+  return Quantized{moved(inner->codes), moved(inner->scale), moved(inner->zero)};
+}
