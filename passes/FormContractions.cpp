@@ -18,6 +18,7 @@
 #include "ir/eval/Weight.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
+#include "passes/Quantized.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -36,6 +37,8 @@ struct ExternalOperand {
   enum class Kind { none, splat, full, broadcast } kind = Kind::none;
   Value source;    // full: the value; broadcast: what is broadcast
   Dims sourceDims; // broadcast: its dims as [b|1, 1, n|1] or [b, m, 1]
+  /// full: codes, dequantised where they are read.
+  DequantizeOp dequantize;
 };
 
 /// A channels-last convolution with one filter a channel, over one or two spatial dims.
@@ -72,6 +75,13 @@ private:
   /// True when a tensor of these dims is the product's shape up to a reshape that keeps the columns.
   bool fits(ArrayRef<DimExpr> dims) const { return !dims.empty() && dims.back() == shape.back() && numElements(dims) == numElements(shape); }
 
+  /// One constant number.
+  static bool isSplat(Value v) {
+    auto broadcast = v.getDefiningOp<BroadcastOp>();
+    auto constant = (broadcast ? broadcast.getX() : v).getDefiningOp<ConstantOp>();
+    return constant && constant.getValue().isSplat();
+  }
+
   ExternalOperand classify(Value v) const {
     ExternalOperand e;
     auto broadcast = v.getDefiningOp<BroadcastOp>();
@@ -85,6 +95,11 @@ private:
     if (!broadcast) {
       e.kind = ExternalOperand::Kind::full;
       e.source = v;
+      auto dequantize = v.getDefiningOp<DequantizeOp>();
+      if (dequantize && is8Bit(dequantize.getX()) && isSplat(dequantize.getScale()) && (!dequantize.getZeroPoint() || isSplat(dequantize.getZeroPoint()))) {
+        e.dequantize = dequantize;
+        e.source = dequantize.getX();
+      }
       return e;
     }
     Dims to = dimsOf(v), from(to.size() - dimsOf(broadcast.getX()).size(), DimExpr(1));
@@ -157,9 +172,13 @@ private:
       accepted = trial;
       last = out;
     }
-    // Reshapes at the end gain nothing inside.
+    // Reshapes at the end gain nothing inside; codes are a quarter of what they stand for.
     members = accepted.takeVector();
-    while (members.size() > 1 && isa<ReshapeOp>(members.back())) {
+    auto endsInCodes = [&] {
+      auto dequantize = dyn_cast<DequantizeOp>(members.back());
+      return dequantize && is8Bit(dequantize.getX()) && llvm::is_contained(members, dequantize.getX().getDefiningOp());
+    };
+    while (members.size() > 1 && (isa<ReshapeOp>(members.back()) || endsInCodes())) {
       last = members.back()->getOperand(0);
       members.pop_back();
     }
@@ -202,6 +221,14 @@ private:
       mapping.map(v, broadcast ? Value(b.create<BroadcastOp>(v.getLoc(), v.getType(), inside)) : inside);
     }
     return b.clone(*op, mapping)->getResult(0);
+  }
+  Value dequantizeInside(DequantizeOp op, Value codes) {
+    auto spread = [&](Value v) {
+      auto broadcast = v.getDefiningOp<BroadcastOp>();
+      return b.create<BroadcastOp>(v.getLoc(), canonical(elementOf(v)), constantInside(broadcast ? broadcast.getX() : v));
+    };
+    return b.create<DequantizeOp>(op.getLoc(), canonical(elementOf(op.getY())), codes, spread(op.getScale()),
+                                  op.getZeroPoint() ? spread(op.getZeroPoint()) : Value());
   }
   /// A constant of one value, without dims.
   Value constantInside(Value v) {
@@ -263,7 +290,7 @@ private:
         if (e.kind == ExternalOperand::Kind::splat)
           continue;
         argumentOf[v] = operands.size();
-        Type type = e.kind == ExternalOperand::Kind::full ? canonical(elementOf(v)) : tensorType(e.sourceDims, elementOf(v));
+        Type type = e.kind == ExternalOperand::Kind::full ? canonical(elementOf(e.source)) : tensorType(e.sourceDims, elementOf(v));
         operands.push_back(reshapeTo(e.source, type));
       }
 
@@ -318,6 +345,8 @@ private:
         } else {
           inside = body->getArgument(argumentOf[v]);
         }
+        if (e.dequantize)
+          inside = dequantizeInside(e.dequantize, inside);
         if (e.kind != ExternalOperand::Kind::full)
           inside = b.create<BroadcastOp>(v.getLoc(), canonical(elementOf(v)), inside);
         mapping.map(v, inside);

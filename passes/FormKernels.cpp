@@ -30,7 +30,7 @@ bool isLoopOp(Operation *op) {
   if (op->hasTrait<Elementwise>())
     return hasScalarBody(op);
   if (auto pool = dyn_cast<PoolOp>(op))
-    return pool.getKind() != "lp" && isa<FloatType>(elementOf(pool.getX()));
+    return pool.getKind() == "max" || (pool.getKind() == "mean" && isa<FloatType>(elementOf(pool.getX())));
   if (auto reduce = dyn_cast<ReduceOp>(op))
     return !elementOf(reduce.getX()).isInteger(1);
   if (auto resize = dyn_cast<ResizeOp>(op))
@@ -41,6 +41,14 @@ bool isLoopOp(Operation *op) {
 /// Cheap enough to compute where it is used, once for each use of its elements.
 bool isInlinable(Operation *op) {
   return isLoopOp(op) && !isa<ReduceOp, PoolOp, ResizeOp, GatherOp>(op);
+}
+
+/// Less work where it is used than to read its result from memory: it is computed there for every user.
+bool isFree(Operation *op) {
+  if (auto dequantize = dyn_cast<DequantizeOp>(op))
+    return elementOf(dequantize.getX()).isInteger(8);
+  auto broadcast = dyn_cast<BroadcastOp>(op);
+  return broadcast && broadcast.getX().getType() != broadcast.getType();
 }
 
 struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
@@ -81,7 +89,8 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
         // A weight expression is evaluated at compile time, unless it grows.
         if (isWeight(operand))
           continue;
-        if (llvm::all_of(producer->getUsers(), [&](Operation *user) { return members.contains(user); }) && mayInline(producer, members[i]))
+        bool isOwn = llvm::all_of(producer->getUsers(), [&](Operation *user) { return members.contains(user); });
+        if ((isOwn || isFree(producer)) && mayInline(producer, members[i]))
           members.insert(producer);
       }
     // In program order.
@@ -90,6 +99,9 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
     buildKernel(ordered, root->getResult(0), "loops", root,
                 [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
     for (Operation *op : llvm::reverse(ordered)) {
+      // Others still use what is computed again for each of them.
+      if (!op->use_empty())
+        continue;
       absorbed.insert(op);
       op->erase();
     }

@@ -352,12 +352,17 @@ private:
     return llvm::any_of(producer->getOperands(), [&](Value v) { return followsProduct(v, depth + 1); });
   }
 
+  /// A weight, repeated or not.
+  static bool isConstant(Value x) {
+    auto broadcast = x.getDefiningOp<BroadcastOp>();
+    return isWeight(broadcast ? broadcast.getX() : x);
+  }
   /// x / scale, as far up as constants allow.
   Value divided(Value x, int depth) {
     Operation *producer = x.getDefiningOp();
-    if (isWeight(x))
+    if (isConstant(x))
       return scaled(x);
-    if (auto dequantize = dyn_cast_or_null<DequantizeOp>(producer); dequantize && isWeight(dequantize.getScale())) {
+    if (auto dequantize = dyn_cast_or_null<DequantizeOp>(producer); dequantize && isConstant(dequantize.getScale())) {
       Value scale = scaled(dequantize.getScale());
       b.setInsertionPointAfter(dequantize);
       return b.create<DequantizeOp>(dequantize.getLoc(), x.getType(), dequantize.getX(), scale, dequantize.getZeroPoint());
@@ -365,7 +370,7 @@ private:
     if (producer && producer->hasOneUse() && depth < kDepth) {
       if (isa<MulOp>(producer))
         for (int side : {0, 1})
-          if (isWeight(producer->getOperand(side)))
+          if (isConstant(producer->getOperand(side)))
             return with(producer, side, scaled(producer->getOperand(side)));
       if (isa<AddOp, SubOp, MaxOp, MinOp>(producer)) {
         Value first = divided(producer->getOperand(0), depth + 1);
