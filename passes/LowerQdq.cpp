@@ -72,25 +72,20 @@ private:
     // Integers: cast, or what a zero point is taken from.
     if (!isa<IntegerType>(elementOf(value)))
       return std::nullopt;
+    // Movement around the zero point and the cast is repeated on the codes.
     Operand o{value, {}, {}};
-    if (auto sub = value.getDefiningOp<SubOp>()) {
-      o.codes = sub.getLhs();
-      o.zero = sub.getRhs();
-    }
-    // Movement between the cast and the product is repeated on the codes.
     SmallVector<Operation *> movement;
-    while (Operation *op = o.codes.getDefiningOp()) {
-      if (auto cast = dyn_cast<CastOp>(op)) {
-        o.codes = cast.getX();
-        break;
-      }
-      if (!isMovement(op))
+    while (!is8Bit(o.codes)) {
+      Operation *op = o.codes.getDefiningOp();
+      auto sub = dyn_cast_or_null<SubOp>(op);
+      if (sub && !o.zero)
+        o.zero = sub.getRhs();
+      else if (op && isMovement(op))
+        movement.push_back(op);
+      else if (!op || !isa<CastOp>(op) || !isa<IntegerType>(elementOf(op->getOperand(0))))
         return std::nullopt;
-      movement.push_back(op);
       o.codes = op->getOperand(0);
     }
-    if (!is8Bit(o.codes))
-      return std::nullopt;
     for (Operation *op : llvm::reverse(movement))
       o.codes = moveLike(b, op, o.codes);
     return o;

@@ -159,6 +159,8 @@ std::optional<int64_t> optc::zeroPoint(Value zero) {
     return int64_t(*number);
   // One a channel, mostly all the same.
   Value constant = source(zero);
+  if (auto widened = constant.getDefiningOp<CastOp>())
+    constant = source(widened.getX());
   if (!isWeight(constant) || tensorOf(constant).getNumElements() > kMaxZeroPoints || !is8Bit(constant))
     return std::nullopt;
   return uniformByte(constant);
