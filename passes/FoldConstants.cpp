@@ -45,6 +45,11 @@ bool isFoldable(Operation *op) {
   return llvm::all_of(op->getOperands(), isKnown) && llvm::all_of(op->getResults(), isSmall);
 }
 
+/// Codes of weights stay codes, for products of bytes.
+bool widensCodes(Operation *op) {
+  return isa<DequantizeOp, CastOp>(op) && elementOf(op->getOperand(0)).isInteger(8) && tensorOf(op->getOperand(0)).getRank() > 1;
+}
+
 struct FoldConstants : optc::impl::FoldConstantsBase<FoldConstants> {
   void runOnOperation() override {
     SmallVector<Operation *> ops;
@@ -53,7 +58,7 @@ struct FoldConstants : optc::impl::FoldConstantsBase<FoldConstants> {
         ops.push_back(op);
     });
     for (Operation *op : ops)
-      if (isFoldable(op))
+      if (isFoldable(op) && !widensCodes(op))
         fold(op);
   }
 

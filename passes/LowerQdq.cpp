@@ -131,9 +131,9 @@ private:
       return false;
     if (!constantRhs)
       return true;
-    // A weight's zero point is 0 once its codes are signed.
+    // Sums over a window's rows would be a convolution of their own.
     auto zero = zeroPoint(w.zero);
-    if (!zero || *zero != (isUnsigned(w.codes) ? 128 : 0))
+    if (!zero || (conv && !depthwise && *zero != (isUnsigned(w.codes) ? 128 : 0)))
       return false;
     if (w.scale)
       columnScale = vectorAlong(b, w.scale, column);
@@ -200,9 +200,9 @@ private:
     Dims result = dimsOf(root->getResult(0));
     int64_t xOffset = isUnsigned(x.codes) ? 0 : 128, wOffset = isUnsigned(w.codes) ? -128 : 0;
     Value lhs = xOffset ? flip(x.codes) : x.codes, rhs = wOffset ? flip(w.codes) : w.codes;
-    Value xZero = zeroOf(x, xOffset), wZero = constantRhs ? Value() : zeroOf(w, wOffset);
+    Value xZero = zeroOf(x, xOffset), wZero = zeroOf(w, wOffset);
     if (depthwise)
-      return buildDepthwise(lhs, rhs, xZero);
+      return buildDepthwise(lhs, rhs, xZero, wZero);
     Value sum;
     if (conv) {
       Value image = lhs;
@@ -227,14 +227,9 @@ private:
     if (xZero)
       sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, times(columnSums(rhs), xZero), result));
     if (wZero) {
-      Value rows = times(rowSums(lhs), wZero);
+      // sum_k (x - zx) * zw
+      Value rows = times(rowSums(lhs, xZero), wZero);
       sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, rows, result));
-      if (xZero) {
-        DimExpr k = dimsOf(lhs).back();
-        Value count = b.create<FromDimsOp>(loc, tensorType({}, i32), DimsAttr::get(b.getContext(), ArrayRef<DimExpr>(k)));
-        Value both = times(times(count, xZero), wZero);
-        sum = b.create<AddOp>(loc, sum.getType(), sum, repeat(b, loc, both, result));
-      }
     }
     if (!x.scale)
       return replace(sum);
@@ -243,15 +238,17 @@ private:
   }
 
   /// In f32 on whole numbers.
-  void buildDepthwise(Value lhs, Value rhs, Value xZero) {
+  void buildDepthwise(Value lhs, Value rhs, Value xZero, Value wZero) {
     Type f32 = b.getF32Type();
-    Dims image = dimsOf(lhs), result = dimsOf(root->getResult(0));
-    Value whole = b.create<CastOp>(loc, tensorType(image, f32), lhs, true);
-    if (xZero) {
-      Value zero = b.create<CastOp>(loc, tensorType({}, f32), xZero, true);
-      whole = b.create<SubOp>(loc, whole.getType(), whole, spread(zero, image));
-    }
-    Value taps = b.create<CastOp>(loc, tensorType(dimsOf(rhs), f32), rhs, true);
+    Dims result = dimsOf(root->getResult(0));
+    auto centred = [&](Value codes, Value zero) {
+      Dims dims = dimsOf(codes);
+      Value real = b.create<CastOp>(loc, tensorType(dims, f32), codes, true);
+      if (!zero)
+        return real;
+      return Value(b.create<SubOp>(loc, real.getType(), real, spread(constant(f32, zeroPoint(zero).value_or(0)), dims)));
+    };
+    Value whole = centred(lhs, xZero), taps = centred(rhs, wZero);
     Value sum = b.create<ConvOp>(loc, root->getResult(0).getType(), whole, taps, conv.getStrides(), conv.getDilations(), conv.getPadsLow(),
                                  conv.getPadsHigh(), conv.getGroups(), "nhwc");
     replace(b.create<MulOp>(loc, sum.getType(), sum, scaleOf(result)));
@@ -281,10 +278,12 @@ private:
       sums = b.create<ReshapeOp>(loc, tensorType({kept[0], DimExpr(1), kept[1]}, i32), sums);
     return sums;
   }
-  /// [b, m, 1] or [m, 1]
-  Value rowSums(Value lhs) {
+  /// Sums over k less a zero point: [b, m, 1] or [m, 1].
+  Value rowSums(Value lhs, Value zero) {
     Type i32 = b.getI32Type();
     Value wide = b.create<CastOp>(loc, tensorType(dimsOf(lhs), i32), lhs, true);
+    if (zero)
+      wide = b.create<SubOp>(loc, wide.getType(), wide, spread(zero, dimsOf(lhs)));
     Dims kept = dimsOf(lhs);
     int64_t last = int64_t(kept.size()) - 1;
     kept.pop_back();

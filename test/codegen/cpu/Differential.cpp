@@ -181,6 +181,10 @@ void Batch::check(const std::vector<Sizes> &runs) {
   ASSERT_TRUE(bool(cpu)) << llvm::toString(cpu.takeError());
   auto compiled = compileKernels(built->kernelTexts, built->kernelNames, *cpu, ThreadPool::availableCores());
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  if (uint64_t missing = compiled->features & ~cpuFeatures()) {
+    std::cout << target << ": not run, this CPU has no " << featureNames(missing) << "\n";
+    return;
+  }
   ScratchFolder folder;
   std::string path = (folder.path + "/model.so").str();
   auto failure = writeArtefact(*built, {{cpu->name, cpu->suffix, compiled->features, std::move(compiled->objects)}}, path);
