@@ -87,7 +87,7 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
         if (!producer || producer->getBlock() != root->getBlock() || members.contains(producer) || !isInlinable(producer))
           continue;
         // A weight expression is evaluated at compile time, unless it grows.
-        if (isWeight(operand))
+        if (isWeight(operand) && !isFree(producer))
           continue;
         bool isOwn = llvm::all_of(producer->getUsers(), [&](Operation *user) { return members.contains(user); });
         if ((isOwn || isFree(producer)) && mayInline(producer, members[i]))

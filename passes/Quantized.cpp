@@ -11,23 +11,6 @@ using namespace optc;
 /// Channels of a tensor whose zero points are compared.
 static constexpr int64_t kMaxZeroPoints = 1 << 20;
 
-/// Dims of size 1 aside, `from` and `to` are the same.
-static bool onlyMovesOnes(ArrayRef<DimExpr> from, ArrayRef<DimExpr> to, SmallVectorImpl<int64_t> &source) {
-  // source[i]: the dim of `from` that dim i of `to` is, or -1 for a dim of 1.
-  source.assign(to.size(), -1);
-  size_t a = 0;
-  for (size_t i = 0; i < to.size(); ++i) {
-    if (to[i] == DimExpr(1))
-      continue;
-    while (a < from.size() && from[a] == DimExpr(1))
-      ++a;
-    if (a == from.size() || from[a] != to[i])
-      return false;
-    source[i] = a++;
-  }
-  return llvm::all_of(from.drop_front(a), [](const DimExpr &d) { return d == DimExpr(1); });
-}
-
 SmallVector<bool> optc::varyingDims(Value value) {
   Dims dims = dimsOf(value);
   SmallVector<bool> varies;
@@ -58,18 +41,23 @@ SmallVector<bool> optc::varyingDims(Value value) {
     SmallVector<bool> inner = varyingDims(reshape.getX());
     if (llvm::none_of(inner, [](bool v) { return v; }))
       return none;
-    SmallVector<int64_t> source;
+    // Groups of neighbouring dims that hold the same elements: all of a group's dims vary where one of its did.
     Dims from = dimsOf(reshape.getX());
-    if (onlyMovesOnes(from, dims, source)) {
-      for (size_t i = 0; i < dims.size(); ++i)
-        varies[i] = source[i] >= 0 && inner[source[i]];
-      return varies;
-    }
-    // The last dim may stay, whatever happens before it.
-    if (!from.empty() && !dims.empty() && from.back() == dims.back() &&
-        llvm::none_of(ArrayRef<bool>(inner).drop_back(), [](bool v) { return v; })) {
-      none.back() = inner.back();
-      return none;
+    for (size_t a = 0, c = 0; a < from.size() || c < dims.size();) {
+      size_t firstA = a, firstC = c;
+      DimExpr x = a < from.size() ? from[a++] : DimExpr(1), y = c < dims.size() ? dims[c++] : DimExpr(1);
+      while (x != y) {
+        auto sizeX = x.constant(), sizeY = y.constant();
+        if (!sizeX || !sizeY || (*sizeX < *sizeY ? a == from.size() : c == dims.size()))
+          return varies;
+        if (*sizeX < *sizeY)
+          x = x * from[a++];
+        else
+          y = y * dims[c++];
+      }
+      bool any = std::any_of(inner.begin() + firstA, inner.begin() + a, [](bool v) { return v; });
+      for (size_t d = firstC; d < c; ++d)
+        varies[d] = varies[d] && any;
     }
     return varies;
   }

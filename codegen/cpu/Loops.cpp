@@ -16,6 +16,7 @@
 #include "codegen/cpu/Transpose.h"
 #include "codegen/kernel/TensorEmitter.h"
 #include "codegen/kernel/Kernel.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace optc;
@@ -51,6 +52,31 @@ static Value checkIndices(KernelFunction &f, TensorEmitter &emitter) {
   return error;
 }
 
+/// Lanes of a vector along the last dim, at most `widest`: as many as leave few steps for rows of a known length, and
+/// end where the parts of a concatenation do.
+static int64_t lanesFor(KernelFunction &f, YieldOp yield, int64_t widest) {
+  int64_t lanes = widest, best = INT64_MAX;
+  Dims dims = dimsOf(yield.getValues().front());
+  auto row = dims.empty() ? std::nullopt : dims.back().constant();
+  for (int64_t l = widest; row && l > 1; l /= 2)
+    if (int64_t steps = *row / l + *row % l; steps < best) {
+      best = steps;
+      lanes = l;
+    }
+  f.kernel.getBody().walk([&](ConcatOp op) {
+    Dims joined = dimsOf(op.getY());
+    if (op.getAxis() + 1 != int64_t(joined.size()) || dims.empty() || joined.back() != dims.back())
+      return;
+    int64_t common = lanes;
+    for (Value x : op.getXs())
+      common = std::gcd(common, dimsOf(x).back().constant().value_or(1));
+    // A few lanes are no better than one.
+    if (common >= 4)
+      lanes = common;
+  });
+  return lanes;
+}
+
 LogicalResult optc::generateLoops(KernelFunction &f) {
   if (auto loop = readTransposeLoop(f.kernel)) {
     generateTransposeLoop(f, *loop);
@@ -67,7 +93,7 @@ LogicalResult optc::generateLoops(KernelFunction &f) {
   });
   for (Value result : yield.getValues())
     bytes = std::max(bytes, registerType(elementOf(result)).getIntOrFloatBitWidth() / 8);
-  int64_t lanes = std::max<int64_t>(1, f.target.lanes(bytes));
+  int64_t lanes = lanesFor(f, yield, std::max<int64_t>(1, f.target.lanes(bytes)));
 
   Value error = checkIndices(f, emitter);
   Value end = f.end;
@@ -91,6 +117,7 @@ LogicalResult optc::generateLoops(KernelFunction &f) {
       main = f.add(from, f.mul(f.divide(length, f.index(lanes)), f.index(lanes)));
       f.loop(from, main, f.index(lanes), {}, [&](Value j, ValueRange) {
         index.back() = {j, 1};
+        emitter.setAligned(j);
         storeAt(index, lanes);
         return SmallVector<Value>{};
       });

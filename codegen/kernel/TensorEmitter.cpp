@@ -301,7 +301,13 @@ Value TensorEmitter::atPad(PadOp op, const LaneIndices &index, int64_t lanes, Va
 
 Value TensorEmitter::atConcat(ConcatOp op, const LaneIndices &index, int64_t lanes, Value mask) {
   int64_t axis = op.getAxis();
-  if (index[axis].stride != 0 && lanes > 1)
+  // Lanes along the axis: all of a vector in one part, or each by itself.
+  auto isWhole = [&](Value x) {
+    auto size = dimsOf(x)[axis].constant();
+    return size && *size % lanes == 0;
+  };
+  bool inOnePart = index[axis].stride == 1 && index[axis].base == aligned && llvm::all_of(op.getXs(), isWhole);
+  if (index[axis].stride != 0 && lanes > 1 && !inOnePart)
     return byLane(op.getY(), index, lanes, mask);
   Type type = withLanes(registerType(elementOf(op.getY())), lanes);
   // if (i < end of part k) part k else the rest

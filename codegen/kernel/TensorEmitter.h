@@ -34,6 +34,8 @@ public:
   /// Makes `at` return `make(index, lanes, mask)` for a tensor that the caller has computed.
   using Source = std::function<mlir::Value(const LaneIndices &index, int64_t lanes, mlir::Value mask)>;
   void define(mlir::Value tensor, Source source) { sources[tensor] = std::move(source); }
+  /// Says that this index is a multiple of the lanes that vectors along it have.
+  void setAligned(mlir::Value base) { aligned = base; }
   void undefine(mlir::Value tensor) { sources.erase(tensor); }
   bool isDefined(mlir::Value tensor) const { return sources.count(tensor); }
 
@@ -70,6 +72,7 @@ private:
   mlir::Value atConstant(ConstantOp op, int64_t lanes);
 
   KernelEmitter &f;
+  mlir::Value aligned;
   llvm::DenseMap<mlir::Value, Source> sources;
   std::map<std::vector<const void *>, mlir::Value> emitted;
 };
