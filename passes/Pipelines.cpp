@@ -38,6 +38,8 @@ void optc::buildPipeline(OpPassManager &passes) {
   // Products of bytes, once they have the form that kernels compute.
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   passes.addNestedPass<func::FuncOp>(createLowerQdq());
+  // Products of scales are constants for the kernels.
+  passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
   // Attention takes the movement around it before anything else does.

@@ -39,6 +39,10 @@ void AmxTile::product(ArrayRef<Value> rows, Value stride, Value base, int64_t pa
       call("llvm.x86.tilezero", {tile(accumulator(r, p))});
   Value panelBytes = f.mul(k, f.index(kPanel)), line = f.index(64);
   auto oneStep = [&](Value at) {
+    for (int64_t i = 0; prefetch && i < prefetchLines; ++i) {
+      Value ahead = f.add(f.mul(f.divide(at, f.index(step)), f.index(prefetchLines * 64)), f.index(i * 64));
+      f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(prefetch, ahead, i8), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+    }
     for (size_t r = 0; r < rows.size(); ++r)
       call("llvm.x86.tileloadd64", {tile(4 + r), f.pointerTo(rows[r], at, i8), stride});
     for (int64_t p = 0; p < panels; ++p) {

@@ -28,6 +28,9 @@ public:
   void product(llvm::ArrayRef<mlir::Value> rows, mlir::Value stride, mlir::Value base, int64_t panels, llvm::ArrayRef<mlir::Value> sums,
                int64_t sumStride);
   void release();
+  /// What later products will read: so many lines of 64 bytes from here on are asked for in each step. Null: nothing is.
+  mlir::Value prefetch;
+  int64_t prefetchLines = 0;
 
 private:
   void call(llvm::StringRef intrinsic, mlir::ValueRange operands);

@@ -3,10 +3,11 @@
 //   for tile in [begin, end)                      tile -> (batch, block of columns, block of rows)
 //     for a few rows of the block                 copied where taps are gathered, else read where they are
 //       for groups of panels of the block
-//         sums = rows x panels                    in i32: AMX tiles, VNNI, or 16-bit products
+//         sums = rows x panels                    in i32: VNNI, or 16-bit products
 //         y = epilogue(sums)
 //
-// Rows are paddedK bytes long, panels [K/4][16][4]. Rows come first so that they are copied once for a block's columns.
+// With AMX's tiles, which outrun memory, all rows of a block are copied first and panels are the outer loop. Rows are
+// paddedK bytes long, panels [K/4][16][4].
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,13 +29,21 @@ using Values = SmallVector<Value>;
 class ByteContraction {
 public:
   ByteContraction(KernelFunction &f, const ContractionKernel &c)
-      : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), registers(f, rowBytes), epilogue(f, c, registers.lanes), window(f, c) {}
+      : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), amx(f.use(OPTC_CPU_AMX)), registers(f, rowBytes), epilogue(f, c, registers.lanes),
+        window(f, c, widensRows() ? f.b.getIntegerType(16) : i8) {}
   LogicalResult run();
 
 private:
   void byVectors(Value rowBegin, Value rowEnd);
   void byTiles(Value rowBegin, Value rowEnd);
-  void tiles(Value row, Value skip, Value secondRow, Value secondSkip, Value height, int64_t count);
+  /// Rows of one of AMX's tiles: the first, where it lies, how many of them another tile stores, how many there are.
+  struct RowTile {
+    Value row, pointer, skip, height;
+  };
+  void tiles(AmxTile &tile, ArrayRef<RowTile> tiles, Value panel, int64_t panels, bool partial);
+  void planPrefetch(AmxTile &tile, Value pair, Value panel, int64_t panels);
+  bool widensRows() const { return !amx && registers.takesWideRows(); }
+  Type rowElement() { return widensRows() ? f.b.getIntegerType(16) : i8; }
   Value rowsFrom(Value row, Value height, Value room);
   void copyRow(Value to, Value from);
   void forPanels(int64_t widest, llvm::function_ref<void(Value panel, int64_t panels, bool partial)> body);
@@ -52,15 +61,14 @@ private:
   const ContractionKernel &c;
   Type i8;
   Value rowBytes;
+  bool amx;
   ByteTile registers;
   ProductEpilogue epilogue;
   WindowRows window;
   Value batch, block; // of the tile of work: its image, its first panel
-  bool amx = false;
 };
 
 LogicalResult ByteContraction::run() {
-  amx = f.use(OPTC_CPU_AMX);
   Value rows = f.size(c.m), rowBlocks = f.size(c.rowBlocks()), columnBlocks = f.size(c.columnBlocks());
   f.loop(f.begin, f.end, f.index(1), {}, [&](Value t, ValueRange) {
     // Rows are the inner dim: a block's panels stay in the caches.
@@ -140,10 +148,10 @@ Value ByteContraction::rowsFrom(Value row, Value height, Value room) {
   }
   Value k = f.size(c.k), first = f.add(c.batched ? f.mul(batch, f.size(c.m)) : f.index(0), row);
   Value from = f.pointerTo(x, f.mul(first, k), i8);
-  if (!c.copiesRows())
+  if (!c.copiesRows() && !widensRows())
     return from;
   f.loop(f.index(0), height, f.index(1), {}, [&](Value r, ValueRange) {
-    copyRow(f.pointerTo(room, f.mul(r, rowBytes), i8), f.pointerTo(from, f.mul(r, k), i8));
+    copyRow(f.pointerTo(room, f.mul(r, rowBytes), rowElement()), f.pointerTo(from, f.mul(r, k), i8));
     return Values{};
   });
   return room;
@@ -152,17 +160,9 @@ Value ByteContraction::rowsFrom(Value row, Value height, Value room) {
 /// What lies behind the copy is multiplied with zeros.
 void ByteContraction::copyRow(Value to, Value from) {
   if (auto k = c.k.constant())
-    return window.copy(to, from, *k);
-  constexpr int64_t kWidth = 16;
-  Value k = f.size(c.k), main = f.mul(f.divide(k, f.index(kWidth)), f.index(kWidth));
-  auto copy = [&](Value begin, Value end, int64_t width) {
-    f.loop(begin, end, f.index(width), {}, [&](Value i, ValueRange) {
-      f.store(f.load(f.pointerTo(from, i, i8), i8, width), f.pointerTo(to, i, i8), i8);
-      return Values{};
-    });
-  };
-  copy(f.index(0), main, kWidth);
-  copy(main, k, 1);
+    window.copy(to, from, *k);
+  else
+    window.copy(to, from, f.size(c.k));
 }
 
 //===----------------------------------------------------------------------===//
@@ -182,7 +182,7 @@ void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
     forPanels(widest, [&](Value panel, int64_t panels, bool partial) {
       Values rows;
       for (int64_t r = 0; r < height; ++r)
-        rows.push_back(f.pointerTo(first, f.mul(f.index(r), rowBytes), i8));
+        rows.push_back(f.pointerTo(first, f.mul(f.index(r), rowBytes), rowElement()));
       Values sums = registers.product(rows, panelBase(panel), panels);
       epilogue.store(sums, tileAt(row, panel, height, panels, partial), sumBase());
     });
@@ -193,46 +193,63 @@ void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
 // In AMX's tiles
 //===----------------------------------------------------------------------===//
 
-/// Rows are dealt out over tiles of one height; the last overlaps the one before it where they do not fit.
+/// Rows are dealt out over tiles of one height; the last overlaps the one before it where they do not fit. Panels come
+/// first: they are read from memory once, while those before them are multiplied with all rows.
 void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
   Value count = f.sub(rowEnd, rowBegin), one = f.index(1), two = f.index(2);
   Value tileCount = f.divide(f.add(count, f.index(AmxTile::kRows - 1)), f.index(AmxTile::kRows));
   Value height = f.divide(f.sub(f.add(count, tileCount), one), f.max(tileCount, one));
   auto known = c.k.constant();
-  AmxTile(f, rowBytes, known ? byteStep(*known) : 64).configure(tileConfiguration(), height);
-  Value last = f.sub(count, height);
-  auto start = [&](Value tile) { return f.min(f.mul(tile, height), last); };
-  auto skipped = [&](Value tile) { return f.sub(f.mul(tile, height), start(tile)); };
-  Value pairs = f.divide(tileCount, two);
-  f.loop(f.index(0), pairs, one, {}, [&](Value pair, ValueRange) {
-    Value a = f.mul(pair, two), b = f.add(a, one);
-    tiles(f.add(rowBegin, start(a)), skipped(a), f.add(rowBegin, start(b)), skipped(b), height, 2);
-    return Values{};
-  });
-  Value odd = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ne, f.mul(pairs, two), tileCount);
-  f.when(odd, [&] {
-    Value a = f.sub(tileCount, one);
-    tiles(f.add(rowBegin, start(a)), skipped(a), {}, {}, height, 1);
+  AmxTile tile(f, rowBytes, known ? byteStep(*known) : 64);
+  tile.configure(tileConfiguration(), height);
+  Value first = rowsFrom(rowBegin, count, gathered()), last = f.sub(count, height), pairs = f.divide(tileCount, two);
+  auto start = [&](Value t) { return f.min(f.mul(t, height), last); };
+  auto tileOf = [&](Value t) {
+    return RowTile{f.add(rowBegin, start(t)), f.pointerTo(first, f.mul(start(t), rowBytes), i8), f.sub(f.mul(t, height), start(t)), height};
+  };
+  forPanels(kByteTileColumns / kPanel, [&](Value panel, int64_t panels, bool partial) {
+    f.loop(f.index(0), pairs, one, {}, [&](Value pair, ValueRange) {
+      TensorEmitter::Scope scope(epilogue.emitter);
+      planPrefetch(tile, pair, panel, panels);
+      Value t = f.mul(pair, two);
+      tiles(tile, {tileOf(t), tileOf(f.add(t, one))}, panel, panels, partial);
+      return Values{};
+    });
+    Value odd = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ne, f.mul(pairs, two), tileCount);
+    f.when(odd, [&] {
+      TensorEmitter::Scope scope(epilogue.emitter);
+      planPrefetch(tile, pairs, panel, panels);
+      tiles(tile, {tileOf(f.sub(tileCount, one))}, panel, panels, partial);
+    });
   });
 }
 
-/// One or two tiles of rows times all panels of the block. `skip`: rows that another tile stores.
-void ByteContraction::tiles(Value row, Value skip, Value secondRow, Value secondSkip, Value height, int64_t count) {
+/// The panels after these are brought into L2, a part by each of the block's products, where they come from memory.
+void ByteContraction::planPrefetch(AmxTile &tile, Value pair, Value panel, int64_t panels) {
+  constexpr int64_t kCached = 256 * 1024, kLine = 64;
+  auto rows = c.m.constant(), n = c.n.constant(), k = c.k.constant();
+  tile.prefetch = {};
+  if (!c.packed || !rows || !n || !k || paddedBytes(*k) * *n <= kCached)
+    return;
+  int64_t blocks = *c.rowBlocks().constant(), inBlock = (*rows + blocks - 1) / blocks;
+  int64_t products = (inBlock + kByteTileRows - 1) / kByteTileRows, steps = paddedBytes(*k) / byteStep(*k);
+  int64_t lines = panels * paddedBytes(*k) * kPanel / kLine;
+  tile.prefetchLines = (lines + products * steps - 1) / (products * steps);
+  Value next = f.pointerTo(panelBase(panel), f.mul(rowBytes, f.index(panels * kPanel)), i8);
+  tile.prefetch = f.pointerTo(next, f.mul(pair, f.index(tile.prefetchLines * steps * kLine)), i8);
+}
+
+/// One or two tiles of rows times a group of panels.
+void ByteContraction::tiles(AmxTile &tile, ArrayRef<RowTile> tiles, Value panel, int64_t panels, bool partial) {
   constexpr int64_t kStride = kByteTileColumns * 4;
-  TensorEmitter::Scope scope(epilogue.emitter);
-  auto known = c.k.constant();
-  AmxTile tile(f, rowBytes, known ? byteStep(*known) : 64);
-  SmallVector<Value> begins{row, secondRow}, skips{skip, secondSkip}, rows, sums;
-  for (int64_t t = 0; t < count; ++t) {
-    Value room = f.pointerTo(gathered(), f.mul(rowBytes, f.index(t * AmxTile::kRows)), i8);
-    rows.push_back(rowsFrom(begins[t], height, room));
+  SmallVector<Value> rows, sums;
+  for (auto [t, rowTile] : llvm::enumerate(tiles)) {
+    rows.push_back(rowTile.pointer);
     sums.push_back(f.pointerTo(sumBase(), f.index(t * AmxTile::kRows * kStride), i8));
   }
-  forPanels(kByteTileColumns / kPanel, [&](Value panel, int64_t panels, bool partial) {
-    tile.product(rows, rowBytes, panelBase(panel), panels, sums, kStride);
-    for (int64_t t = 0; t < count; ++t)
-      epilogue.storeRows(sums[t], f.index(kByteTileColumns), skips[t], height, tileAt(begins[t], panel, 1, panels, partial));
-  });
+  tile.product(rows, rowBytes, panelBase(panel), panels, sums, kStride);
+  for (auto [t, rowTile] : llvm::enumerate(tiles))
+    epilogue.storeRows(sums[t], f.index(kByteTileColumns), rowTile.skip, rowTile.height, tileAt(rowTile.row, panel, 1, panels, partial));
 }
 
 //===----------------------------------------------------------------------===//

@@ -17,75 +17,93 @@ ByteTile::ByteTile(KernelFunction &f, Value k)
 int64_t ByteTile::widestGroup() const { return f.target.vectorRegisters >= 32 && hasDot ? 2 : 1; }
 
 int64_t ByteTile::maxRows(int64_t panels) const {
-  // A step's vectors of columns, a row's element and, where bytes are widened, one more.
-  int64_t vectors = panels * accumulators(), taken = hasDot ? vectors + 1 : 3;
-  return std::clamp<int64_t>((int64_t(f.target.vectorRegisters) - taken) / vectors, 1, kMaxTileRows);
+  // Accumulators, a step's vectors of columns and a row's element; of pairs, one vector of results at a time in two halves.
+  int64_t vectors = hasDot ? panels * vectorsPerPanel : 2;
+  return std::clamp<int64_t>((int64_t(f.target.vectorRegisters) - vectors - 1) / vectors, 1, kMaxTileRows);
 }
 
 Value ByteTile::call(StringRef intrinsic, Type type, ValueRange operands) {
   return f.b.create<LLVM::CallIntrinsicOp>(f.loc, type, intrinsic, operands).getResults();
 }
 
-/// acc + the products of neighbouring bytes (`hasDot`: four, else 16-bit pairs).
-Value ByteTile::dot(Value acc, Value x, Value w) {
-  Type type = acc.getType();
-  if (hasDot)
-    return call(lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", type, {acc, x, w});
-  StringRef multiply = lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : lanes == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd";
-  return f.b.create<arith::AddIOp>(f.loc, acc, call(multiply, type, {x, w}));
-}
-
-/// Four k's: acc[r][v] += rows[r][k + offset ..] * base[k + offset ..][v].
-void ByteTile::step(Values &acc, const Values &rows, Value base, Value at, int64_t offset, int64_t panels) {
-  Type i8 = f.b.getI8Type(), i16 = f.b.getIntegerType(16), i32 = f.b.getI32Type(), i64 = f.b.getI64Type();
-  int64_t perPanel = accumulators(), vectors = panels * perPanel, bytes = kPanel * 4 / perPanel;
-  Value first = f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
-  Values columns;
-  for (int64_t p = 0; p < panels; ++p)
-    for (int64_t v = 0; v < perPanel; ++v) {
-      Value panel = f.pointerTo(first, f.mul(f.mul(k, f.index(kPanel)), f.index(p)), i8);
-      Value pointer = f.pointerTo(panel, f.index(offset * kPanel + v * bytes), i8);
-      if (hasDot)
-        columns.push_back(f.load(pointer, i32, lanes));
-      else
-        columns.push_back(f.b.create<arith::ExtSIOp>(f.loc, VectorType::get({bytes}, i16), f.load(pointer, i8, bytes)));
-    }
-  for (size_t r = 0; r < rows.size(); ++r) {
-    Value pointer = f.pointerTo(f.pointerTo(rows[r], at, i8), f.index(offset), i8), x;
-    if (hasDot) {
-      x = f.splat(f.b.create<LLVM::LoadOp>(f.loc, i32, pointer, 1), lanes);
-    } else {
-      Value four = f.b.create<arith::ExtUIOp>(f.loc, VectorType::get({4}, i16), f.load(pointer, i8, 4));
-      Value word = f.b.create<vector::BitCastOp>(f.loc, VectorType::get({1}, i64), four);
-      word = f.splat(f.b.create<vector::ExtractOp>(f.loc, word, 0), bytes / 4);
-      x = f.b.create<vector::BitCastOp>(f.loc, VectorType::get({bytes}, i16), word);
-    }
-    for (int64_t v = 0; v < vectors; ++v)
-      acc[r * vectors + v] = dot(acc[r * vectors + v], x, columns[v]);
-  }
+/// Steps of four k's, `unroll` of them in an iteration; a length that is not known is a multiple of 64.
+ByteTile::Values ByteTile::overK(Values acc, int64_t unroll, llvm::function_ref<void(Values &, Value, int64_t)> step) {
+  int64_t main = unroll * kStep;
+  auto constant = KernelFunction::constantOf(k);
+  Value end = constant ? f.index(*constant / main * main) : k;
+  if (!constant || *constant >= main)
+    acc = f.loop(f.index(0), end, f.index(main), acc, [&](Value at, ValueRange carried) {
+      Values next(carried);
+      for (int64_t u = 0; u < unroll; ++u)
+        step(next, at, u * kStep);
+      return next;
+    });
+  if (constant)
+    for (int64_t at = *constant / main * main; at < *constant; at += kStep)
+      step(acc, f.index(0), at);
+  return acc;
 }
 
 ByteTile::Values ByteTile::product(const Values &rows, Value base, int64_t panels) {
-  constexpr int64_t kStep = 4, kMain = kUnroll * kStep;
-  Type sums = VectorType::get({lanes}, f.b.getI32Type());
-  int64_t perRow = panels * accumulators();
-  Values acc(rows.size() * perRow, buildConstant(f.b, f.loc, sums, 0));
-  auto constant = KernelFunction::constantOf(k);
-  Value main = constant ? f.index(*constant / kMain * kMain) : f.mul(f.divide(k, f.index(kMain)), f.index(kMain));
-  if (!constant || *constant >= kMain)
-    acc = f.loop(f.index(0), main, f.index(kMain), acc, [&](Value at, ValueRange carried) {
-      Values next(carried);
-      for (int64_t u = 0; u < kUnroll; ++u)
-        step(next, rows, base, at, u * kStep, panels);
-      return next;
-    });
-  // A length that is not known is a multiple of 64.
-  if (constant)
-    for (int64_t at = *constant / kMain * kMain; at < *constant; at += kStep)
-      step(acc, rows, base, f.index(0), at, panels);
   if (hasDot)
-    return acc;
-  // Halves of a sum lie side by side: even and odd lanes of two accumulators.
+    return dots(rows, base, panels);
+  Values sums(rows.size() * panels * vectorsPerPanel);
+  int64_t perRow = panels * vectorsPerPanel;
+  for (int64_t v = 0; v < perRow; ++v) {
+    Value panel = f.pointerTo(base, f.mul(f.mul(k, f.index(kPanel)), f.index(v / vectorsPerPanel)), f.b.getI8Type());
+    Values column = pairs(rows, f.pointerTo(panel, f.index(v % vectorsPerPanel * lanes * kStep), f.b.getI8Type()));
+    for (size_t r = 0; r < rows.size(); ++r)
+      sums[r * perRow + v] = column[r];
+  }
+  return sums;
+}
+
+/// acc[r][v] += four bytes of a row times four of a column, by vpdpbusd.
+ByteTile::Values ByteTile::dots(const Values &rows, Value base, int64_t panels) {
+  Type i8 = f.b.getI8Type(), i32 = f.b.getI32Type(), type = VectorType::get({lanes}, i32);
+  StringRef intrinsic = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+  int64_t perRow = panels * vectorsPerPanel;
+  Values acc(rows.size() * perRow, buildConstant(f.b, f.loc, type, 0));
+  return overK(acc, 4, [&](Values &next, Value at, int64_t offset) {
+    Value first = f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
+    Values columns;
+    for (int64_t v = 0; v < perRow; ++v) {
+      Value panel = f.pointerTo(first, f.mul(f.mul(k, f.index(kPanel)), f.index(v / vectorsPerPanel)), i8);
+      columns.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v % vectorsPerPanel * lanes * kStep), i8), i32, lanes));
+    }
+    for (size_t r = 0; r < rows.size(); ++r) {
+      Value word = f.b.create<LLVM::LoadOp>(f.loc, i32, f.pointerTo(f.pointerTo(rows[r], at, i8), f.index(offset), i8), 1);
+      Value x = f.splat(word, lanes);
+      for (int64_t v = 0; v < perRow; ++v)
+        next[r * perRow + v] = call(intrinsic, type, {next[r * perRow + v], x, columns[v]});
+    }
+  });
+}
+
+/// Sums of one vector of columns. A step multiplies four k's of half of them at a time: [column][4] widened to 16 bits, whose
+/// products are summed in pairs; the pairs' sums are added at the end.
+ByteTile::Values ByteTile::pairs(const Values &rows, Value base) {
+  Type i8 = f.b.getI8Type(), i16 = f.b.getIntegerType(16), i32 = f.b.getI32Type(), i64 = f.b.getI64Type();
+  Type sums = VectorType::get({lanes}, i32), wide = VectorType::get({2 * lanes}, i16);
+  StringRef intrinsic = lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : lanes == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd";
+  Values acc(rows.size() * 2, buildConstant(f.b, f.loc, sums, 0));
+  // One step an iteration: several would be added up in another order, which needs more registers.
+  acc = overK(acc, 1, [&](Values &next, Value at, int64_t offset) {
+    Value first = f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
+    Values columns;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value codes = f.load(f.pointerTo(first, f.index(offset * kPanel + half * 2 * lanes), i8), i8, 2 * lanes);
+      columns.push_back(f.b.create<arith::ExtSIOp>(f.loc, wide, codes));
+    }
+    for (size_t r = 0; r < rows.size(); ++r) {
+      Value four = f.b.create<LLVM::LoadOp>(f.loc, i64, f.pointerTo(f.pointerTo(rows[r], at, i16), f.index(offset), i16), 2);
+      Value x = f.b.create<vector::BitCastOp>(f.loc, wide, f.splat(four, lanes / 2));
+      for (int64_t half = 0; half < 2; ++half) {
+        Value products = call(intrinsic, sums, {x, columns[half]});
+        next[2 * r + half] = f.b.create<arith::AddIOp>(f.loc, next[2 * r + half], products);
+      }
+    }
+  });
   SmallVector<int64_t> even, odd;
   for (int64_t i = 0; i < lanes; ++i) {
     even.push_back(2 * i);

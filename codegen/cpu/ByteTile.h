@@ -1,8 +1,8 @@
 //===- ByteTile.h - A product of bytes in registers -------------*- C++ -*-===//
 //
 // The inner loop of contractions of 8-bit integers: four k's of a row, unsigned, times four k's of a vector of
-// columns, signed, summed in i32. By VNNI's vpdpbusd where the target has it; else the bytes are widened to 16 bits, whose
-// products vpmaddwd sums in pairs without loss.
+// columns, signed, summed in i32. By VNNI's vpdpbusd where the target has it; else rows come widened to 16 bits, and
+// vpmaddwd sums the products of pairs without loss.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_CPU_BYTETILE_H
@@ -24,20 +24,21 @@ public:
   /// Panels that leave room for several rows, and rows for which the accumulators then fit into the registers.
   int64_t widestGroup() const;
   int64_t maxRows(int64_t panels) const;
+  /// True when rows are of 16 bits.
+  bool takesWideRows() const { return !hasDot; }
   /// sums[r * panels * vectorsPerPanel + v] of rows (pointers) times the panels from `base` on.
   Values product(const Values &rows, mlir::Value base, int64_t panels);
 
 private:
-  /// Accumulators of a panel and row: results, or halves of their sums.
-  int64_t accumulators() const { return hasDot ? vectorsPerPanel : 2 * vectorsPerPanel; }
-  void step(Values &acc, const Values &rows, mlir::Value base, mlir::Value k, int64_t offset, int64_t panels);
-  mlir::Value dot(mlir::Value acc, mlir::Value x, mlir::Value w);
+  Values dots(const Values &rows, mlir::Value base, int64_t panels);
+  Values pairs(const Values &rows, mlir::Value base);
+  Values overK(Values acc, int64_t unroll, llvm::function_ref<void(Values &acc, mlir::Value at, int64_t offset)> step);
   mlir::Value call(llvm::StringRef intrinsic, mlir::Type type, mlir::ValueRange operands);
 
   KernelFunction &f;
   mlir::Value k;
   bool hasDot;
-  static constexpr int64_t kUnroll = 4;
+  static constexpr int64_t kStep = 4;
 };
 
 } // namespace optc

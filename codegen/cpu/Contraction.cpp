@@ -32,7 +32,7 @@ class ContractionEmitter {
 public:
   ContractionEmitter(KernelFunction &f, const ContractionKernel &c)
       : f(f), c(c), registers(f, c.k, c.k * DimExpr(c.totalTaps() * kPanel)), lanes(registers.lanes),
-        vectorsPerPanel(registers.vectorsPerPanel), epilogue(f, c, lanes), window(f, c), f32(f.b.getF32Type()) {}
+        vectorsPerPanel(registers.vectorsPerPanel), epilogue(f, c, lanes), window(f, c, f.b.getF32Type()), f32(f.b.getF32Type()) {}
   LogicalResult run();
 
 private:

@@ -6,7 +6,7 @@ using namespace mlir;
 using namespace optc;
 using Values = SmallVector<Value>;
 
-WindowRows::WindowRows(KernelFunction &f, const ContractionKernel &c) : f(f), c(c), element(elementOf(c.lhs)) {
+WindowRows::WindowRows(KernelFunction &f, const ContractionKernel &c, Type target) : f(f), c(c), element(elementOf(c.lhs)), target(target) {
   conv = dyn_cast<ConvOp>(c.root);
   if (!conv)
     return;
@@ -55,16 +55,16 @@ void WindowRows::forEachTap(Value batch, Value row, size_t depth, Visit visit) {
 
 /// The taps of the innermost kernel dim lie side by side in the image as they do in the row: where all of them are inside,
 /// they are copied together.
-void WindowRows::gather(Value batch, Value row, Value height, Value target, Value stride) {
+void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value stride) {
   size_t spatial = image.size() - 2;
   int64_t channels = *image.back().constant(), window = *kernel[spatial - 1].constant();
   bool isRun = conv.getDilations()[spatial - 1] == 1;
   Value source = f.input(c.lhs.getArgNumber()), step = f.index(channels);
   f.loop(f.index(0), height, f.index(1), {}, [&](Value r, ValueRange) {
-    Value to = f.pointerTo(target, f.mul(stride, r), element), pixel = f.add(row, r);
+    Value to = f.pointerTo(rows, f.mul(stride, r), target), pixel = f.add(row, r);
     if (!isRun) {
       forEachTap(batch, pixel, [&](Value tap, Value inside, Value offset) {
-        pixels(f.pointerTo(to, f.mul(tap, step), element), f.pointerTo(source, offset, element), inside, channels);
+        pixels(f.pointerTo(to, f.mul(tap, step), target), f.pointerTo(source, offset, element), inside, channels);
       });
       return Values{};
     }
@@ -76,7 +76,7 @@ void WindowRows::gather(Value batch, Value row, Value height, Value target, Valu
       whole = f.b.create<arith::AndIOp>(f.loc, whole, f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sle, f.add(at, f.index(window)), size));
       whole = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, whole)) : whole;
       Value from = f.pointerTo(source, f.mul(f.add(f.mul(start, size), at), step), element);
-      Value run = f.pointerTo(to, first, element);
+      Value run = f.pointerTo(to, first, target);
       auto op = f.b.create<scf::IfOp>(f.loc, whole, /*withElseRegion=*/true);
       OpBuilder::InsertionGuard guard(f.b);
       f.b.setInsertionPoint(op.thenBlock()->getTerminator());
@@ -86,7 +86,7 @@ void WindowRows::gather(Value batch, Value row, Value height, Value target, Valu
         Value ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, f.add(at, k), size);
         ok = inside ? Value(f.b.create<arith::AndIOp>(f.loc, inside, ok)) : ok;
         Value offset = f.mul(k, step);
-        pixels(f.pointerTo(run, offset, element), f.pointerTo(from, offset, element), ok, channels);
+        pixels(f.pointerTo(run, offset, target), f.pointerTo(from, offset, element), ok, channels);
         return Values{};
       });
     });
@@ -107,7 +107,7 @@ void WindowRows::pixels(Value to, Value from, Value inside, int64_t count) {
 /// Whole vectors, in a loop where they are many, then halves.
 void WindowRows::inVectors(int64_t count, llvm::function_ref<void(Value, int64_t)> body) {
   constexpr int64_t kUnrolled = 8;
-  int64_t widest = f.target.lanes(element.getIntOrFloatBitWidth() / 8), done = 0;
+  int64_t widest = f.target.lanes(target.getIntOrFloatBitWidth() / 8), done = 0;
   if (count / widest > kUnrolled) {
     done = count / widest * widest;
     f.loop(f.index(0), f.index(done), f.index(widest), {}, [&](Value at, ValueRange) {
@@ -120,13 +120,31 @@ void WindowRows::inVectors(int64_t count, llvm::function_ref<void(Value, int64_t
       body(f.index(done), width);
 }
 
+void WindowRows::move(Value to, Value from, Value at, int64_t width) {
+  Value x = f.load(f.pointerTo(from, at, element), element, width);
+  if (target != element && target.getIntOrFloatBitWidth() > element.getIntOrFloatBitWidth())
+    x = f.b.create<arith::ExtUIOp>(f.loc, withLanes(target, width), x);
+  f.store(x, f.pointerTo(to, at, target), target);
+}
+
 void WindowRows::copy(Value to, Value from, int64_t count) {
-  inVectors(count, [&](Value at, int64_t width) {
-    f.store(f.load(f.pointerTo(from, at, element), element, width), f.pointerTo(to, at, element), element);
-  });
+  inVectors(count, [&](Value at, int64_t width) { move(to, from, at, width); });
+}
+
+void WindowRows::copy(Value to, Value from, Value count) {
+  constexpr int64_t kWidth = 16;
+  Value main = f.mul(f.divide(count, f.index(kWidth)), f.index(kWidth));
+  auto part = [&](Value begin, Value end, int64_t width) {
+    f.loop(begin, end, f.index(width), {}, [&](Value at, ValueRange) {
+      move(to, from, at, width);
+      return Values{};
+    });
+  };
+  part(f.index(0), main, kWidth);
+  part(main, count, 1);
 }
 
 void WindowRows::fill(Value to, int64_t count) {
-  Value value = buildConstant(f.b, f.loc, memoryType(element), c.padValue);
-  inVectors(count, [&](Value at, int64_t width) { f.store(f.splat(value, width), f.pointerTo(to, at, element), element); });
+  Value value = buildConstant(f.b, f.loc, memoryType(target), c.padValue);
+  inVectors(count, [&](Value at, int64_t width) { f.store(f.splat(value, width), f.pointerTo(to, at, target), target); });
 }

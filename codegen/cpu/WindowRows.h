@@ -14,7 +14,8 @@ namespace optc {
 
 class WindowRows {
 public:
-  WindowRows(KernelFunction &f, const ContractionKernel &c);
+  /// Rows of `target` elements: the image's type, or a wider integer for unsigned ones.
+  WindowRows(KernelFunction &f, const ContractionKernel &c, mlir::Type target);
 
   /// target[r * stride + tap * channels + channel] for `height` output pixels from `row` on (in elements of the image).
   void gather(mlir::Value batch, mlir::Value row, mlir::Value height, mlir::Value target, mlir::Value stride);
@@ -24,6 +25,7 @@ public:
   void forEachTap(mlir::Value batch, mlir::Value row, Visit visit);
   /// Copies `count` elements that lie side by side.
   void copy(mlir::Value to, mlir::Value from, int64_t count);
+  void copy(mlir::Value to, mlir::Value from, mlir::Value count);
 
 private:
   void forEachTap(mlir::Value batch, mlir::Value row, size_t depth, Visit visit);
@@ -36,7 +38,8 @@ private:
   const ContractionKernel &c;
   ConvOp conv;
   Dims image, kernel, result;
-  mlir::Type element;
+  mlir::Type element, target;
+  void move(mlir::Value to, mlir::Value from, mlir::Value at, int64_t width);
 };
 
 } // namespace optc

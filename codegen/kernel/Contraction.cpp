@@ -134,7 +134,7 @@ DimExpr ContractionKernel::packedBytes() const {
 }
 DimExpr ContractionKernel::gatherBytes() const {
   if (bytes)
-    return copiesRows() ? aligned(paddedK() * DimExpr(kByteTileRows)) : DimExpr(0);
+    return aligned(paddedK() * DimExpr(copiesRows() ? rowBlock() : kByteTileRows)); // or half as many of 16 bits
   return gatherRows ? aligned(k * DimExpr(kMaxTileRows * 4)) : DimExpr(0);
 }
 DimExpr ContractionKernel::pointerBytes() const {

@@ -28,6 +28,8 @@ constexpr int64_t kRowBlock = 84;
 constexpr int64_t kMaxTileRows = 14;
 /// Rows and columns whose sums of bytes are in scratch together.
 constexpr int64_t kByteTileRows = 32, kByteTileColumns = 32;
+/// Rows of bytes of one tile of work: copied for it, or read where they are.
+constexpr int64_t kCopiedRows = 64, kReadRows = 128;
 
 /// The k of packed bytes: whole steps of a tile of at most 64 bytes, all of one size (kByteStep below), a multiple of 4.
 int64_t paddedBytes(int64_t k);
@@ -77,7 +79,7 @@ struct ContractionKernel {
   /// Bytes: rows of the lhs are copied, as taps are gathered or as they are shorter than a row of panels.
   bool copiesRows() const { return isConv || k != paddedK(); }
   /// Output rows that one tile of work covers at most.
-  int64_t rowBlock() const { return bytes ? 2 * kByteTileRows : kRowBlock; }
+  int64_t rowBlock() const { return !bytes ? kRowBlock : isConv ? kCopiedRows : kReadRows; }
 };
 
 /// nullopt when the kernel is not in canonical form.

@@ -228,6 +228,9 @@ Value buildCast(const Body &k, Type from, Type to, Value x) {
   return fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
 }
 
+/// Of the conversion of a code: what is converted is in the code's range.
+constexpr const char *kInRange = "optc.in_range";
+
 /// saturate(round(x / scale) + zero_point); NaN gives the lowest value. What rounding the sum loses is out of range.
 Value buildQuantize(const Body &k, QuantizeOp op, ValueRange v) {
   auto to = cast<IntegerType>(elementOf(op.getY()));
@@ -241,7 +244,16 @@ Value buildQuantize(const Body &k, QuantizeOp op, ValueRange v) {
   q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, q, bottom), q, bottom);
   q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, q, top), q, top);
   Type narrow = withLanes(registerType(to), lanesOf(q));
-  return k.make<arith::TruncIOp>(narrow, k.make<arith::FPToSIOp>(withLanes(k.b.getI32Type(), lanesOf(q)), q));
+  auto whole = k.b.create<arith::FPToSIOp>(k.loc, withLanes(k.b.getI32Type(), lanesOf(q)), q);
+  whole->setAttr(kInRange, k.b.getUnitAttr());
+  return k.make<arith::TruncIOp>(narrow, whole);
+}
+
+/// The whole number, still a float, that `codes` were just made of; null when they come from elsewhere.
+Value quantizedFloat(Value codes, Type type) {
+  auto narrow = codes.getDefiningOp<arith::TruncIOp>();
+  auto whole = narrow ? narrow.getIn().getDefiningOp<arith::FPToSIOp>() : arith::FPToSIOp();
+  return whole && whole->hasAttr(kInRange) && whole.getIn().getType() == type ? whole.getIn() : Value();
 }
 
 /// (x - zero_point) * scale
@@ -252,6 +264,11 @@ Value buildDequantize(const Body &k, DequantizeOp op, ValueRange v) {
       return x;
     return k.isUnsigned() ? k.make<arith::ExtUIOp>(i32, x) : k.make<arith::ExtSIOp>(i32, x);
   };
+  if (Value real = quantizedFloat(v[0], v[1].getType())) {
+    if (v.size() > 2)
+      real = k.make<arith::SubFOp>(real, k.make<arith::SIToFPOp>(real.getType(), widen(v[2])));
+    return k.make<arith::MulFOp>(real, v[1]);
+  }
   Value x = widen(v[0]);
   if (v.size() > 2)
     x = k.make<arith::SubIOp>(x, widen(v[2]));

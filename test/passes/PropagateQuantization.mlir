@@ -1,0 +1,64 @@
+// RUN: optc-opt %s --propagate-quantization --canonicalize | FileCheck %s
+
+// What only moves data moves bytes, and a pair of the same scale around it cancels.
+// CHECK-LABEL: func.func @cancel
+// CHECK-NEXT: %[[T:.*]] = optc.transpose %arg0 {permutation = array<i64: 1, 0>} : (tensor<2x3xui8>) -> tensor<3x2xui8>
+// CHECK-NEXT: return %[[T]]
+func.func @cancel(%x: tensor<2x3xui8>) -> tensor<3x2xui8> {
+  %s = optc.constant dense<0.5> : tensor<f32>
+  %z = optc.constant dense<3> : tensor<ui8>
+  %s1 = optc.broadcast %s : (tensor<f32>) -> tensor<2x3xf32>
+  %z1 = optc.broadcast %z : (tensor<ui8>) -> tensor<2x3xui8>
+  %s2 = optc.broadcast %s : (tensor<f32>) -> tensor<3x2xf32>
+  %z2 = optc.broadcast %z : (tensor<ui8>) -> tensor<3x2xui8>
+  %a = optc.dequantize %x, %s1, %z1 : (tensor<2x3xui8>, tensor<2x3xf32>, tensor<2x3xui8>) -> tensor<2x3xf32>
+  %b = optc.transpose %a {permutation = array<i64: 1, 0>} : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %c = optc.quantize %b, %s2, %z2 : (tensor<3x2xf32>, tensor<3x2xf32>, tensor<3x2xui8>) -> tensor<3x2xui8>
+  return %c : tensor<3x2xui8>
+}
+
+// Another scale does not cancel.
+// CHECK-LABEL: func.func @rescale
+// CHECK: optc.dequantize
+// CHECK: optc.quantize
+func.func @rescale(%x: tensor<4xui8>) -> tensor<4xui8> {
+  %s = optc.constant dense<0.5> : tensor<4xf32>
+  %t = optc.constant dense<0.25> : tensor<4xf32>
+  %a = optc.dequantize %x, %s : (tensor<4xui8>, tensor<4xf32>) -> tensor<4xf32>
+  %b = optc.quantize %a, %t : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xui8>
+  return %b : tensor<4xui8>
+}
+
+// A scale a channel stays where it is.
+// CHECK-LABEL: func.func @perChannel
+// CHECK: optc.dequantize
+// CHECK-NEXT: optc.transpose {{.*}} tensor<3x2xf32>
+func.func @perChannel(%x: tensor<2x3xui8>, %s: tensor<3xf32>) -> tensor<3x2xf32> {
+  %s1 = optc.broadcast %s : (tensor<3xf32>) -> tensor<2x3xf32>
+  %a = optc.dequantize %x, %s1 : (tensor<2x3xui8>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  %b = optc.transpose %a {permutation = array<i64: 1, 0>} : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  return %b : tensor<3x2xf32>
+}
+
+// The largest code is the code of the largest.
+// CHECK-LABEL: func.func @pool
+// CHECK: optc.pool {{.*}} (tensor<1x2x4x4xui8>) -> tensor<1x2x2x2xui8>
+// CHECK: optc.dequantize
+func.func @pool(%x: tensor<1x2x4x4xui8>) -> tensor<1x2x2x2xf32> {
+  %s = optc.constant dense<0.5> : tensor<1x2x4x4xf32>
+  %a = optc.dequantize %x, %s : (tensor<1x2x4x4xui8>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32>
+  %b = optc.pool %a {kind = "max", window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads_low = array<i64: 0, 0>, pads_high = array<i64: 0, 0>, ceil = false, count_padding = false} : (tensor<1x2x4x4xf32>) -> tensor<1x2x2x2xf32>
+  return %b : tensor<1x2x2x2xf32>
+}
+
+// Parts are quantised before they are joined.
+// CHECK-LABEL: func.func @join
+// CHECK-DAG: %[[A:.*]] = optc.quantize %arg0
+// CHECK-DAG: %[[B:.*]] = optc.quantize %arg1
+// CHECK: optc.concat %[[A]], %[[B]]
+func.func @join(%x: tensor<2xf32>, %y: tensor<3xf32>) -> tensor<5xui8> {
+  %s = optc.constant dense<0.5> : tensor<5xf32>
+  %a = optc.concat %x, %y {axis = 0 : i64} : (tensor<2xf32>, tensor<3xf32>) -> tensor<5xf32>
+  %b = optc.quantize %a, %s : (tensor<5xf32>, tensor<5xf32>) -> tensor<5xui8>
+  return %b : tensor<5xui8>
+}
