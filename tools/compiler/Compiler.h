@@ -7,6 +7,7 @@
 #ifndef OPTC_TOOLS_COMPILER_COMPILER_H
 #define OPTC_TOOLS_COMPILER_COMPILER_H
 
+#include "tools/tensors/Error.h"
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
 #include <functional>
@@ -14,9 +15,6 @@
 #include <vector>
 
 namespace optc {
-
-/// The process's exit status (docs/cli.md).
-enum class ExitCode { ok = 0, badModel = 1, unsupported = 2, policy = 3, toolchain = 4, internal = 70 };
 
 enum class Emit { so, mlir, kernels, plan, llvm, assembly, report, cuda, ptx, cubin };
 

@@ -1,7 +1,7 @@
 //===- Compare.cpp - Outputs against expected ones ------------------------===//
 
 #include "tools/optc-run/Compare.h"
-#include "tools/optc-run/Folder.h"
+#include "tools/tensors/Folder.h"
 #include "tools/optc-run/Table.h"
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -181,6 +181,6 @@ Error optc::runOnce(const Options &options) {
     return Error::success();
   Error error = Error::at(options.model, std::to_string(outside) + " of " + std::to_string(errors.size()) +
                                              " outputs differ from the expected ones");
-  error.exitCode = kPolicyNotMet;
+  error.exitCode = ExitCode::policy;
   return error;
 }

@@ -1,7 +1,7 @@
 //===- Inputs.cpp - Random inputs -----------------------------------------===//
 
 #include "tools/optc-run/Inputs.h"
-#include "tools/optc-run/TensorFile.h"
+#include "tools/tensors/TensorFile.h"
 
 using namespace optc;
 

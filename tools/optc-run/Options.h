@@ -7,7 +7,7 @@
 #ifndef OPTC_TOOLS_RUN_OPTIONS_H
 #define OPTC_TOOLS_RUN_OPTIONS_H
 
-#include "tools/optc-run/Error.h"
+#include "tools/tensors/Error.h"
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -8,7 +8,7 @@
 #include "tools/optc-run/Profile.h"
 #include "tools/optc-run/Bench.h"
 #include "tools/optc-run/Table.h"
-#include "tools/optc-run/TensorFile.h"
+#include "tools/tensors/TensorFile.h"
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>

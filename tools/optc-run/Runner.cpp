@@ -1,7 +1,7 @@
 //===- Runner.cpp - A loaded model, ready to be run again and again -------===//
 
 #include "tools/optc-run/Runner.h"
-#include "tools/optc-run/Folder.h"
+#include "tools/tensors/Folder.h"
 #include "tools/optc-run/Inputs.h"
 
 using namespace optc;

@@ -134,7 +134,7 @@ Error checkThresholds(const Options &options, const std::vector<OutputError> &er
   if (!error && options.maxRatio && !(ratio <= *options.maxRatio))
     error = Error::at(options.model, formatted("takes %.3f times the time of %s, above %.3f", ratio,
                                                options.other.c_str(), *options.maxRatio));
-  error.exitCode = kPolicyNotMet;
+  error.exitCode = ExitCode::policy;
   return error;
 }
 

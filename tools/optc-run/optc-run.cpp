@@ -53,14 +53,14 @@ int main(int argc, char **argv) {
     error = Error::at("optc-run", "out of memory");
   } catch (const std::exception &e) {
     error = Error::at("optc-run", std::string("internal error: ") + e.what());
-    error.exitCode = kInternal;
+    error.exitCode = ExitCode::internal;
   }
   if (std::fflush(stdout) != 0 && !error)
     error = Error::at("optc-run", "standard output cannot be written");
   if (!error)
-    return kOk;
+    return int(ExitCode::ok);
   std::fprintf(stderr, "%s: error: %s\n", error.where.c_str(), error.message.c_str());
   if (!error.hint.empty())
     std::fprintf(stderr, "%s: hint: %s\n", error.where.c_str(), error.hint.c_str());
-  return error.exitCode;
+  return int(error.exitCode);
 }

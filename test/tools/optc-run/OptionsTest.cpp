@@ -94,7 +94,7 @@ TEST(Options, Errors) {
     Parsed p(c.arguments);
     EXPECT_EQ(p.error.message, c.message);
     EXPECT_EQ(p.error.hint, c.hint);
-    EXPECT_EQ(p.error.exitCode, kBadInput);
+    EXPECT_EQ(p.error.exitCode, ExitCode::badModel);
   }
 }
 

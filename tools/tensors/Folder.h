@@ -4,11 +4,11 @@
 // "output"), or NAME.npy, or one .npz with members NAME or PREFIX_I. A .npz may also be given itself.
 //
 //===----------------------------------------------------------------------===//
-#ifndef OPTC_TOOLS_RUN_FOLDER_H
-#define OPTC_TOOLS_RUN_FOLDER_H
+#ifndef OPTC_TOOLS_TENSORS_FOLDER_H
+#define OPTC_TOOLS_TENSORS_FOLDER_H
 
 #include "runtime/Plan.h"
-#include "tools/optc-run/TensorFile.h"
+#include "tools/tensors/TensorFile.h"
 
 namespace optc {
 
@@ -21,4 +21,4 @@ Error writeOutputs(const std::string &folder, const std::string &format, const s
 
 } // namespace optc
 
-#endif // OPTC_TOOLS_RUN_FOLDER_H
+#endif // OPTC_TOOLS_TENSORS_FOLDER_H

@@ -1,6 +1,6 @@
 //===- Folder.cpp - A model's inputs or outputs in a folder ---------------===//
 
-#include "tools/optc-run/Folder.h"
+#include "tools/tensors/Folder.h"
 #include <algorithm>
 #include <filesystem>
 

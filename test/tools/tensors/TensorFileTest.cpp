@@ -1,4 +1,4 @@
-#include "tools/optc-run/TensorFile.h"
+#include "tools/tensors/TensorFile.h"
 #include <cstring>
 #include <gtest/gtest.h>
 #include <onnx/onnx-data.pb.h>

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/optc-run/TensorFile.h"
+#include "tools/tensors/TensorFile.h"
 #include <cstring>
 #include <zlib.h>
 

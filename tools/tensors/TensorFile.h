@@ -7,11 +7,11 @@
 // Files are not trusted: every size is checked against what is there before it is used.
 //
 //===----------------------------------------------------------------------===//
-#ifndef OPTC_TOOLS_RUN_TENSORFILE_H
-#define OPTC_TOOLS_RUN_TENSORFILE_H
+#ifndef OPTC_TOOLS_TENSORS_TENSORFILE_H
+#define OPTC_TOOLS_TENSORS_TENSORFILE_H
 
 #include "runtime/reference/Value.h"
-#include "tools/optc-run/Error.h"
+#include "tools/tensors/Error.h"
 #include <string_view>
 
 namespace optc {
@@ -45,4 +45,4 @@ Error writeFile(const std::string &path, std::string_view bytes);
 
 } // namespace optc
 
-#endif // OPTC_TOOLS_RUN_TENSORFILE_H
+#endif // OPTC_TOOLS_TENSORS_TENSORFILE_H

@@ -1,4 +1,4 @@
-//===- Error.h - What stops a command of optc-run ---------------*- C++ -*-===//
+//===- Error.h - What stops a tool -----------------------------*- C++ -*-===//
 //
 // An error has a place (a file, an artefact, or the tool itself), one line of text, perhaps a hint
 // and the exit code. False: success.
@@ -6,21 +6,21 @@
 //   model.so: error: input 'x': has type f64, expected f32
 //
 //===----------------------------------------------------------------------===//
-#ifndef OPTC_TOOLS_RUN_ERROR_H
-#define OPTC_TOOLS_RUN_ERROR_H
+#ifndef OPTC_TOOLS_TENSORS_ERROR_H
+#define OPTC_TOOLS_TENSORS_ERROR_H
 
 #include <string>
 
 namespace optc {
 
-/// The exit codes that all tools of optc share.
-enum ExitCode : int { kOk = 0, kBadInput = 1, kPolicyNotMet = 3, kInternal = 70 };
+/// The exit status of every tool (docs/cli.md).
+enum class ExitCode { ok = 0, badModel = 1, unsupported = 2, policy = 3, toolchain = 4, internal = 70 };
 
 struct [[nodiscard]] Error {
   std::string where;
   std::string message;
   std::string hint;
-  int exitCode = kBadInput;
+  ExitCode exitCode = ExitCode::badModel;
 
   explicit operator bool() const { return !message.empty(); }
   static Error success() { return {}; }
@@ -35,4 +35,4 @@ struct [[nodiscard]] Error {
 
 } // namespace optc
 
-#endif // OPTC_TOOLS_RUN_ERROR_H
+#endif // OPTC_TOOLS_TENSORS_ERROR_H

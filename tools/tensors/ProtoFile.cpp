@@ -7,7 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/optc-run/TensorFile.h"
+#include "tools/tensors/TensorFile.h"
 #include <climits>
 #include <cstring>
 #include <onnx/onnx-data.pb.h>

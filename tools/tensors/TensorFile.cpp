@@ -1,6 +1,6 @@
 //===- TensorFile.cpp - Files as bytes, formats by their ending -----------===//
 
-#include "tools/optc-run/TensorFile.h"
+#include "tools/tensors/TensorFile.h"
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
