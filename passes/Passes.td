@@ -114,6 +114,18 @@ def RecognizeNormalize : Pass<"recognize-normalize", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def InsertQuantization : Pass<"insert-quantization", "::mlir::func::FuncOp"> {
+  let summary = "quantize and dequantize around convolutions and matrix products whose ranges are known";
+  let description = [{
+    before:  %1 = optc.max %x, %0 {optc.range = array<f64: 0.0, 2.55>};  %2 = optc.conv %1, %w
+    after:   %q = optc.quantize %1, 0.01, 0 : ui8;  %v = optc.quantize %w, (max |%w| / 127) : i8
+             %2 = optc.conv (optc.dequantize %q, ...), (optc.dequantize %v, ...)
+    `optc.keep_float` on a layer says why it is left alone.
+  }];
+  let options = [Option<"dynamic", "dynamic", "bool", "false", "matrix products take unknown ranges from their operands when they run">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let summary = "Convolutions and what is around them in channels-last";
   let description = [{

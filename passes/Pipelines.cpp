@@ -9,6 +9,11 @@
 using namespace mlir;
 
 void optc::buildPipeline(OpPassManager &passes) {
+  buildRecognition(passes);
+  buildLowering(passes);
+}
+
+void optc::buildRecognition(OpPassManager &passes) {
   // Exporters leave identities, duplicates and dead shape arithmetic.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
@@ -24,6 +29,9 @@ void optc::buildPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRecognizeAttention());
   // Batch normalisations leave a factor a channel, which costs nothing in the weights.
   passes.addNestedPass<func::FuncOp>(createFoldScales());
+}
+
+void optc::buildLowering(OpPassManager &passes) {
   // Quantisation beside what computes: what only moves data moves bytes.
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.

@@ -8,20 +8,6 @@
 using namespace mlir;
 using namespace optc;
 
-static void collectNodes(Location location, llvm::SetVector<StringRef> &names) {
-  if (auto name = dyn_cast<NameLoc>(location))
-    names.insert(name.getName().getValue());
-  else if (auto fused = dyn_cast<FusedLoc>(location))
-    for (Location part : fused.getLocations())
-      collectNodes(part, names);
-}
-
-SmallVector<std::string> optc::nodesOf(Location location) {
-  llvm::SetVector<StringRef> names;
-  collectNodes(location, names);
-  return SmallVector<std::string>(llvm::map_range(names, [](StringRef s) { return s.str(); }));
-}
-
 static Port portOf(Type type, StringRef name) {
   Port port;
   port.name = name.str();

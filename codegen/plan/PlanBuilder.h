@@ -9,6 +9,7 @@
 #define OPTC_CODEGEN_PLAN_PLANBUILDER_H
 
 #include "codegen/kernel/Kernel.h"
+#include "ir/Locations.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "runtime/Plan.h"
 
@@ -39,9 +40,6 @@ struct BuiltPlan {
 
 /// Fails with a diagnostic at the op that cannot be planned.
 mlir::FailureOr<BuiltPlan> buildPlan(mlir::func::FuncOp function, const ReportHeader &header = {});
-
-/// Names of the ONNX nodes that a location stands for, in order, without repetition.
-llvm::SmallVector<std::string> nodesOf(mlir::Location location);
 
 } // namespace optc
 

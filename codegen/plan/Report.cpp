@@ -1,6 +1,7 @@
 //===- Report.cpp - What the compiler did, as JSON ------------------------===//
 
 #include "codegen/plan/Report.h"
+#include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -15,6 +16,13 @@ static json::Value portReport(const Port &port) {
   for (size_t i = 0; i < port.dims.size(); ++i)
     shape.push_back(port.dims[i] < 0 ? json::Value(port.symbols[i]) : json::Value(port.dims[i]));
   return json::Object{{"name", port.name}, {"type", nameOf(port.type)}, {"shape", std::move(shape)}};
+}
+
+static json::Array precisionReport(ArrayRef<PrecisionNote> notes, StringRef key) {
+  json::Array entries;
+  for (const auto &[node, text] : notes)
+    entries.push_back(json::Object{{"node", node}, {key, text}});
+  return entries;
 }
 
 /// A step that moves a size or a result where it is wanted: no operator's work.
@@ -140,7 +148,8 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
                       {"steps", std::move(steps)},
                       {"fallbacks", std::move(fallbacks)},
                       {"eliminated", std::move(eliminated)},
-                      {"precision", json::Object{{"lowered", json::Array()}, {"kept", json::Array()}}},
+                      {"precision", json::Object{{"lowered", precisionReport(loweredNodes(function), "precision")},
+                                                 {"kept", precisionReport(keptNodes(function), "reason")}}},
                       {"memory", json::Object{{"weight_bytes", weightBytes},
                                               {"arena_bytes", int64_t(top.arenaBytes)},
                                               {"static", top.isStatic},

@@ -322,12 +322,12 @@ bool optc::isWeight(mlir::Value value) {
     return false;
   int64_t in = 1 << 20;
   for (mlir::Value operand : op->getOperands()) {
-    // What only repeats is not stored: the scale of a quantised weight.
-    if (auto broadcast = operand.getDefiningOp<BroadcastOp>(); broadcast && op->hasTrait<Elementwise>())
-      operand = broadcast.getX();
-    if (!isWeight(operand))
+    // An elementwise op reads a broadcast operand as it goes: what is repeated counts.
+    auto broadcast = op->hasTrait<Elementwise>() ? operand.getDefiningOp<BroadcastOp>() : BroadcastOp();
+    mlir::Value source = broadcast ? broadcast.getX() : operand;
+    if (!isWeight(source))
       return false;
-    auto t = cast<RankedTensorType>(operand.getType());
+    auto t = cast<RankedTensorType>(source.getType());
     in += t.getNumElements() * int64_t(sizeOf(dtypeOf(t.getElementType())));
   }
   // The transforms of Winograd's algorithm double a weight's size each; codes are a quarter of what they stand for.

@@ -1,0 +1,40 @@
+//===- PrecisionNotes.cpp - What was lowered, what was kept ---------------===//
+
+#include "ir/PrecisionNotes.h"
+#include "ir/Locations.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace optc;
+
+static void note(Operation *function, StringRef list, Operation *op, StringRef key, StringRef text) {
+  Builder b(function->getContext());
+  auto nodes = nodesOf(op->getLoc());
+  std::string node = nodes.empty() ? op->getName().getStringRef().str() : nodes.front();
+  SmallVector<Attribute> notes;
+  if (auto old = function->getAttrOfType<ArrayAttr>(list))
+    llvm::append_range(notes, old);
+  notes.push_back(b.getDictionaryAttr({b.getNamedAttr("node", b.getStringAttr(node)), b.getNamedAttr(key, b.getStringAttr(text))}));
+  function->setAttr(list, b.getArrayAttr(notes));
+}
+
+void optc::noteLowered(Operation *function, Operation *op, StringRef precision) {
+  note(function, kLoweredNodes, op, "precision", precision);
+}
+void optc::noteKept(Operation *function, Operation *op, StringRef reason) {
+  note(function, kKeptNodes, op, "reason", reason);
+}
+
+static SmallVector<PrecisionNote> read(Operation *function, StringRef list, StringRef key) {
+  SmallVector<PrecisionNote> notes;
+  if (auto entries = function->getAttrOfType<ArrayAttr>(list))
+    for (auto entry : entries.getAsRange<DictionaryAttr>()) {
+      auto node = entry.getAs<StringAttr>("node"), text = entry.getAs<StringAttr>(key);
+      if (node && text)
+        notes.emplace_back(node.str(), text.str());
+    }
+  return notes;
+}
+
+SmallVector<PrecisionNote> optc::loweredNodes(Operation *function) { return read(function, kLoweredNodes, "precision"); }
+SmallVector<PrecisionNote> optc::keptNodes(Operation *function) { return read(function, kKeptNodes, "reason"); }

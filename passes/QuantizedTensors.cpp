@@ -1,0 +1,213 @@
+//===- QuantizedTensors.cpp - Which tensors 8 bits pay for ----------------===//
+
+#include "passes/QuantizedTensors.h"
+#include "ir/Locations.h"
+#include "ir/Shape.h"
+#include "ir/eval/Weight.h"
+#include "passes/Match.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace optc;
+
+static bool isF32(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && type.getElementType().isF32();
+}
+
+std::string optc::readQuantizableLayer(Operation *op, QuantizableLayer &layer) {
+  layer = {op, {}, -1};
+  if (!isF32(op->getResult(0)) || !isF32(op->getOperand(0)) || !isF32(op->getOperand(1)))
+    return "it does not compute in f32";
+  if (isWeight(op->getOperand(0)) && (isa<ConvOp>(op) || isWeight(op->getOperand(1))))
+    return "it reads constants only";
+  if (isa<ConvOp>(op)) {
+    if (!isWeight(op->getOperand(1)))
+      return "its weights are not constant";
+    layer.activations = {0};
+    layer.weight = 1;
+    return "";
+  }
+  auto contract = cast<ContractOp>(op);
+  if (contract.getLhsContract().empty())
+    return "it sums over no dim";
+  for (unsigned i : {1u, 0u})
+    if (layer.weight < 0 && isWeight(op->getOperand(i)))
+      layer.weight = int(i);
+    else
+      layer.activations.insert(layer.activations.begin(), i);
+  return "";
+}
+
+/// The operands whose elements the op only moves, all of them activations; none for other ops.
+static SmallVector<Value> movedBy(Operation *op) {
+  SmallVector<Value> moved = llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
+      .Case<ReshapeOp, TransposeOp, SliceOp, BroadcastOp>([](Operation *o) { return SmallVector<Value>{o->getOperand(0)}; })
+      .Case([](ConcatOp o) { return SmallVector<Value>(o.getXs()); })
+      .Case([](GatherOp o) { return SmallVector<Value>{o->getOperand(0)}; })
+      .Case([](PoolOp o) { return o.getKind() == "max" ? SmallVector<Value>{o.getX()} : SmallVector<Value>(); })
+      .Case([](PadOp o) {
+        // Zero has a code of its own, other values may not.
+        bool isExact = o.getMode() != "constant" || !o.getValue() || splatValue(o.getValue()) == 0.0;
+        return isExact ? SmallVector<Value>{o.getX()} : SmallVector<Value>();
+      })
+      .Case([](ResizeOp o) {
+        bool isExact = o.getMode() == "nearest" && o.getCoordinates() != "tf_crop_and_resize";
+        return isExact ? SmallVector<Value>{o.getX()} : SmallVector<Value>();
+      })
+      .Default([](Operation *) { return SmallVector<Value>(); });
+  if (!llvm::all_of(moved, [](Value v) { return isF32(v) && !isWeight(v); }))
+    return {};
+  return moved;
+}
+
+QuantizedTensors::QuantizedTensors(func::FuncOp function, llvm::function_ref<bool(const QuantizableLayer &)> isLowered) {
+  Block &block = function.getBody().front();
+  for (Operation &op : block) {
+    unsigned position = positions.size();
+    positions[&op] = position;
+    QuantizableLayer layer;
+    if (isa<ConvOp, ContractOp>(op) && readQuantizableLayer(&op, layer).empty() && isLowered(layer)) {
+      lowered.push_back(layer);
+      writers[op.getResult(0)] = &op;
+    } else if (op.hasTrait<Elementwise>()) {
+      // It joins the kernel of the last layer among its operands.
+      Operation *writer = nullptr;
+      for (Value operand : op.getOperands())
+        if (Operation *w = operand.hasOneUse() ? writers.lookup(operand) : nullptr)
+          if (!writer || positions[writer] < positions[w])
+            writer = w;
+      if (writer)
+        writers[op.getResult(0)] = writer;
+    }
+  }
+  for (const QuantizableLayer &layer : lowered)
+    for (unsigned i : layer.activations)
+      demand(layer.op->getOperand(i));
+  for (size_t i = 0; i < found.size(); ++i) // grows meanwhile
+    followBack(found[i]);
+
+  for (BlockArgument argument : block.getArguments())
+    if (found.contains(argument))
+      ordered.push_back(argument);
+  for (Operation &op : block)
+    for (Value result : op.getResults())
+      if (found.contains(result))
+        ordered.push_back(result);
+}
+
+void QuantizedTensors::demand(Value value) {
+  SmallVector<Value> open{value};
+  while (!open.empty()) {
+    Value v = open.pop_back_val();
+    if (!demanded.insert(v).second)
+      continue;
+    SmallVector<Value> sources = v.getDefiningOp() ? movedBy(v.getDefiningOp()) : SmallVector<Value>();
+    if (sources.empty())
+      found.insert(v);
+    for (Value source : sources) {
+      classes.unionSets(v.getAsOpaquePointer(), source.getAsOpaquePointer());
+      open.push_back(source);
+    }
+  }
+}
+
+SmallVector<Value> QuantizedTensors::sourcesOf(Value operand) const {
+  SmallVector<Value> open{operand}, sources;
+  llvm::DenseSet<Value> seen;
+  while (!open.empty()) {
+    Value v = open.pop_back_val();
+    if (!seen.insert(v).second)
+      continue;
+    if (found.contains(v)) {
+      sources.push_back(v);
+      continue;
+    }
+    if (Operation *op = v.getDefiningOp())
+      llvm::append_range(open, movedBy(op));
+  }
+  return sources;
+}
+
+/// True when one kernel computes both: `value` is never in memory.
+bool QuantizedTensors::staysInRegisters(Value value, Operation *user) const {
+  Operation *producer = value.getDefiningOp();
+  if (!producer || !value.hasOneUse() || !user->hasTrait<Elementwise>())
+    return false;
+  Operation *writer = writers.lookup(value);
+  if (!writer)
+    return producer->hasTrait<Elementwise>();
+  return writer == writers.lookup(user->getResult(0));
+}
+
+/// Demands the layers' results that `tensor` is computed from by cheap ops.
+void QuantizedTensors::followBack(Value tensor) {
+  SmallVector<Value> open{tensor};
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (!op || op->getNumResults() != 1)
+      continue;
+    auto reduce = dyn_cast<ReduceOp>(op);
+    bool isCheap = op->hasTrait<Elementwise>() || isa<PoolOp, ResizeOp>(op) || (reduce && reduce.getKind() == "mean");
+    if (!isCheap)
+      continue;
+    for (Value operand : op->getOperands())
+      if (!isF32(operand) || isWeight(operand))
+        continue;
+      else if (staysInRegisters(operand, op))
+        open.push_back(operand);
+      else if (writers.contains(operand))
+        demand(operand);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// What is written on the IR
+//===----------------------------------------------------------------------===//
+
+std::optional<ElementRange> optc::rangeOf(Value value) {
+  Attribute attribute;
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    if (auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()))
+      attribute = function.getArgAttr(argument.getArgNumber(), kRange);
+  } else if (cast<OpResult>(value).getResultNumber() == 0) {
+    attribute = value.getDefiningOp()->getAttr(kRange);
+  }
+  auto pair = dyn_cast_or_null<DenseF64ArrayAttr>(attribute);
+  return pair && pair.size() == 2 ? std::optional(ElementRange{pair[0], pair[1]}) : std::nullopt;
+}
+
+void optc::setRange(Value value, ElementRange range) {
+  auto pair = DenseF64ArrayAttr::get(value.getContext(), {range.low, range.high});
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    cast<func::FuncOp>(argument.getOwner()->getParentOp()).setArgAttr(argument.getArgNumber(), kRange, pair);
+  else if (cast<OpResult>(value).getResultNumber() == 0)
+    value.getDefiningOp()->setAttr(kRange, pair);
+}
+
+void optc::clearRanges(Operation *op) {
+  op->removeAttr(kRange);
+  if (auto function = dyn_cast<func::FuncOp>(op))
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      function.removeArgAttr(i, kRange);
+}
+
+llvm::DenseMap<Value, std::string> optc::nameTensors(func::FuncOp function) {
+  llvm::DenseMap<Value, std::string> names;
+  llvm::StringMap<unsigned> taken;
+  auto give = [&](Value value, std::string name) {
+    unsigned number = taken[name]++;
+    names[value] = number == 0 ? name : name + "#" + std::to_string(number);
+  };
+  for (BlockArgument argument : function.getArguments()) {
+    auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "optc.name");
+    give(argument, name ? name.str() : "input_" + std::to_string(argument.getArgNumber()));
+  }
+  for (Operation &op : function.getBody().front())
+    for (Value result : op.getResults()) {
+      auto nodes = nodesOf(op.getLoc());
+      give(result, nodes.empty() ? op.getName().stripDialect().str() : nodes.front());
+    }
+  return names;
+}

@@ -1,0 +1,79 @@
+// RUN: optc-opt --insert-quantization %s | FileCheck %s
+// RUN: optc-opt --insert-quantization=dynamic=true %s | FileCheck %s --check-prefix=DYNAMIC
+
+// A relu between two convolutions: codes of the relu's result, none between the first convolution and the relu; weights
+// by the output channel. The bias and the model's result stay floats.
+// CHECK-LABEL: @convolutions
+// CHECK-SAME: %[[X:.*]]: tensor<1x3x8x8xf32> {optc.name = "x"}
+// CHECK: optc.constant dense<0.00999999977> : tensor<f32>
+// CHECK: optc.constant dense<100> : tensor<ui8>
+// CHECK: optc.quantize %[[X]], %{{.*}}, %{{.*}} -> tensor<1x3x8x8xui8>
+// CHECK: %[[W:.*]] = optc.quantize %{{.*}}, %{{.*}} : (tensor<4x3x1x1xf32>, tensor<4x3x1x1xf32>) -> tensor<4x3x1x1xi8>
+// CHECK: %[[V:.*]] = optc.dequantize %[[W]], %{{.*}} : (tensor<4x3x1x1xi8>, tensor<4x3x1x1xf32>) -> tensor<4x3x1x1xf32>
+// CHECK: %[[C:.*]] = optc.conv %{{.*}}, %[[V]]
+// CHECK-NEXT: optc.broadcast
+// CHECK: %[[B:.*]] = optc.add %[[C]]
+// CHECK: %[[R:.*]] = optc.max %[[B]]
+// CHECK: %[[Q:.*]] = optc.quantize %[[R]]
+// CHECK: %[[D:.*]] = optc.dequantize %[[Q]]
+// CHECK: optc.conv %[[D]]
+// CHECK: return %{{.*}}, %[[R]]
+// CHECK-NOT: optc.range
+func.func @convolutions(%x: tensor<1x3x8x8xf32> {optc.name = "x", optc.range = array<f64: -1.0, 1.55>}) -> (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>)
+{
+  %w = optc.constant dense<[[[[1.0]], [[2.0]], [[3.0]]], [[[1.0]], [[2.0]], [[3.0]]], [[[1.0]], [[2.0]], [[3.0]]], [[[1.0]], [[2.0]], [[3.0]]]]> : tensor<4x3x1x1xf32>
+  %v = optc.constant dense<1.0> : tensor<4x4x1x1xf32>
+  %b = optc.constant dense<2.0> : tensor<4x1x1xf32>
+  %z = optc.constant dense<0.0> : tensor<1x4x8x8xf32>
+  %0 = optc.conv %x, %w {dilations = array<i64: 1, 1>, groups = 1 : i64, pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x3x8x8xf32>, tensor<4x3x1x1xf32>) -> tensor<1x4x8x8xf32>
+  %1 = optc.broadcast %b : (tensor<4x1x1xf32>) -> tensor<1x4x8x8xf32>
+  %2 = optc.add %0, %1 : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %3 = optc.max %2, %z {optc.range = array<f64: 0.0, 2.55>} : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %4 = optc.conv %3, %v {dilations = array<i64: 1, 1>, groups = 1 : i64, pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x8x8xf32>, tensor<4x4x1x1xf32>) -> tensor<1x4x8x8xf32>
+  return %4, %3 : tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>
+}
+
+// A residual: what the first convolution writes to memory is quantised for the addition that the last one takes up, and
+// its value before the addition is not. What a concat joins has one scale.
+// CHECK-LABEL: @residual
+// CHECK: %[[A:.*]] = optc.conv
+// CHECK: optc.quantize %[[A]]
+// CHECK: %[[B:.*]] = optc.conv
+// CHECK-NOT: optc.quantize %[[B]]
+// CHECK: %[[S:.*]] = optc.add
+// CHECK: optc.constant dense<2.000000e-02> : tensor<f32>
+// CHECK: optc.quantize %[[S]]
+// CHECK: %[[T:.*]] = optc.concat
+// CHECK: optc.conv %[[T]]
+func.func @residual(%x: tensor<1x2x8x8xf32> {optc.range = array<f64: 0.0, 5.1>}, %y: tensor<1x2x8x8xf32> {optc.range = array<f64: 0.0, 2.55>}) -> tensor<1x2x8x8xf32> {
+  %w = optc.constant dense<1.0> : tensor<2x2x1x1xf32>
+  %v = optc.constant dense<1.0> : tensor<2x4x1x1xf32>
+  %0 = optc.conv %y, %w {dilations = array<i64: 1, 1>, groups = 1 : i64, pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>, optc.range = array<f64: -1.0, 1.0>} : (tensor<1x2x8x8xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x8x8xf32>
+  %1 = optc.conv %y, %w {dilations = array<i64: 1, 1>, groups = 1 : i64, pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>, optc.range = array<f64: -1.0, 1.0>} : (tensor<1x2x8x8xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x8x8xf32>
+  %2 = optc.add %1, %0 {optc.range = array<f64: 0.0, 1.0>} : (tensor<1x2x8x8xf32>, tensor<1x2x8x8xf32>) -> tensor<1x2x8x8xf32>
+  %3 = optc.concat %2, %x {axis = 1 : i64} : (tensor<1x2x8x8xf32>, tensor<1x2x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %4 = optc.conv %3, %v {dilations = array<i64: 1, 1>, groups = 1 : i64, pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x4x8x8xf32>, tensor<2x4x1x1xf32>) -> tensor<1x2x8x8xf32>
+  return %4 : tensor<1x2x8x8xf32>
+}
+
+// Without a range: kept, with the reason, or taken from the tensor itself. A product of two activations needs both.
+// CHECK-LABEL: @unknown
+// CHECK-SAME: optc.kept = [{node = "optc.contract", reason = "the range of what it reads is not known, it takes calibration data"}
+// CHECK-SAME: reason = "asked for"}, {{.*}} "the range
+// CHECK-NOT: optc.quantize
+// DYNAMIC-LABEL: @unknown
+// DYNAMIC-SAME: optc.lowered = [{node = "optc.contract", precision = "int8"}]
+// DYNAMIC-DAG: %[[LOW:.*]] = optc.reduce %arg0 {axes = array<i64: 0, 1>, kind = "min"}
+// DYNAMIC-DAG: %[[HIGH:.*]] = optc.reduce %arg0 {axes = array<i64: 0, 1>, kind = "max"}
+// DYNAMIC: %[[Q:.*]] = optc.quantize %arg0, %{{.*}}, %{{.*}} -> tensor<?x4xui8
+// DYNAMIC: %[[D:.*]] = optc.dequantize %[[Q]]
+// DYNAMIC: %[[P:.*]] = optc.contract %[[D]], %{{.*}}
+// DYNAMIC: optc.contract %[[P]], %{{[^ ]*}} {{.*}} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<4x4xf32>)
+// DYNAMIC-NOT: optc.keep_float
+func.func @unknown(%x: tensor<?x4xf32, #optc.dims<["n", 4]>>) -> (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<?x?xf32, #optc.dims<["n", "n"]>>) {
+  %w = optc.constant dense<1.0> : tensor<4x4xf32>
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<4x4xf32>) -> tensor<?x4xf32, #optc.dims<["n", 4]>>
+  %1 = optc.contract %0, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>, optc.keep_float = "asked for"} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<4x4xf32>) -> tensor<?x4xf32, #optc.dims<["n", 4]>>
+  %2 = optc.contract %1, %x {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 1>} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<?x4xf32, #optc.dims<["n", 4]>>) -> tensor<?x?xf32, #optc.dims<["n", "n"]>>
+  return %1, %2 : tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<?x?xf32, #optc.dims<["n", "n"]>>
+}
