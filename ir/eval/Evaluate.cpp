@@ -310,33 +310,46 @@ Status optc::evaluate(Operation *op, ArrayRef<const HostValue *> inputs, SmallVe
   return function(call);
 }
 
-bool optc::isWeight(mlir::Value value) {
+static int64_t bytesOf(RankedTensorType type) {
+  return type.getNumElements() * int64_t(sizeOf(dtypeOf(type.getElementType())));
+}
+
+/// Bytes of the largest tensors that a weight is computed from; nullopt: it is none.
+static std::optional<int64_t> weightSource(mlir::Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
-    return false;
-  if (isa<ConstantOp>(op))
-    return true;
+    return std::nullopt;
   auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (isa<ConstantOp>(op))
+    return bytesOf(type);
   if (!type || !type.hasStaticShape() || !isPure(op) || op->getNumRegions() != 0 || op->getNumOperands() == 0 ||
       isa<LibraryOp>(op) || isa<StringType>(type.getElementType()))
-    return false;
-  int64_t in = 1 << 20;
+    return std::nullopt;
+  int64_t in = 0;
   for (mlir::Value operand : op->getOperands()) {
     // An elementwise op reads a broadcast operand as it goes: what is repeated counts.
     auto broadcast = op->hasTrait<Elementwise>() ? operand.getDefiningOp<BroadcastOp>() : BroadcastOp();
-    mlir::Value source = broadcast ? broadcast.getX() : operand;
-    if (!isWeight(source))
-      return false;
-    auto t = cast<RankedTensorType>(source.getType());
-    in += t.getNumElements() * int64_t(sizeOf(dtypeOf(t.getElementType())));
+    auto source = weightSource(broadcast ? broadcast.getX() : operand);
+    if (!source)
+      return std::nullopt;
+    in += *source;
   }
+  int64_t most = (1 << 20) + in;
   // The transforms of Winograd's algorithm double a weight's size each; codes are a quarter of what they stand for.
   if (isa<ContractOp>(op))
-    in *= 2;
+    most *= 2;
   if (isa<CastOp, DequantizeOp>(op))
-    in *= 4;
-  return type.getNumElements() * int64_t(sizeOf(dtypeOf(type.getElementType()))) <= in;
+    most *= 4;
+  if (bytesOf(type) <= most)
+    return std::max(in, bytesOf(type));
+  // A broadcast that only weights read is part of their expressions, whatever its size.
+  if (isa<BroadcastOp>(op) && !op->use_empty() &&
+      llvm::all_of(op->getUsers(), [](Operation *user) { return user->hasTrait<Elementwise>() && isWeight(user->getResult(0)); }))
+    return in;
+  return std::nullopt;
 }
+
+bool optc::isWeight(mlir::Value value) { return weightSource(value).has_value(); }
 
 FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir::Value, HostValue> &cache) {
   if (auto it = cache.find(value); it != cache.end())

@@ -7,8 +7,9 @@
 
 namespace optc {
 
-/// True for values that are known at compile time: constants, and pure ops on such values whose result is not
-/// larger than their operands by more than 1 MB (a widening of the element type aside). They are evaluated once, when the artefact is packaged.
+/// True for values that are known at compile time: constants, and pure ops on such values whose result is not larger
+/// by more than 1 MB than what it is computed from (a widening of the element type aside). They are evaluated once,
+/// when the artefact is packaged.
 bool isWeight(mlir::Value value);
 
 /// The number that all elements of a weight of 8-bit integers are; nullopt when they differ. Evaluates it.

@@ -2,12 +2,12 @@
 
 #include "tools/compiler/Compiler.h"
 #include "codegen/cpu/CompileKernels.h"
-#include "codegen/package/Package.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "frontend/Importer.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
 #include "tools/compiler/CompileGpu.h"
+#include "tools/compiler/NativeModel.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Path.h"
@@ -116,6 +116,13 @@ CompileResult optc::compile(const CompileOptions &options) {
     result.messages.push_back(message);
     return result;
   };
+  auto failWith = [&](const Error &error) {
+    if (!error.hint.empty())
+      result.messages.push_back(error.where + ": hint: " + error.hint);
+    result.messages.insert(result.messages.end() - !error.hint.empty(), error.where + ": error: " + error.message);
+    result.code = error.exitCode;
+    return result;
+  };
   auto progress = [&](const std::string &phase) {
     if (options.progress)
       options.progress(phase);
@@ -164,24 +171,43 @@ CompileResult optc::compile(const CompileOptions &options) {
   ModuleOp module = *imported.module;
 
   progress("optimise");
-  PassManager passes(&context);
-  passes.enableVerifier(options.verifyPasses);
-  if (options.printAfterAll)
-    passes.enableIRPrinting([](Pass *, Operation *) { return false; }, [](Pass *, Operation *) { return true; },
-                            /*printModuleScope=*/true, /*printAfterOnlyOnChange=*/true);
-  if (options.timing)
-    passes.enableTiming();
-  if (!options.shapes.empty()) {
-    auto bindings = bindingsOf(module.lookupSymbol<func::FuncOp>("main"), options.shapes);
-    if (!bindings)
-      return fail(ExitCode::badModel, "optc: error: " + llvm::toString(bindings.takeError()));
-    passes.addPass(createSpecializeShapes({llvm::to_vector(*bindings)}));
-  }
-  buildPipeline(passes);
-  if (failed(passes.run(module))) {
+  auto run = [&](llvm::function_ref<void(PassManager &)> fill) {
+    PassManager passes(&context);
+    passes.enableVerifier(options.verifyPasses);
+    if (options.printAfterAll)
+      passes.enableIRPrinting([](Pass *, Operation *) { return false; }, [](Pass *, Operation *) { return true; },
+                              /*printModuleScope=*/true, /*printAfterOnlyOnChange=*/true);
+    if (options.timing)
+      passes.enableTiming();
+    fill(passes);
+    if (succeeded(passes.run(module)))
+      return true;
     result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
-    return result;
+    return false;
+  };
+  std::vector<std::string> bindings;
+  if (!options.shapes.empty()) {
+    auto found = bindingsOf(module.lookupSymbol<func::FuncOp>("main"), options.shapes);
+    if (!found)
+      return fail(ExitCode::badModel, "optc: error: " + llvm::toString(found.takeError()));
+    bindings = std::move(*found);
   }
+  if (!run([&](PassManager &passes) {
+        if (!options.shapes.empty())
+          passes.addPass(createSpecializeShapes({llvm::to_vector(bindings)}));
+        buildRecognition(passes);
+      }))
+    return result;
+  if (options.quantization.int8)
+    if (Error error = prepareQuantization(module, options.quantization, options.jobs, progress))
+      return failWith(error);
+  progress("optimise");
+  if (!run([&](PassManager &passes) {
+        if (options.quantization.int8)
+          passes.addNestedPass<func::FuncOp>(createInsertQuantization({/*dynamic=*/true}));
+        buildLowering(passes);
+      }))
+    return result;
   if (options.emit == Emit::mlir)
     return writeText(options, printModule(module), result);
 
@@ -200,6 +226,7 @@ CompileResult optc::compile(const CompileOptions &options) {
   }
   for (const std::string &shape : options.shapes)
     header.command += " --shape=" + shape;
+  header.command += commandOf(options.quantization);
   auto built = buildPlan(main, header);
   if (failed(built)) {
     result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
@@ -226,22 +253,10 @@ CompileResult optc::compile(const CompileOptions &options) {
     return writeText(options, text, result);
   }
 
-  std::vector<CompiledLevel> levels;
-  for (const CpuTarget &target : targets) {
-    progress("compile " + std::to_string(built->kernelTexts.size()) + " kernels for " + target.name);
-    auto level = compileKernels(built->kernelTexts, built->kernelNames, target, options.jobs);
-    if (!level)
-      return fail(ExitCode::internal, model + ": internal error: " + llvm::toString(level.takeError()));
-    levels.push_back({target.name, target.suffix, level->features, std::move(level->objects)});
-  }
-  // Best first: the loader takes the first that the CPU can run.
-  std::stable_sort(levels.begin(), levels.end(),
-                   [](auto &a, auto &b) { return llvm::popcount(a.features) > llvm::popcount(b.features); });
   // What is not compiled code is said, not only recorded.
   for (const LibraryCall &call : built->libraryCalls)
     result.messages.push_back(model + ": note: node '" + call.node + "': " + call.reason() + ": it runs as a library step");
-  progress("package");
-  if (llvm::Error error = writeArtefact(*built, levels, options.output))
-    return fail(ExitCode::badModel, "optc: error: " + llvm::toString(std::move(error)));
+  if (Error error = writeCompiled(*built, targets, options.jobs, options.output, progress))
+    return failWith(error);
   return result;
 }

@@ -7,6 +7,7 @@
 #ifndef OPTC_TOOLS_COMPILER_COMPILER_H
 #define OPTC_TOOLS_COMPILER_COMPILER_H
 
+#include "tools/compiler/Quantize.h"
 #include "tools/tensors/Error.h"
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
@@ -25,6 +26,7 @@ struct CompileOptions {
   std::vector<std::string> targets = {"native"};
   /// Sizes of inputs, NAME=1x3x224x224: their symbolic dims are fixed everywhere.
   std::vector<std::string> shapes;
+  QuantizationOptions quantization;
   /// File of the NVRTC library; empty: where it is usually found.
   std::string nvrtc;
   unsigned jobs = 0; // 0: the cores this process may use

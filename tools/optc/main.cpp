@@ -19,6 +19,29 @@ static int usageError(const std::string &message) {
   return int(ExitCode::badModel);
 }
 
+/// The flags of --int8; what is wrong with them, or an empty text.
+static std::string readQuantization(const cxxopts::ParseResult &flags, QuantizationOptions &options) {
+  options.int8 = flags.count("int8");
+  for (const char *flag : {"calib", "calib-method", "keep-float", "save-calib", "load-calib"})
+    if (flags.count(flag) && !options.int8)
+      return std::string("--") + flag + " has an effect with --int8 only";
+  auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
+  options.calibration = text("calib");
+  options.save = text("save-calib");
+  options.load = text("load-calib");
+  if (!options.load.empty() && !options.calibration.empty())
+    return "--calib and --load-calib both give the ranges: one is enough";
+  if (options.calibration.empty() && (!options.save.empty() || flags.count("calib-method")))
+    return "--save-calib and --calib-method have an effect with --calib only";
+  auto method = parseCalibrationMethod(flags["calib-method"].as<std::string>());
+  if (!method)
+    return "--calib-method=" + flags["calib-method"].as<std::string>() + " is none of minmax, percentile, entropy, mse";
+  options.method = *method;
+  if (flags.count("keep-float"))
+    options.keepFloat = flags["keep-float"].as<std::vector<std::string>>();
+  return "";
+}
+
 int main(int argc, char **argv) {
   cxxopts::Options options("optc", "Compiles an ONNX model into one shared object that runs it.");
   options.positional_help("model.onnx").show_positional_help();
@@ -29,6 +52,12 @@ int main(int argc, char **argv) {
     ("target", "CPU or list of CPUs: native, x86-64-v3, ...; or a GPU: sm_90, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
     ("shape", "sizes of an input, NAME=1x3x224x224", cxxopts::value<std::vector<std::string>>())
     ("list-targets", "print the targets")
+    ("int8", "convolutions and matrix products in 8 bits")
+    ("calib", "sets of inputs that ranges are chosen from: a folder of folders, or a .npz", cxxopts::value<std::string>())
+    ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("minmax"))
+    ("keep-float", "nodes that stay in floats", cxxopts::value<std::vector<std::string>>())
+    ("save-calib", "file to keep the ranges in", cxxopts::value<std::string>())
+    ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
     ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
@@ -63,6 +92,8 @@ int main(int argc, char **argv) {
     compile.targets = flags["target"].as<std::vector<std::string>>();
     if (flags.count("shape"))
       compile.shapes = flags["shape"].as<std::vector<std::string>>();
+    if (std::string problem = readQuantization(flags, compile.quantization); !problem.empty())
+      return usageError(problem);
     compile.nvrtc = flags["nvrtc"].as<std::string>();
     compile.jobs = flags["jobs"].as<unsigned>();
     compile.verifyPasses = flags.count("verify-passes");

@@ -1,0 +1,105 @@
+//===- Calibrate.cpp - Ranges of a model's tensors out of samples ---------===//
+
+#include "tools/compiler/Calibrate.h"
+#include "passes/QuantizedTensors.h"
+#include "tools/compiler/NativeModel.h"
+#include "tools/compiler/TensorSets.h"
+#include "llvm/Support/JSON.h"
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+/// A tensor that quantisation asks for.
+struct Tap {
+  mlir::Value value;
+  std::string name;
+};
+
+/// All that any choice of layers would quantise, in order.
+SmallVector<Tap> tapsOf(func::FuncOp function) {
+  QuantizedTensors tensors(function, [](const QuantizableLayer &) { return true; });
+  auto names = nameTensors(function);
+  SmallVector<Tap> taps;
+  for (mlir::Value value : tensors.tensors())
+    taps.push_back({value, llvm::json::fixUTF8(names[value])});
+  return taps;
+}
+
+/// Makes the taps further outputs.
+void addOutputs(func::FuncOp function, ArrayRef<Tap> taps) {
+  Operation *terminator = function.getBody().front().getTerminator();
+  Builder b(function.getContext());
+  for (const Tap &tap : taps) {
+    auto name = b.getDictionaryAttr(b.getNamedAttr("optc.name", b.getStringAttr("tap:" + tap.name)));
+    function.insertResult(function.getNumResults(), tap.value.getType(), name);
+    terminator->insertOperands(terminator->getNumOperands(), tap.value);
+  }
+}
+
+} // namespace
+
+Error optc::calibrate(ModuleOp module, const std::string &path, CalibrationMethod method, unsigned jobs,
+                      const Progress &progress, Calibration &calibration) {
+  TensorSets sets;
+  if (Error error = TensorSets::open(path, sets))
+    return error;
+  OwningOpRef<ModuleOp> tapped = module.clone();
+  auto function = tapped->lookupSymbol<func::FuncOp>("main");
+  SmallVector<Tap> taps = tapsOf(function);
+  size_t first = function.getNumResults();
+  calibration = {nameOf(method), int64_t(sets.size()), {}};
+  if (taps.empty())
+    return Error::success();
+  addOutputs(function, taps);
+  progress("compile with " + std::to_string(taps.size()) + " observed tensors");
+  NativeModel model;
+  if (Error error = model.build(*tapped, jobs))
+    return error;
+
+  std::vector<Observer> observers(taps.size(), Observer(method));
+  int passes = Observer::needsHistogram(method) ? 2 : 1;
+  for (int pass = 0; pass < passes; ++pass)
+    for (size_t i = 0; i < sets.size(); ++i) {
+      progress("calibrate " + std::to_string(pass * sets.size() + i + 1) + "/" + std::to_string(passes * sets.size()));
+      std::vector<HostValue> inputs;
+      if (Error error = sets.inputs(i, model.plan().inputs, inputs))
+        return error;
+      if (Error error = model.run(inputs))
+        return Error::at(sets.name(i), error.message);
+      for (size_t t = 0; t < taps.size(); ++t) {
+        const HostValue &value = model.outputs()[first + t];
+        if (pass == 1)
+          observers[t].observeAgain(value.as<float>(), value.size());
+        else if (!observers[t].observe(value.as<float>(), value.size()))
+          return Error::at(sets.name(i), "tensor '" + taps[t].name + "' becomes infinite or not a number",
+                           "the sets have to be inputs that the model is made for");
+      }
+    }
+  for (size_t t = 0; t < taps.size(); ++t) {
+    auto [low, high] = observers[t].range();
+    calibration.tensors.push_back({taps[t].name, low, high});
+  }
+  return Error::success();
+}
+
+Error optc::applyCalibration(ModuleOp module, const Calibration &calibration, const std::string &source) {
+  llvm::StringMap<ElementRange> ranges;
+  for (const Calibration::Tensor &t : calibration.tensors)
+    ranges[t.name] = {t.low, t.high};
+  auto refuse = [&](const std::string &why) {
+    return Error::at(source, why, "the file is of another model, of other flags or another version of optc: calibrate again");
+  };
+  for (const Tap &tap : tapsOf(module.lookupSymbol<func::FuncOp>("main"))) {
+    auto it = ranges.find(tap.name);
+    if (it == ranges.end())
+      return refuse("has no range of the model's tensor '" + tap.name + "'");
+    setRange(tap.value, it->second);
+    ranges.erase(it);
+  }
+  for (const Calibration::Tensor &t : calibration.tensors)
+    if (ranges.contains(t.name))
+      return refuse("tensor '" + t.name + "' is none that the model quantises");
+  return Error::success();
+}

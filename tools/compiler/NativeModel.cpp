@@ -1,0 +1,82 @@
+//===- NativeModel.cpp - A module compiled and loaded on the spot ---------===//
+
+#include "tools/compiler/NativeModel.h"
+#include "codegen/cpu/CompileKernels.h"
+#include "codegen/package/Package.h"
+#include "passes/Pipelines.h"
+#include "runtime/ThreadPool.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+
+using namespace mlir;
+using namespace optc;
+
+/// An error of the compiler itself.
+static Error internalError(const std::string &what) {
+  Error result = Error::at("optc", "internal error: " + what);
+  result.exitCode = ExitCode::internal;
+  return result;
+}
+
+Error optc::writeCompiled(BuiltPlan &built, ArrayRef<CpuTarget> targets, unsigned jobs, StringRef path,
+                          llvm::function_ref<void(const std::string &)> progress) {
+  std::vector<CompiledLevel> levels;
+  for (const CpuTarget &target : targets) {
+    progress("compile " + std::to_string(built.kernelTexts.size()) + " kernels for " + target.name);
+    auto level = compileKernels(built.kernelTexts, built.kernelNames, target, jobs);
+    if (!level)
+      return internalError(llvm::toString(level.takeError()));
+    levels.push_back({target.name, target.suffix, level->features, std::move(level->objects)});
+  }
+  // Best first: the loader takes the first that the CPU can run.
+  std::stable_sort(levels.begin(), levels.end(),
+                   [](auto &a, auto &b) { return llvm::popcount(a.features) > llvm::popcount(b.features); });
+  progress("package");
+  if (llvm::Error error = writeArtefact(built, levels, path))
+    return Error::at("optc", llvm::toString(std::move(error)));
+  return Error::success();
+}
+
+Error NativeModel::build(ModuleOp module, unsigned jobs) {
+  OwningOpRef<ModuleOp> copy = module.clone();
+  PassManager passes(module.getContext());
+  passes.enableVerifier(false);
+  buildLowering(passes);
+  if (failed(passes.run(*copy)))
+    return internalError("the passes failed on a model to be run while compiling");
+  auto built = buildPlan(copy->lookupSymbol<func::FuncOp>("main"));
+  if (failed(built))
+    return internalError("no plan for a model to be run while compiling");
+  auto target = parseCpuTarget("native");
+  if (!target)
+    return internalError(llvm::toString(target.takeError()));
+  SmallString<128> path;
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile("optc", "so", path))
+    return Error::at("optc", "a temporary file cannot be made: " + error.message());
+  file = std::make_unique<llvm::FileRemover>(path);
+  if (Error error = writeCompiled(*built, {*target}, jobs, path, [](const std::string &) {}))
+    return error;
+  return load(path.str().str());
+}
+
+Error NativeModel::load(const std::string &path) {
+  std::string problem;
+  model = Model::open(path, problem);
+  if (!model)
+    return Error::at(path, problem);
+  session = std::make_unique<Session>(model->program(), ThreadPool::availableCores());
+  results.assign(plan().outputs.size(), HostValue());
+  return Error::success();
+}
+
+Error NativeModel::run(ArrayRef<HostValue> inputs) {
+  std::vector<const HostValue *> pointers;
+  for (const HostValue &input : inputs)
+    pointers.push_back(&input);
+  for (HostValue &result : results)
+    if (result.kind != HostValue::Kind::tensor || result.type == DType::string)
+      result = HostValue();
+  Status status = session->run(pointers, results);
+  return status.ok() ? Error::success() : Error::at("", status.message);
+}

@@ -1,0 +1,45 @@
+//===- NativeModel.h - A module compiled and loaded on the spot -*- C++ -*-===//
+//
+// Calibration and the accuracy guard run models inside the compiler: a copy of the module is compiled for this machine
+// into a temporary file and loaded by the runtime that users have.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_TOOLS_COMPILER_NATIVEMODEL_H
+#define OPTC_TOOLS_COMPILER_NATIVEMODEL_H
+
+#include "codegen/cpu/Target.h"
+#include "codegen/plan/PlanBuilder.h"
+#include "ir/eval/Evaluate.h"
+#include "runtime/Model.h"
+#include "tools/tensors/Error.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/FileUtilities.h"
+
+namespace optc {
+
+/// Compiles the plan's kernels for each target and writes the artefact.
+Error writeCompiled(BuiltPlan &built, llvm::ArrayRef<CpuTarget> targets, unsigned jobs, llvm::StringRef path,
+                    llvm::function_ref<void(const std::string &)> progress);
+
+class NativeModel {
+public:
+  /// `module` as it is after recognition (passes/Pipelines.h).
+  Error build(mlir::ModuleOp module, unsigned jobs);
+  Error load(const std::string &path);
+
+  const Plan &plan() const { return model->plan(); }
+  /// The message is without a place: the caller knows whose inputs they are.
+  Error run(llvm::ArrayRef<HostValue> inputs);
+  /// Of the last run; overwritten by the next.
+  llvm::ArrayRef<HostValue> outputs() const { return results; }
+
+private:
+  std::unique_ptr<llvm::FileRemover> file;
+  std::shared_ptr<Model> model;
+  std::unique_ptr<Session> session;
+  std::vector<HostValue> results;
+};
+
+} // namespace optc
+
+#endif // OPTC_TOOLS_COMPILER_NATIVEMODEL_H

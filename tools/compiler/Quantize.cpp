@@ -1,0 +1,58 @@
+//===- Quantize.cpp - The int8 part of a compile --------------------------===//
+
+#include "tools/compiler/Quantize.h"
+#include "ir/Dialect.h"
+#include "ir/Locations.h"
+#include "passes/QuantizedTensors.h"
+
+using namespace mlir;
+using namespace optc;
+
+/// Marks the layers of the named nodes.
+static Error keepInFloat(func::FuncOp function, const std::vector<std::string> &nodes) {
+  for (const std::string &node : nodes) {
+    bool found = false;
+    function.walk([&](Operation *op) {
+      if (!isa<ConvOp, ContractOp>(op) || !llvm::is_contained(nodesOf(op->getLoc()), node))
+        return;
+      op->setAttr(kKeepFloat, StringAttr::get(op->getContext(), "--keep-float names it"));
+      found = true;
+    });
+    if (!found)
+      return Error::at("optc", "--keep-float=" + node + ": no convolution or matrix product is of a node of this name",
+                       "optc --emit=report lists the nodes");
+  }
+  return Error::success();
+}
+
+Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress) {
+  if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.keepFloat))
+    return error;
+  Calibration calibration;
+  if (!options.load.empty()) {
+    if (Error error = readCalibration(options.load, calibration))
+      return error;
+    return applyCalibration(module, calibration, options.load);
+  }
+  if (options.calibration.empty())
+    return Error::success();
+  if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
+    return error;
+  if (!options.save.empty())
+    if (Error error = writeCalibration(options.save, calibration))
+      return error;
+  return applyCalibration(module, calibration, options.calibration);
+}
+
+std::string optc::commandOf(const QuantizationOptions &options) {
+  std::string command;
+  if (options.int8)
+    command += " --int8";
+  if (!options.calibration.empty())
+    command += std::string(" --calib --calib-method=") + nameOf(options.method);
+  if (!options.load.empty())
+    command += " --load-calib";
+  for (const std::string &node : options.keepFloat)
+    command += " --keep-float=" + node;
+  return command;
+}

@@ -1,0 +1,27 @@
+//===- Quantize.h - The int8 part of a compile ------------------*- C++ -*-===//
+#ifndef OPTC_TOOLS_COMPILER_QUANTIZE_H
+#define OPTC_TOOLS_COMPILER_QUANTIZE_H
+
+#include "tools/compiler/Calibrate.h"
+
+namespace optc {
+
+/// --int8 and what goes with it (docs/quantization.md).
+struct QuantizationOptions {
+  bool int8 = false;
+  std::string calibration; // --calib: sets of inputs
+  CalibrationMethod method = CalibrationMethod::minmax;
+  std::string save, load; // calibration files
+  /// Names of ONNX nodes.
+  std::vector<std::string> keepFloat;
+};
+
+/// Writes on the IR what InsertQuantization goes by: ranges, and the layers that stay in floats.
+Error prepareQuantization(mlir::ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress);
+
+/// The flags as the report has them: without the names of folders and files, which change nothing.
+std::string commandOf(const QuantizationOptions &options);
+
+} // namespace optc
+
+#endif // OPTC_TOOLS_COMPILER_QUANTIZE_H

@@ -1,0 +1,94 @@
+//===- TensorSets.cpp - Samples of a model's inputs and outputs -----------===//
+
+#include "tools/compiler/TensorSets.h"
+#include <algorithm>
+#include <filesystem>
+
+using namespace optc;
+namespace fs = std::filesystem;
+
+/// Names of files with one of the prefix's forms.
+static bool holdsFile(const std::string &folder, const std::string &prefix) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (it->path().filename().string().starts_with(prefix))
+      return true;
+  return false;
+}
+
+Error TensorSets::open(const std::string &path, TensorSets &sets) {
+  sets.path = path;
+  std::error_code error;
+  std::vector<std::string> archives;
+  bool hasFiles = false;
+  if (fs::is_regular_file(path, error) && path.ends_with(".npz")) {
+    archives.push_back(path);
+  } else if (!fs::is_directory(path, error)) {
+    return Error::at(path, "is neither a folder nor a .npz");
+  }
+  for (fs::directory_iterator it(path, error), end; archives.empty() && !error && it != end; it.increment(error))
+    if (it->is_directory())
+      sets.folders.push_back(it->path().string());
+    else if (it->path().extension() == ".npy" || it->path().extension() == ".pb")
+      hasFiles = true;
+  if (sets.folders.empty() && archives.empty())
+    for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error))
+      if (it->path().extension() == ".npz")
+        archives.push_back(it->path().string());
+  // No order comes from the file system.
+  std::sort(sets.folders.begin(), sets.folders.end());
+  if (sets.folders.empty() && hasFiles)
+    sets.folders.push_back(path);
+  if (!sets.folders.empty())
+    return Error::success();
+  if (archives.size() != 1)
+    return Error::at(path, archives.empty() ? "holds no sets of tensors" : "holds several .npz", "a folder of folders with input_0.pb or .npy, ..., or one .npz");
+  sets.path = archives.front();
+  if (Error failed = readArchive(archives.front(), sets.archive))
+    return failed;
+  for (const NamedValue &member : sets.archive) {
+    if (member.value.dims.empty())
+      return Error::at(sets.path, "'" + member.name + "' has no leading axis of samples");
+    if (&member != &sets.archive.front() && member.value.dims[0] != sets.samples)
+      return Error::at(sets.path, "'" + member.name + "' has " + std::to_string(member.value.dims[0]) + " samples, '" +
+                                      sets.archive.front().name + "' " + std::to_string(sets.samples));
+    sets.samples = member.value.dims[0];
+  }
+  return sets.samples > 0 ? Error::success() : Error::at(sets.path, "holds no samples");
+}
+
+std::string TensorSets::name(size_t i) const {
+  return archive.empty() ? folders[i] : path + ", sample " + std::to_string(i);
+}
+
+bool TensorSets::hasOutputs(size_t i) const {
+  if (archive.empty())
+    return holdsFile(folders[i], "output_");
+  return std::any_of(archive.begin(), archive.end(), [](const NamedValue &m) { return m.name.starts_with("output_"); });
+}
+
+Error TensorSets::read(size_t i, const std::string &prefix, const std::vector<Port> &ports, std::vector<Value> &values) const {
+  values.clear();
+  if (archive.empty())
+    return readFolder(folders[i], prefix, ports, values);
+  for (size_t p = 0; p < ports.size(); ++p) {
+    std::string numbered = prefix + "_" + std::to_string(p);
+    const Value *all = nullptr;
+    for (const std::string &name : {ports[p].name, numbered})
+      for (const NamedValue &member : archive)
+        if (!all && member.name == name)
+          all = &member.value;
+    if (!all)
+      return Error::at(path, "has no member '" + ports[p].name + "' or '" + numbered + "'");
+    Value sample = *all;
+    size_t bytes = sample.bytes() / size_t(samples);
+    sample.data = sample.as<char>() + i * bytes;
+    // The axis of samples stands before the model's dims, or takes the place of a batch of one.
+    if (sample.dims.size() > ports[p].dims.size())
+      sample.dims.erase(sample.dims.begin());
+    else
+      sample.dims[0] = 1;
+    values.push_back(std::move(sample));
+  }
+  return Error::success();
+}
