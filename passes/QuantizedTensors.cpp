@@ -204,10 +204,13 @@ llvm::DenseMap<Value, std::string> optc::nameTensors(func::FuncOp function) {
     auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "optc.name");
     give(argument, name ? name.str() : "input_" + std::to_string(argument.getArgNumber()));
   }
-  for (Operation &op : function.getBody().front())
-    for (Value result : op.getResults()) {
-      auto nodes = nodesOf(op.getLoc());
-      give(result, nodes.empty() ? op.getName().stripDialect().str() : nodes.front());
-    }
+  // An importer makes constants and broadcasts at its node, too: what the node computes goes first.
+  for (bool isPrepared : {false, true})
+    for (Operation &op : function.getBody().front())
+      if (isa<ConstantOp, BroadcastOp>(op) == isPrepared)
+        for (Value result : op.getResults()) {
+          auto nodes = nodesOf(op.getLoc());
+          give(result, nodes.empty() ? op.getName().stripDialect().str() : nodes.front());
+        }
   return names;
 }

@@ -37,8 +37,11 @@ void Observer::observeAgain(const float *values, int64_t count) {
     return;
   double factor = 1 / binWidth();
   for (int64_t i = 0; i < count; ++i) {
-    // Zero has a code of its own: it weighs in the distribution, but costs no error.
-    zeros += values[i] == 0;
+    // Zero has a code of its own and costs no error: a spike of zeros must not decide anything.
+    if (values[i] == 0) {
+      ++zeros;
+      continue;
+    }
     int bin = int((values[i] - low) * factor);
     ++bins[std::clamp(bin, 0, kBins - 1)];
   }
@@ -57,21 +60,26 @@ Observer::Bounds Observer::range() const {
 }
 
 Observer::Bounds Observer::percentile(double outside) const {
-  int64_t total = 0;
+  int64_t total = zeros;
   for (int64_t n : bins)
     total += n;
   int64_t most = int64_t(double(total) * outside / 2);
-  int begin = 0, end = kBins;
-  for (int64_t cut = bins[begin]; cut <= most && begin + 1 < end; cut += bins[begin])
+  int begin = 0, end = kBins, zero = zeroBin();
+  for (int64_t cut = bins[begin]; cut <= most && begin < zero; cut += bins[begin])
     ++begin;
-  for (int64_t cut = bins[end - 1]; cut <= most && end - 1 > begin; cut += bins[end - 1])
+  for (int64_t cut = bins[end - 1]; cut <= most && end - 1 > zero; cut += bins[end - 1])
     --end;
-  return {std::min(low + begin * binWidth(), 0.0), std::max(low + end * binWidth(), 0.0)};
+  return bounds(begin, end);
+}
+
+int Observer::zeroBin() const { return std::clamp(int(std::floor(-low / binWidth())), 0, kBins - 1); }
+
+Observer::Bounds Observer::bounds(int begin, int end) const {
+  return {begin == 0 ? low : std::min(low + begin * binWidth(), 0.0), end == kBins ? high : std::max(low + end * binWidth(), 0.0)};
 }
 
 template <typename Cost> Observer::Bounds Observer::search(Cost cost) const {
-  int zero = std::clamp(int(std::floor(-low / binWidth())), 0, kBins - 1);
-  int begin = 0, end = kBins;
+  int begin = 0, end = kBins, zero = zeroBin();
   double best = cost(begin, end);
   // Each end in turn while the other stays: the cost is smooth in both, and two rounds settle it.
   constexpr int kStep = kBins / 128;
@@ -86,7 +94,7 @@ template <typename Cost> Observer::Bounds Observer::search(Cost cost) const {
         best = c, bestBegin = b;
     begin = bestBegin;
   }
-  return {begin == 0 ? low : std::min(low + begin * binWidth(), 0.0), end == kBins ? high : std::max(low + end * binWidth(), 0.0)};
+  return bounds(begin, end);
 }
 
 double Observer::divergence(int begin, int end) const {
@@ -123,12 +131,12 @@ double Observer::divergence(int begin, int end) const {
 
 double Observer::squaredError(int begin, int end) const {
   double width = binWidth(), step = (end - begin) * width / (kCodes - 1);
-  double inside = double(-zeros), clipped = 0;
+  double inside = 0, clipped = 0;
   for (int b = begin; b < end; ++b)
     inside += double(bins[b]);
   for (int b = 0; b < begin; ++b)
     clipped += double(bins[b]) * std::pow((begin - b - 0.5) * width, 2);
   for (int b = end; b < kBins; ++b)
     clipped += double(bins[b]) * std::pow((b - end + 0.5) * width, 2);
-  return clipped + std::max(inside, 0.0) * step * step / 12;
+  return clipped + inside * step * step / 12;
 }

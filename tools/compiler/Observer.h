@@ -44,6 +44,9 @@ public:
   static constexpr int kBins = 2048;
 
 private:
+  /// The bin that holds zero, and the values that bins [begin, end) stand for.
+  int zeroBin() const;
+  Bounds bounds(int begin, int end) const;
   double binWidth() const { return (high - low) / kBins; }
   Bounds percentile(double outside) const;
   /// The bins [begin, end) of the least cost that hold zero.
@@ -53,7 +56,7 @@ private:
 
   CalibrationMethod method;
   double low = 0, high = 0;
-  int64_t zeros = 0;
+  int64_t zeros = 0; // exactly; in no bin
   std::vector<int64_t> bins;
 };
 

@@ -10,7 +10,7 @@ namespace optc {
 struct QuantizationOptions {
   bool int8 = false;
   std::string calibration; // --calib: sets of inputs
-  CalibrationMethod method = CalibrationMethod::minmax;
+  CalibrationMethod method = CalibrationMethod::mse;
   std::string save, load; // calibration files
   /// Names of ONNX nodes.
   std::vector<std::string> keepFloat;

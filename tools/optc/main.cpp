@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
     ("list-targets", "print the targets")
     ("int8", "convolutions and matrix products in 8 bits")
     ("calib", "sets of inputs that ranges are chosen from: a folder of folders, or a .npz", cxxopts::value<std::string>())
-    ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("minmax"))
+    ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("mse"))
     ("keep-float", "nodes that stay in floats", cxxopts::value<std::vector<std::string>>())
     ("save-calib", "file to keep the ranges in", cxxopts::value<std::string>())
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
