@@ -17,17 +17,16 @@ sys.path.insert(0, os.path.join(source, "tools"))
 from classify import features  # noqa: E402
 
 MOST = 400
+# Types that the model was trained on.
+ENDINGS = (".c", ".cpp", ".h", ".html", ".json", ".md", ".pem", ".py", ".pyc", ".sh", ".so", ".txt", ".xml", ".yml", ".zip")
 
 
 def files():
-    listed = subprocess.run(["git", "-C", source, "ls-files"], stdout=subprocess.PIPE, text=True).stdout.split("\n")
-    own = [os.path.join(source, name) for name in listed if name]
-    if not own:  # an export without a history
-        own = [os.path.join(folder, name) for part in ("codegen", "docs", "ir", "passes", "runtime", "test", "tools")
-               for folder, _, names in os.walk(os.path.join(source, part)) for name in names]
-    library = sysconfig.get_paths()["stdlib"]
-    python = [os.path.join(library, name) for name in os.listdir(library)]
-    every = sorted(p for p in own + python if os.path.isfile(p) and os.path.getsize(p) > 200)
+    own = [os.path.join(source, name) for name in ("codegen", "docs", "ir", "passes", "runtime", "test", "third_party", "tools")]
+    paths = sysconfig.get_paths()
+    every = {os.path.realpath(os.path.join(folder, name)) for top in own + [paths["stdlib"], paths["purelib"]]
+             for folder, _, names in os.walk(top) for name in names if name.endswith(ENDINGS)}
+    every = sorted(p for p in every if os.path.getsize(p) > 200)
     return every[::max(1, len(every) // MOST)]
 
 
