@@ -162,6 +162,8 @@ private:
     OpBuilder::InsertionGuard guard(b);
     if (op)
       b.setInsertionPointAfter(op);
+    else
+      b.setInsertionPointToStart(codes.getParentBlock());
     Value result;
     auto quantize = dyn_cast_or_null<QuantizeOp>(op);
     auto zero = quantize ? zeroPoint(quantize.getZeroPoint()) : std::nullopt;
