@@ -4,6 +4,8 @@
 #include "ir/Shape.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
@@ -228,32 +230,64 @@ Value buildCast(const Body &k, Type from, Type to, Value x) {
   return fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
 }
 
-/// Of the conversion of a code: what is converted is in the code's range.
-constexpr const char *kInRange = "optc.in_range";
+/// The integer that all lanes of a constant register are.
+std::optional<int64_t> constantInteger(Value x) {
+  if (auto splat = x.getDefiningOp<vector::SplatOp>())
+    x = splat.getInput();
+  Attribute value;
+  if (!matchPattern(x, m_Constant(&value)))
+    return std::nullopt;
+  if (auto splat = dyn_cast<SplatElementsAttr>(value))
+    value = splat.getSplatValue<Attribute>();
+  auto integer = dyn_cast<IntegerAttr>(value);
+  return integer ? std::optional<int64_t>(integer.getValue().getZExtValue()) : std::nullopt;
+}
+bool isZero(Value x) { return constantInteger(x) == 0; }
 
-/// saturate(round(x / scale) + zero_point); NaN gives the lowest value. What rounding the sum loses is out of range.
+/// 1.5 * 2^23: a float whose last place is 1. Adding it rounds to the nearest whole number, to even, which the sum's last
+/// bits are.
+constexpr double kRounding = 0x1.8p23;
+/// Of the sum's bits: of which zero point, a constant, the code is.
+constexpr const char *kZeroPoint = "optc.zero_point";
+
+/// saturate(round(x / scale) + zero_point); NaN gives the lowest value. The quotient is clamped to what gives a code first:
+/// rounding keeps the order and whole numbers.
 Value buildQuantize(const Body &k, QuantizeOp op, ValueRange v) {
   auto to = cast<IntegerType>(elementOf(op.getY()));
   int64_t steps = int64_t(1) << to.getWidth(), low = to.isUnsigned() ? 0 : -steps / 2;
-  Value q = k.make<math::RoundEvenOp>(k.make<arith::DivFOp>(v[0], v[1]));
-  if (v.size() > 2) {
-    Value zero = to.isUnsigned() ? k.make<arith::UIToFPOp>(k.type, v[2]) : k.make<arith::SIToFPOp>(k.type, v[2]);
-    q = k.make<arith::AddFOp>(q, zero);
+  Value q = k.make<arith::DivFOp>(v[0], v[1]);
+  Type i32 = withLanes(k.b.getI32Type(), lanesOf(q));
+  bool hasZero = v.size() > 2 && !isZero(v[2]);
+  Value zero, bottom = k.constant(low), top = k.constant(low + steps - 1);
+  if (hasZero) {
+    zero = to.isUnsigned() ? k.make<arith::ExtUIOp>(i32, v[2]) : k.make<arith::ExtSIOp>(i32, v[2]);
+    Value real = k.make<arith::SIToFPOp>(k.type, zero);
+    bottom = k.make<arith::SubFOp>(bottom, real);
+    top = k.make<arith::SubFOp>(top, real);
   }
-  Value bottom = k.constant(low), top = k.constant(low + steps - 1);
   q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, q, bottom), q, bottom);
   q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, q, top), q, top);
-  Type narrow = withLanes(registerType(to), lanesOf(q));
-  auto whole = k.b.create<arith::FPToSIOp>(k.loc, withLanes(k.b.getI32Type(), lanesOf(q)), q);
-  whole->setAttr(kInRange, k.b.getUnitAttr());
-  return k.make<arith::TruncIOp>(narrow, whole);
+  auto bits = k.b.create<arith::BitcastOp>(k.loc, i32, k.make<arith::AddFOp>(q, k.constant(kRounding)));
+  if (auto known = v.size() > 2 ? constantInteger(v[2]) : std::optional<int64_t>(0))
+    bits->setAttr(kZeroPoint, k.b.getI64IntegerAttr(*known));
+  Value whole = bits;
+  if (hasZero)
+    whole = k.make<arith::AddIOp>(whole, zero);
+  return k.make<arith::TruncIOp>(withLanes(registerType(to), lanesOf(q)), whole);
 }
 
-/// The whole number, still a float, that `codes` were just made of; null when they come from elsewhere.
-Value quantizedFloat(Value codes, Type type) {
-  auto narrow = codes.getDefiningOp<arith::TruncIOp>();
-  auto whole = narrow ? narrow.getIn().getDefiningOp<arith::FPToSIOp>() : arith::FPToSIOp();
-  return whole && whole->hasAttr(kInRange) && whole.getIn().getType() == type ? whole.getIn() : Value();
+/// x - zero point as a float where the code x has just been made, of this zero point; else null.
+Value quantizedFloat(const Body &k, ValueRange v) {
+  auto narrow = v[0].getDefiningOp<arith::TruncIOp>();
+  Operation *whole = narrow ? narrow.getIn().getDefiningOp() : nullptr;
+  if (auto sum = dyn_cast_or_null<arith::AddIOp>(whole))
+    whole = sum.getLhs().getDefiningOp();
+  auto bits = dyn_cast_or_null<arith::BitcastOp>(whole);
+  auto zero = bits ? bits->getAttrOfType<IntegerAttr>(kZeroPoint) : IntegerAttr();
+  auto own = v.size() > 2 ? constantInteger(v[2]) : std::optional<int64_t>(0);
+  if (!zero || own != zero.getInt() || bits.getIn().getType() != v[1].getType())
+    return {};
+  return k.make<arith::SubFOp>(bits.getIn(), buildConstant(k.b, k.loc, v[1].getType(), kRounding));
 }
 
 /// (x - zero_point) * scale
@@ -264,13 +298,10 @@ Value buildDequantize(const Body &k, DequantizeOp op, ValueRange v) {
       return x;
     return k.isUnsigned() ? k.make<arith::ExtUIOp>(i32, x) : k.make<arith::ExtSIOp>(i32, x);
   };
-  if (Value real = quantizedFloat(v[0], v[1].getType())) {
-    if (v.size() > 2)
-      real = k.make<arith::SubFOp>(real, k.make<arith::SIToFPOp>(real.getType(), widen(v[2])));
+  if (Value real = quantizedFloat(k, v))
     return k.make<arith::MulFOp>(real, v[1]);
-  }
   Value x = widen(v[0]);
-  if (v.size() > 2)
+  if (v.size() > 2 && !isZero(v[2]))
     x = k.make<arith::SubIOp>(x, widen(v[2]));
   return k.make<arith::MulFOp>(k.make<arith::SIToFPOp>(v[1].getType(), x), v[1]);
 }
