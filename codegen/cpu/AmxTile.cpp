@@ -31,35 +31,39 @@ void AmxTile::configure(Value memory, Value rows) {
   call("llvm.x86.ldtilecfg", {memory});
 }
 
-void AmxTile::product(ArrayRef<Value> rows, Value stride, Value base, int64_t panels, ArrayRef<Value> sums, int64_t sumStride) {
+void AmxTile::alongRow(llvm::function_ref<void(Value, Value)> visit) {
+  auto constant = KernelFunction::constantOf(k);
+  if (constant && *constant == step)
+    return visit(f.index(0), f.index(0));
+  f.loop(f.index(0), k, f.index(step), {}, [&](Value at, ValueRange) {
+    visit(at, at);
+    return SmallVector<Value>{};
+  });
+}
+
+void AmxTile::product(ArrayRef<Value> rows, Value stride, Value base, int64_t panels, ArrayRef<Value> sums, int64_t sumStride, Steps steps) {
   Type i8 = f.b.getI8Type();
   auto accumulator = [](size_t r, int64_t p) { return int64_t(2 * r) + p; };
   for (size_t r = 0; r < rows.size(); ++r)
     for (int64_t p = 0; p < panels; ++p)
       call("llvm.x86.tilezero", {tile(accumulator(r, p))});
   Value panelBytes = f.mul(k, f.index(kPanel)), line = f.index(64);
-  auto oneStep = [&](Value at) {
+  steps([&](Value offset, Value at) {
     for (int64_t i = 0; prefetch && i < prefetchLines; ++i) {
       Value ahead = f.add(f.mul(f.divide(at, f.index(step)), f.index(prefetchLines * 64)), f.index(i * 64));
       f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(prefetch, ahead, i8), /*rw=*/0, /*hint=*/2, /*cache=*/1);
     }
-    for (size_t r = 0; r < rows.size(); ++r)
-      call("llvm.x86.tileloadd64", {tile(4 + r), f.pointerTo(rows[r], at, i8), stride});
+    // A load before each product that needs it, so that loads and products overlap.
     for (int64_t p = 0; p < panels; ++p) {
       Value panel = f.pointerTo(f.pointerTo(base, f.mul(at, f.index(kPanel)), i8), f.mul(panelBytes, f.index(p)), i8);
       call("llvm.x86.tileloadd64", {tile(6 + p), panel, line});
-      for (size_t r = 0; r < rows.size(); ++r)
+      for (size_t r = 0; r < rows.size(); ++r) {
+        if (p == 0)
+          call("llvm.x86.tileloadd64", {tile(4 + r), f.pointerTo(rows[r], offset, i8), stride});
         call("llvm.x86.tdpbusd", {tile(accumulator(r, p)), tile(4 + r), tile(6 + p)});
+      }
     }
-  };
-  auto constant = KernelFunction::constantOf(k);
-  if (constant && *constant == step)
-    oneStep(f.index(0));
-  else
-    f.loop(f.index(0), k, f.index(step), {}, [&](Value at, ValueRange) {
-      oneStep(at);
-      return SmallVector<Value>{};
-    });
+  });
   for (size_t r = 0; r < rows.size(); ++r)
     for (int64_t p = 0; p < panels; ++p)
       call("llvm.x86.tilestored64", {tile(accumulator(r, p)), f.pointerTo(sums[r], f.index(p * 64), i8), f.index(sumStride)});

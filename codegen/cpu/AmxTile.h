@@ -20,13 +20,19 @@ public:
   /// `k`: bytes of a row, whole steps of `step` (at most 64) bytes.
   AmxTile(KernelFunction &f, mlir::Value k, int64_t step) : f(f), k(k), step(step) {}
   static constexpr int64_t kRows = 16;
+  /// Bytes of a row that a step takes.
+  int64_t bytes() const { return step; }
 
   /// Tiles of `rows` rows (at most 16, at run time). `memory`: 64 bytes.
   void configure(mlir::Value memory, mlir::Value rows);
+  /// Visits the steps over k: where a row's bytes of the step lie from its first on, and the step's first k.
+  using Steps = llvm::function_ref<void(llvm::function_ref<void(mlir::Value offset, mlir::Value k)>)>;
   /// sums[r][16 p ..] of one or two tiles of rows times panels from `base` on. `rows`: pointers to the tiles' first rows,
   /// `stride` bytes apart; `sums`: where those of a tile go, `sumStride` bytes from row to row.
   void product(llvm::ArrayRef<mlir::Value> rows, mlir::Value stride, mlir::Value base, int64_t panels, llvm::ArrayRef<mlir::Value> sums,
-               int64_t sumStride);
+               int64_t sumStride, Steps steps);
+  /// The steps of rows that lie in one piece.
+  void alongRow(llvm::function_ref<void(mlir::Value offset, mlir::Value k)> step);
   void release();
   /// What later products will read: so many lines of 64 bytes from here on are asked for in each step. Null: nothing is.
   mlir::Value prefetch;

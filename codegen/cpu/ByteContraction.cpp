@@ -6,8 +6,9 @@
 //         sums = rows x panels                    in i32: VNNI, or 16-bit products
 //         y = epilogue(sums)
 //
-// With AMX's tiles, which outrun memory, all rows of a block are copied first and panels are the outer loop. Rows are
-// paddedK bytes long, panels [K/4][16][4].
+// With AMX's tiles, which outrun memory, panels are the outer loop, and pixels of a convolution are read from the image (with
+// padding, from a copy of a block's rows) where channels are whole steps. Other rows are copied: they are paddedK bytes long,
+// panels [K/4][16][4].
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,7 +41,10 @@ private:
   struct RowTile {
     Value row, pointer, skip, height;
   };
-  void tiles(AmxTile &tile, ArrayRef<RowTile> tiles, Value panel, int64_t panels, bool partial);
+  void overRows(AmxTile &tile, Value rowBegin, Value rowEnd);
+  void overImage(AmxTile &tile, const ImageWindow &v, Value rowBegin, Value rowEnd);
+  void pairs(AmxTile &tile, Value tileCount, llvm::function_ref<RowTile(Value)> tileOf, Value stride, AmxTile::Steps steps);
+  void tiles(AmxTile &tile, ArrayRef<RowTile> tiles, Value stride, Value panel, int64_t panels, bool partial, AmxTile::Steps steps);
   void planPrefetch(AmxTile &tile, Value pair, Value panel, int64_t panels);
   bool widensRows() const { return !amx && registers.takesWideRows(); }
   Type rowElement() { return widensRows() ? f.b.getIntegerType(16) : i8; }
@@ -75,8 +79,12 @@ LogicalResult ByteContraction::run() {
     Value rowBlock = f.modulo(t, rowBlocks), rest = f.divide(t, rowBlocks);
     batch = f.divide(rest, columnBlocks);
     block = f.mul(f.modulo(rest, columnBlocks), f.index(c.panelsPerTile));
-    Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
-    Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
+    // Of an image, whole rows.
+    int64_t unit = c.readsImage ? windowOf(c)->outWidth : 1;
+    auto boundary = [&](Value block) {
+      return f.mul(f.divide(f.mul(f.divide(rows, f.index(unit)), block), rowBlocks), f.index(unit));
+    };
+    Value rowBegin = boundary(rowBlock), rowEnd = boundary(f.add(rowBlock, f.index(1)));
     TensorEmitter::Scope scope(epilogue.emitter);
     if (!c.packed)
       pack();
@@ -172,8 +180,8 @@ void ByteContraction::copyRow(Value to, Value from) {
 void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
   SmallVector<int64_t> counts;
   if (auto rows = c.m.constant()) {
-    int64_t blocks = *c.rowBlocks().constant();
-    counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
+    int64_t blocks = *c.rowBlocks().constant(), unit = c.readsImage ? windowOf(c)->outWidth : 1, units = *rows / unit;
+    counts = {units / blocks * unit, (units + blocks - 1) / blocks * unit};
   }
   int64_t widest = registers.widestGroup();
   forRowTiles(f, rowBegin, rowEnd, counts, registers.maxRows(widest), [&](Value row, int64_t height) {
@@ -193,35 +201,92 @@ void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
 // In AMX's tiles
 //===----------------------------------------------------------------------===//
 
-/// Rows are dealt out over tiles of one height; the last overlaps the one before it where they do not fit. Panels come
-/// first: they are read from memory once, while those before them are multiplied with all rows.
+/// Panels come first: they are read from memory once, while those before them are multiplied with all rows.
 void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
-  Value count = f.sub(rowEnd, rowBegin), one = f.index(1), two = f.index(2);
-  Value tileCount = f.divide(f.add(count, f.index(AmxTile::kRows - 1)), f.index(AmxTile::kRows));
-  Value height = f.divide(f.sub(f.add(count, tileCount), one), f.max(tileCount, one));
   auto known = c.k.constant();
   AmxTile tile(f, rowBytes, known ? byteStep(*known) : 64);
-  tile.configure(tileConfiguration(), height);
-  Value first = rowsFrom(rowBegin, count, gathered()), last = f.sub(count, height), pairs = f.divide(tileCount, two);
-  auto start = [&](Value t) { return f.min(f.mul(t, height), last); };
-  auto tileOf = [&](Value t) {
-    return RowTile{f.add(rowBegin, start(t)), f.pointerTo(first, f.mul(start(t), rowBytes), i8), f.sub(f.mul(t, height), start(t)), height};
-  };
+  if (c.readsImage)
+    overImage(tile, *windowOf(c), rowBegin, rowEnd);
+  else
+    overRows(tile, rowBegin, rowEnd);
+}
+
+/// All tiles of a block, in pairs, for each group of panels.
+void ByteContraction::pairs(AmxTile &tile, Value tileCount, llvm::function_ref<RowTile(Value)> tileOf, Value stride, AmxTile::Steps steps) {
+  Value one = f.index(1), two = f.index(2), pairCount = f.divide(tileCount, two);
   forPanels(kByteTileColumns / kPanel, [&](Value panel, int64_t panels, bool partial) {
-    f.loop(f.index(0), pairs, one, {}, [&](Value pair, ValueRange) {
+    f.loop(f.index(0), pairCount, one, {}, [&](Value pair, ValueRange) {
       TensorEmitter::Scope scope(epilogue.emitter);
       planPrefetch(tile, pair, panel, panels);
       Value t = f.mul(pair, two);
-      tiles(tile, {tileOf(t), tileOf(f.add(t, one))}, panel, panels, partial);
+      tiles(tile, {tileOf(t), tileOf(f.add(t, one))}, stride, panel, panels, partial, steps);
       return Values{};
     });
-    Value odd = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ne, f.mul(pairs, two), tileCount);
+    Value odd = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ne, f.mul(pairCount, two), tileCount);
     f.when(odd, [&] {
       TensorEmitter::Scope scope(epilogue.emitter);
-      planPrefetch(tile, pairs, panel, panels);
-      tiles(tile, {tileOf(f.sub(tileCount, one))}, panel, panels, partial);
+      planPrefetch(tile, pairCount, panel, panels);
+      tiles(tile, {tileOf(f.sub(tileCount, one))}, stride, panel, panels, partial, steps);
     });
   });
+}
+
+/// Rows of a matrix, dealt out over tiles of one height; the last overlaps the one before it where they do not fit.
+void ByteContraction::overRows(AmxTile &tile, Value rowBegin, Value rowEnd) {
+  Value count = f.sub(rowEnd, rowBegin), one = f.index(1);
+  Value tileCount = f.divide(f.add(count, f.index(AmxTile::kRows - 1)), f.index(AmxTile::kRows));
+  Value height = f.divide(f.sub(f.add(count, tileCount), one), f.max(tileCount, one));
+  tile.configure(tileConfiguration(), height);
+  Value first = rowsFrom(rowBegin, count, gathered()), last = f.sub(count, height);
+  auto tileOf = [&](Value t) {
+    Value start = f.min(f.mul(t, height), last);
+    return RowTile{f.add(rowBegin, start), f.pointerTo(first, f.mul(start, rowBytes), i8), f.sub(f.mul(t, height), start), height};
+  };
+  pairs(tile, tileCount, tileOf, rowBytes, [&](auto step) { tile.alongRow(step); });
+}
+
+/// Pixels of rows of the result: a tile's rows lie in a row of the image, under each tap further on. Padded rows are copied once
+/// for all taps.
+void ByteContraction::overImage(AmxTile &tile, const ImageWindow &v, Value rowBegin, Value rowEnd) {
+  int64_t perRow = (v.outWidth + AmxTile::kRows - 1) / AmxTile::kRows, height = (v.outWidth + perRow - 1) / perRow;
+  Value outWidth = f.index(v.outWidth), firstRow = f.divide(rowBegin, outWidth), rows = f.sub(f.divide(rowEnd, outWidth), firstRow);
+  tile.configure(tileConfiguration(), f.index(height));
+  Value top = f.sub(f.mul(firstRow, f.index(v.strideRow)), f.index(v.padRow)), base;
+  Value x = f.pointerTo(f.input(c.lhs.getArgNumber()), f.mul(batch, f.index(v.height * v.width * v.channels)), i8);
+  int64_t pitch = (v.hasPadding ? v.padded : v.width) * v.channels;
+  if (v.hasPadding) {
+    base = gathered();
+    Value count = f.add(f.mul(f.sub(rows, f.index(1)), f.index(v.strideRow)), f.index(v.imageRows(1)));
+    window.padRows(x, v, top, count, base);
+  } else {
+    base = f.pointerTo(x, f.mul(top, f.index(pitch)), i8);
+  }
+  auto tileOf = [&](Value t) {
+    Value row = f.divide(t, f.index(perRow)), wanted = f.mul(f.modulo(t, f.index(perRow)), f.index(height));
+    Value column = f.min(wanted, f.index(v.outWidth - height));
+    Value offset = f.add(f.mul(row, f.index(v.strideRow * pitch)), f.mul(column, f.index(v.stride * v.channels)));
+    return RowTile{f.add(f.mul(f.add(firstRow, row), outWidth), column), f.pointerTo(base, offset, i8), f.sub(wanted, column), f.index(height)};
+  };
+  auto steps = [&](llvm::function_ref<void(Value, Value)> step) {
+    auto each = [&](int64_t count, int64_t by, llvm::function_ref<void(Value)> body) {
+      if (count <= by)
+        return body(f.index(0));
+      f.loop(f.index(0), f.index(count), f.index(by), {}, [&](Value i, ValueRange) {
+        body(i);
+        return Values{};
+      });
+    };
+    each(v.kernelHeight, 1, [&](Value row) {
+      each(v.kernelWidth, 1, [&](Value column) {
+        each(v.channels, tile.bytes(), [&](Value channel) {
+          Value pixel = f.add(f.mul(row, f.index(v.dilationRow * pitch)), f.mul(column, f.index(v.dilation * v.channels)));
+          Value tap = f.add(f.mul(row, f.index(v.kernelWidth)), column);
+          step(f.add(pixel, channel), f.add(f.mul(tap, f.index(v.channels)), channel));
+        });
+      });
+    });
+  };
+  pairs(tile, f.mul(rows, f.index(perRow)), tileOf, f.index(v.stride * v.channels), steps);
 }
 
 /// The panels after these are brought into L2, a part by each of the block's products, where they come from memory.
@@ -231,7 +296,7 @@ void ByteContraction::planPrefetch(AmxTile &tile, Value pair, Value panel, int64
   tile.prefetch = {};
   if (!c.packed || !rows || !n || !k || paddedBytes(*k) * *n <= kCached)
     return;
-  int64_t blocks = *c.rowBlocks().constant(), inBlock = (*rows + blocks - 1) / blocks;
+  int64_t blocks = *c.rowBlocks().constant(), inBlock = std::max<int64_t>(1, (*rows + blocks - 1) / blocks);
   int64_t products = (inBlock + kByteTileRows - 1) / kByteTileRows, steps = paddedBytes(*k) / byteStep(*k);
   int64_t lines = panels * paddedBytes(*k) * kPanel / kLine;
   tile.prefetchLines = (lines + products * steps - 1) / (products * steps);
@@ -240,14 +305,15 @@ void ByteContraction::planPrefetch(AmxTile &tile, Value pair, Value panel, int64
 }
 
 /// One or two tiles of rows times a group of panels.
-void ByteContraction::tiles(AmxTile &tile, ArrayRef<RowTile> tiles, Value panel, int64_t panels, bool partial) {
+void ByteContraction::tiles(AmxTile &tile, ArrayRef<RowTile> tiles, Value stride, Value panel, int64_t panels, bool partial,
+                            AmxTile::Steps steps) {
   constexpr int64_t kStride = kByteTileColumns * 4;
   SmallVector<Value> rows, sums;
   for (auto [t, rowTile] : llvm::enumerate(tiles)) {
     rows.push_back(rowTile.pointer);
     sums.push_back(f.pointerTo(sumBase(), f.index(t * AmxTile::kRows * kStride), i8));
   }
-  tile.product(rows, rowBytes, panelBase(panel), panels, sums, kStride);
+  tile.product(rows, stride, panelBase(panel), panels, sums, kStride, steps);
   for (auto [t, rowTile] : llvm::enumerate(tiles))
     epilogue.storeRows(sums[t], f.index(kByteTileColumns), rowTile.skip, rowTile.height, tileAt(rowTile.row, panel, 1, panels, partial));
 }

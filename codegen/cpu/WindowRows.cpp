@@ -94,6 +94,26 @@ void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value 
   });
 }
 
+void WindowRows::padRows(Value x, const ImageWindow &v, Value top, Value count, Value rows) {
+  int64_t after = v.padded - v.pad - v.width;
+  f.loop(f.index(0), count, f.index(1), {}, [&](Value r, ValueRange) {
+    Value to = f.pointerTo(rows, f.mul(r, f.index(v.padded * v.channels)), target), row = f.add(top, r);
+    Value inside = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, row, f.index(v.height));
+    auto op = f.b.create<scf::IfOp>(f.loc, inside, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+    if (v.pad > 0)
+      fill(to, v.pad * v.channels);
+    Value from = f.pointerTo(x, f.mul(row, f.index(v.width * v.channels)), element);
+    copy(f.pointerTo(to, f.index(v.pad * v.channels), target), from, v.width * v.channels);
+    if (after > 0)
+      fill(f.pointerTo(to, f.index((v.pad + v.width) * v.channels), target), after * v.channels);
+    f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+    fill(to, v.padded * v.channels);
+    return Values{};
+  });
+}
+
 /// Reads nothing where the pixel is outside.
 void WindowRows::pixels(Value to, Value from, Value inside, int64_t count) {
   auto op = f.b.create<scf::IfOp>(f.loc, inside, /*withElseRegion=*/true);

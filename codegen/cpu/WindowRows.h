@@ -19,6 +19,8 @@ public:
 
   /// target[r * stride + tap * channels + channel] for `height` output pixels from `row` on (in elements of the image).
   void gather(mlir::Value batch, mlir::Value row, mlir::Value height, mlir::Value target, mlir::Value stride);
+  /// target[row][column][channel]: `count` rows of the image from row `top` on (which may lie outside), padded.
+  void padRows(mlir::Value image, const ImageWindow &v, mlir::Value top, mlir::Value count, mlir::Value target);
   /// Visits the taps of output pixel `row`: their number, whether they are inside the image, and the pixel's offset in
   /// elements.
   using Visit = llvm::function_ref<void(mlir::Value tap, mlir::Value inside, mlir::Value offset)>;

@@ -85,6 +85,40 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
   return c.lhs && c.rhs;
 }
 
+std::optional<ImageWindow> optc::windowOf(const ContractionKernel &c) {
+  auto conv = dyn_cast<ConvOp>(c.root);
+  if (!conv || !c.bytes)
+    return std::nullopt;
+  auto x = tensorOf(c.lhs), y = tensorOf(conv.getY()), w = tensorOf(conv.getW());
+  int64_t rank = x.getRank();
+  if (rank < 3 || rank > 4 || !x.hasStaticShape() || !y.hasStaticShape())
+    return std::nullopt;
+  bool flat = rank == 3; // one spatial dim: one row
+  auto first = [&](ArrayRef<int64_t> list, int64_t otherwise) { return flat ? otherwise : list.front(); };
+  ImageWindow v;
+  v.height = flat ? 1 : x.getDimSize(1);
+  v.width = x.getDimSize(rank - 2);
+  v.channels = x.getDimSize(rank - 1);
+  v.outHeight = flat ? 1 : y.getDimSize(1);
+  v.outWidth = y.getDimSize(rank - 2);
+  v.kernelHeight = flat ? 1 : w.getDimSize(0);
+  v.kernelWidth = w.getDimSize(rank - 3);
+  v.strideRow = first(conv.getStrides(), 1);
+  v.stride = conv.getStrides().back();
+  v.dilationRow = first(conv.getDilations(), 1);
+  v.dilation = conv.getDilations().back();
+  v.padRow = first(c.padsLow, 0);
+  v.pad = c.padsLow.back();
+  int64_t columns = (v.outWidth - 1) * v.stride + v.dilation * (v.kernelWidth - 1) + 1;
+  v.padded = std::max(columns, v.width + v.pad);
+  v.hasPadding = v.pad != 0 || v.padRow != 0 || columns > v.width || v.imageRows(v.outHeight) > v.height;
+  // As many pixels as fill seven tiles.
+  v.blockRows = std::clamp<int64_t>(112 / std::max<int64_t>(1, v.outWidth), 1, std::max<int64_t>(1, v.outHeight));
+  if (v.outHeight < 1 || v.outWidth < 1 || v.channels % byteStep(v.channels * v.kernelHeight * v.kernelWidth) != 0)
+    return std::nullopt;
+  return v;
+}
+
 std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
   ContractionKernel c;
   bool ok = false;
@@ -97,6 +131,7 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
     return std::nullopt;
   if (c.bytes) {
     c.panelsPerTile = 8;
+    c.readsImage = windowOf(c).has_value();
     return c;
   }
   // Few rows, or rows that are copied for each group of columns: wider tiles.
@@ -121,6 +156,8 @@ DimExpr ContractionKernel::paddedK() const {
 
 DimExpr ContractionKernel::rowBlocks() const {
   // An activation rhs is packed once for all rows.
+  if (readsImage)
+    return windowOf(*this)->blocks();
   return packed ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
@@ -133,6 +170,11 @@ DimExpr ContractionKernel::packedBytes() const {
   return (bytes ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
 }
 DimExpr ContractionKernel::gatherBytes() const {
+  if (readsImage) {
+    auto v = *windowOf(*this);
+    int64_t copy = v.hasPadding ? v.imageRows(v.blockRows) * v.padded * v.channels : 0;
+    return aligned(std::max(copy, *paddedK().constant() * kByteTileRows));
+  }
   if (bytes)
     return aligned(paddedK() * DimExpr(copiesRows() ? rowBlock() : kByteTileRows)); // or half as many of 16 bits
   return gatherRows ? aligned(k * DimExpr(kMaxTileRows * 4)) : DimExpr(0);

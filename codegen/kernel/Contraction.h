@@ -58,6 +58,8 @@ struct ContractionKernel {
   /// conv: what lies before each spatial dim of the lhs, and its value, a pad op around it included.
   llvm::SmallVector<int64_t> padsLow;
   int64_t padValue = 0;
+  /// conv of bytes: AMX's tiles may read the image where it is, or a padded copy of a few rows: see windowOf().
+  bool readsImage = false;
   /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32.
   bool bytes = false;
 
@@ -81,6 +83,23 @@ struct ContractionKernel {
   /// Output rows that one tile of work covers at most.
   int64_t rowBlock() const { return !bytes ? kRowBlock : isConv ? kCopiedRows : kReadRows; }
 };
+
+/// How the tiles of a convolution of bytes lie in its image: neighbouring pixels of a row of the result are `stride` pixels
+/// apart in the image under every tap.
+struct ImageWindow {
+  int64_t height, width, channels;       // of the image
+  int64_t outHeight, outWidth;           // of the result
+  int64_t kernelHeight, kernelWidth;     // taps
+  int64_t strideRow, stride, dilationRow, dilation;
+  int64_t padRow, pad, padded;           // before rows and columns; columns with padding
+  bool hasPadding;
+  int64_t blockRows;                     // rows of the result that a tile of work has at most
+  /// Rows of the image under so many rows of the result.
+  int64_t imageRows(int64_t rows) const { return (rows - 1) * strideRow + dilationRow * (kernelHeight - 1) + 1; }
+  int64_t blocks() const { return (outHeight + blockRows - 1) / blockRows; }
+};
+/// Of a convolution whose sizes are known and whose channels are whole steps of a tile, in up to two spatial dims.
+std::optional<ImageWindow> windowOf(const ContractionKernel &c);
 
 /// nullopt when the kernel is not in canonical form.
 std::optional<ContractionKernel> readContraction(KernelOp kernel);
