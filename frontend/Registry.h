@@ -57,6 +57,7 @@ void registerGenerators(Registry &);
 void registerNormalization(Registry &);
 void registerRecurrent(Registry &);
 void registerQuantization(Registry &);
+void registerContribQuantization(Registry &);
 void registerResampling(Registry &);
 void registerSelection(Registry &);
 void registerControlFlow(Registry &);

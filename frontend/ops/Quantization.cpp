@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontend/Products.h"
+#include "frontend/Quantize.h"
 #include "frontend/Registry.h"
 #include "frontend/Windows.h"
 #include <onnx/onnx_pb.h>
@@ -41,15 +42,19 @@ Value spread(Node &n, Value p, Value x, int64_t axis, int64_t block) {
   return n.broadcast(n.slice(y, axis, 0, dims[axis]), dims);
 }
 
-Value dequantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis = 1, int64_t block = 0) {
+} // namespace
+
+Value optc::dequantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis, int64_t block) {
   return n.makeAs<DequantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
                                 spread(n, zero, x, axis, block));
 }
-Value quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis = 1, int64_t block = 0,
-               bool saturate = true) {
+Value optc::quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis, int64_t block,
+                     bool saturate) {
   return n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
                               spread(n, zero, x, axis, block), saturate);
 }
+
+namespace {
 
 Results quantizeLinear(Node &n) {
   Value x = n[0], zero = n.optional(2);
