@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
 #include "codegen/kernel/ScalarBody.h"
@@ -259,7 +260,8 @@ private:
     b.setInsertionPoint(end);
     // Operands, outside of the kernel.
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
-    bool packed = isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
+    auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
+    bool packed = !compressed && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     int64_t packedRows = 0;
     bool depthwise = isDepthwise(root), winograd = packed && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
@@ -279,7 +281,14 @@ private:
       packedRows = *dimsOf(rhs)[0].constant();
       rhs = packPanels(b, rhs);
     }
-    operands.push_back(rhs);
+    if (compressed) {
+      operands.push_back(compressed->words);
+      for (Value v : {compressed->scales, compressed->zeros})
+        if (v)
+          operands.push_back(v);
+    } else {
+      operands.push_back(rhs);
+    }
     llvm::DenseMap<Value, unsigned> argumentOf; // by the value that enters the epilogue
     for (Operation *op : ArrayRef(members).drop_front())
       for (Value v : op->getOperands()) {
@@ -323,7 +332,14 @@ private:
     } else {
       auto contract = cast<ContractOp>(root);
       auto rhsContract = SmallVector<int64_t>(contract.getRhsContract());
-      if (packed) {
+      if (compressed) {
+        compressed->words = w;
+        if (compressed->scales)
+          compressed->scales = body->getArgument(2);
+        if (compressed->zeros)
+          compressed->zeros = body->getArgument(3);
+        w = unpackCompressed(b, root->getLoc(), *compressed);
+      } else if (packed) {
         w = unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
         rhsContract = {0};
       }

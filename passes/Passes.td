@@ -156,6 +156,18 @@ def NormalizeContractions : Pass<"normalize-contractions", "::mlir::func::FuncOp
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def CompressWeights : Pass<"compress-weights", "::mlir::func::FuncOp"> {
+  let summary = "Weights of matrix products and tables of gathers in fewer bits, as panels";
+  let description = [{
+    before:  %1 = optc.contract %x, %w;  %2 = optc.gather %table, %i
+    after:   %1 = optc.contract %x, (unpack of %codes, %scales);  %2 = optc.kernel "loops" (%i, %codes2, %scales2) { unpack; gather }
+    What the model has in few bits (dequantize of 8 bits or fewer, cast of f16 or bf16) stays so; f32 is lowered to `format`.
+  }];
+  let options = [Option<"format", "format", "std::string", "", "int4, int8, bf16, f16; empty: f32 stays f32">,
+                 Option<"block", "block", "int64_t", "0", "k's that share a scale (0: 32 of int4, 128 of int8)">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def FormContractions : Pass<"form-contractions", "::mlir::func::FuncOp"> {
   let summary = "Kernels around matrix products and convolutions, with packed weights and epilogues";
   let description = [{

@@ -8,9 +8,9 @@
 
 using namespace mlir;
 
-void optc::buildPipeline(OpPassManager &passes) {
+void optc::buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   buildRecognition(passes);
-  buildLowering(passes);
+  buildLowering(passes, options);
 }
 
 void optc::buildRecognition(OpPassManager &passes) {
@@ -31,7 +31,7 @@ void optc::buildRecognition(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createFoldScales());
 }
 
-void optc::buildLowering(OpPassManager &passes) {
+void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) {
   // Quantisation beside what computes: what only moves data moves bytes.
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.
@@ -52,6 +52,8 @@ void optc::buildLowering(OpPassManager &passes) {
   passes.addPass(createMergeDuplicates());
   // Attention takes the movement around it before anything else does.
   passes.addNestedPass<func::FuncOp>(createFormAttention());
+  // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked.
+  passes.addNestedPass<func::FuncOp>(createCompressWeights({options.weights, options.weightBlock}));
   // Matrix products next: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions());
   passes.addPass(createMergeDuplicates());

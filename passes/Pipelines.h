@@ -2,17 +2,26 @@
 #ifndef OPTC_PASSES_PIPELINES_H
 #define OPTC_PASSES_PIPELINES_H
 
+#include <cstdint>
+#include <string>
+
 namespace mlir {
 class OpPassManager;
 }
 
 namespace optc {
+struct PipelineOptions {
+  /// What weights of matrix products and embedding tables are stored in: int4, int8, bf16, f16; empty: as they are.
+  std::string weights;
+  /// Weights that share a scale; 0: the format's own number.
+  int64_t weightBlock = 0;
+};
 /// From the imported model to kernels: all that the CPU target runs, in order.
-void buildPipeline(mlir::OpPassManager &passes);
+void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options = {});
 /// Its two halves. Between them the model is written in the ops that it is made of, and nothing is laid out or fused:
 /// there ranges are observed and precisions chosen.
 void buildRecognition(mlir::OpPassManager &passes);
-void buildLowering(mlir::OpPassManager &passes);
+void buildLowering(mlir::OpPassManager &passes, const PipelineOptions &options = {});
 /// Registers every pass and the pipeline `optc-default` with MLIR's registry, for optc-opt.
 void registerPasses();
 } // namespace optc

@@ -16,6 +16,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/CompressedTile.h"
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/ProductEpilogue.h"
 #include "codegen/cpu/RegisterTile.h"
@@ -32,10 +33,16 @@ class ContractionEmitter {
 public:
   ContractionEmitter(KernelFunction &f, const ContractionKernel &c)
       : f(f), c(c), registers(f, c.k, c.k * DimExpr(c.totalTaps() * kPanel)), lanes(registers.lanes),
-        vectorsPerPanel(registers.vectorsPerPanel), epilogue(f, c, lanes), window(f, c, f.b.getF32Type()), f32(f.b.getF32Type()) {}
+        vectorsPerPanel(registers.vectorsPerPanel), epilogue(f, c, lanes), window(f, c, f.b.getF32Type()), f32(f.b.getF32Type()) {
+    if (c.compressed)
+      compressed.emplace(f, *c.compressed, lanes);
+  }
   LogicalResult run();
 
 private:
+  void compressedTile(Value batch, Value panel, Value columnBlock, Value rowBegin, Value rowEnd);
+  void columnTile(Value batch, Value panel, Value columnBlock, Value rowBegin, Value rowEnd);
+  int64_t widestGroup() const;
   void rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd);
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
@@ -57,6 +64,9 @@ private:
   int64_t lanes, vectorsPerPanel;
   ProductEpilogue epilogue;
   WindowRows window;
+  std::optional<CompressedTile> compressed;
+  /// Weights of few bits are dequantised in registers: there are few rows.
+  bool direct = false;
   Type f32;
 };
 
@@ -88,59 +98,104 @@ LogicalResult ContractionEmitter::run() {
     Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
     Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
     Value panel = f.mul(columnBlock, f.index(c.panelsPerTile));
-    if (!c.packed)
-      pack(batch, panel, c.panelsPerTile);
-
-    auto columns = c.n.constant();
-    if (!columns) {
-      // Any number of columns may be left: one panel at a time, each partial.
-      f.loop(panel, f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels())), f.index(1), {}, [&](Value p, ValueRange) {
-        rowLoop(batch, p, 1, true, rowBegin, rowEnd);
-        return Values{};
-      });
-      return Values{};
-    }
-    // Widest group of panels whose vectors leave room for several rows.
-    int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16, 1, c.panelsPerTile);
-    // Wider where several rows fit all the same, or there is one.
-    if (c.panelsPerTile > 2 && (!c.gatherRows || f.target.vectorRegisters >= 32))
-      widest = std::min<int64_t>(c.panelsPerTile, std::max<int64_t>(1, 8 / vectorsPerPanel));
-    int64_t panels = (*columns + kPanel - 1) / kPanel, blockColumns = kPanel * c.panelsPerTile;
-    int64_t whole = *columns / blockColumns; // blocks of whole panels
-    bool hasLast = *columns % blockColumns != 0;
-    auto wholeBlock = [&] {
-      for (int64_t p = 0; p < c.panelsPerTile; p += widest)
-        rowLoop(batch, f.add(panel, f.index(p)), std::min(widest, c.panelsPerTile - p), false, rowBegin, rowEnd);
-    };
-    auto lastBlock = [&] {
-      int64_t first = whole * c.panelsPerTile;
-      for (int64_t p = first; p < panels;) {
-        int64_t group = std::min(widest, panels - p);
-        bool partial = (p + group) * kPanel > *columns;
-        rowLoop(batch, f.index(p), group, partial, rowBegin, rowEnd);
-        p += group;
-      }
-    };
-    if (whole == 0) {
-      lastBlock();
-    } else if (!hasLast) {
-      wholeBlock();
-    } else {
-      auto op = f.b.create<scf::IfOp>(f.loc, f.less(columnBlock, f.index(whole)), /*withElseRegion=*/true);
-      OpBuilder::InsertionGuard guard(f.b);
-      f.b.setInsertionPoint(op.thenBlock()->getTerminator());
-      {
-        TensorEmitter::Scope scope(epilogue.emitter);
-        wholeBlock();
-      }
-      f.b.setInsertionPoint(op.elseBlock()->getTerminator());
-      TensorEmitter::Scope scope(epilogue.emitter);
-      lastBlock();
+    if (c.compressed)
+      compressedTile(batch, panel, columnBlock, rowBegin, rowEnd);
+    else {
+      if (!c.packed)
+        pack(batch, panel, c.panelsPerTile);
+      columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
     }
     return Values{};
   });
   f.finish();
   return success();
+}
+
+/// Panels that a tile of registers takes: as many as leave room for several rows.
+int64_t ContractionEmitter::widestGroup() const {
+  // Few rows: wide tiles, whose sums do not wait for each other.
+  if (direct) {
+    int64_t rows = c.m.constant().value_or(2), panels = c.panelsPerTile;
+    while (panels > 1 && registers.maxRows(panels) < rows)
+      panels /= 2;
+    return panels;
+  }
+  int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16, 1, c.panelsPerTile);
+  // Wider where several rows fit all the same, or there is one.
+  if (c.panelsPerTile > 2 && !c.compressed && (!c.gatherRows || f.target.vectorRegisters >= 32))
+    widest = std::min<int64_t>(c.panelsPerTile, std::max<int64_t>(1, 8 / vectorsPerPanel));
+  return widest;
+}
+
+/// Weights of few bits: in registers for few rows, else through scratch.
+void ContractionEmitter::compressedTile(Value batch, Value panel, Value columnBlock, Value rowBegin, Value rowEnd) {
+  auto inRegisters = [&] {
+    TensorEmitter::Scope scope(epilogue.emitter);
+    direct = true;
+    columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
+  };
+  auto throughScratch = [&] {
+    TensorEmitter::Scope scope(epilogue.emitter);
+    direct = false;
+    compressed->unpack(panel, f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels())), packedBase());
+    columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
+  };
+  if (!c.mayUnpack())
+    return inRegisters();
+  if (c.m.isConstant())
+    return throughScratch();
+  auto op = f.b.create<scf::IfOp>(f.loc, f.less(f.size(c.m), f.index(kDirectRows + 1)), /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(f.b);
+  f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+  inRegisters();
+  f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+  throughScratch();
+}
+
+/// All rows of the panels of one tile of work.
+void ContractionEmitter::columnTile(Value batch, Value panel, Value columnBlock, Value rowBegin, Value rowEnd) {
+  auto columns = c.n.constant();
+  if (!columns) {
+    // Any number of columns may be left: one panel at a time, each partial.
+    f.loop(panel, f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels())), f.index(1), {}, [&](Value p, ValueRange) {
+      rowLoop(batch, p, 1, true, rowBegin, rowEnd);
+      return Values{};
+    });
+    return;
+  }
+  int64_t widest = widestGroup();
+  int64_t panels = (*columns + kPanel - 1) / kPanel, blockColumns = kPanel * c.panelsPerTile;
+  int64_t whole = *columns / blockColumns; // blocks of whole panels
+  bool hasLast = *columns % blockColumns != 0;
+  auto wholeBlock = [&] {
+    for (int64_t p = 0; p < c.panelsPerTile; p += widest)
+      rowLoop(batch, f.add(panel, f.index(p)), std::min(widest, c.panelsPerTile - p), false, rowBegin, rowEnd);
+  };
+  auto lastBlock = [&] {
+    int64_t first = whole * c.panelsPerTile;
+    for (int64_t p = first; p < panels;) {
+      int64_t group = std::min(widest, panels - p);
+      bool partial = (p + group) * kPanel > *columns;
+      rowLoop(batch, f.index(p), group, partial, rowBegin, rowEnd);
+      p += group;
+    }
+  };
+  if (whole == 0) {
+    lastBlock();
+  } else if (!hasLast) {
+    wholeBlock();
+  } else {
+    auto op = f.b.create<scf::IfOp>(f.loc, f.less(columnBlock, f.index(whole)), /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+    {
+      TensorEmitter::Scope scope(epilogue.emitter);
+      wholeBlock();
+    }
+    f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+    TensorEmitter::Scope scope(epilogue.emitter);
+    lastBlock();
+  }
 }
 
 void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd) {
@@ -174,7 +229,8 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
   planPrefetch(panel, panels, panelBytes, row);
   ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
-  epilogue.store(product(rows, base, panels, height), tile, sumBase());
+  Values sums = direct ? compressed->sum(registers.zeros(panels, height), rows, panel, panels, height) : product(rows, base, panels, height);
+  epilogue.store(sums, tile, sumBase());
 }
 
 /// Weights are read from memory once where few rows share them, at its speed: while some panels are used the next are

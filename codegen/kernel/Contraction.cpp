@@ -35,10 +35,11 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.rhsTransposed = op.getRhsContract().front() == int64_t(first + 1);
   c.n = rhs[c.rhsTransposed ? first : first + 1];
   c.rhs = dyn_cast<BlockArgument>(op.getRhs());
-  if (!c.rhs) {
-    c.rhs = panelsOf(op.getRhs());
-    c.packed = true;
-  }
+  if (c.rhs)
+    return c.lhs != nullptr;
+  c.compressed = readCompressed(op.getRhs());
+  c.packed = !c.compressed;
+  c.rhs = c.packed ? panelsOf(op.getRhs()) : dyn_cast<BlockArgument>(c.compressed->words);
   return c.lhs && c.rhs;
 }
 
@@ -136,7 +137,7 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
   }
   // Few rows, or rows that are copied for each group of columns: wider tiles.
   auto rows = c.m.constant();
-  if ((rows && *rows < 4) || c.gatherRows)
+  if ((rows && *rows < 4) || c.gatherRows || c.compressed)
     c.panelsPerTile = 4;
   return c;
 }
@@ -155,9 +156,12 @@ DimExpr ContractionKernel::paddedK() const {
 }
 
 DimExpr ContractionKernel::rowBlocks() const {
-  // An activation rhs is packed once for all rows.
   if (readsImage)
     return windowOf(*this)->blocks();
+  // An activation rhs is packed once for all rows, weights of few bits are unpacked for more rows than the product of a
+  // tile needs.
+  if (compressed)
+    return DimExpr::ceildiv(m, 4 * kRowBlock);
   return packed ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
@@ -165,7 +169,7 @@ DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPa
 static DimExpr aligned(const DimExpr &bytes) { return DimExpr::ceildiv(bytes, 64) * DimExpr(64); }
 
 DimExpr ContractionKernel::packedBytes() const {
-  if (packed)
+  if (packed || (compressed && !mayUnpack()))
     return 0;
   return (bytes ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
 }

@@ -16,6 +16,7 @@
 #ifndef OPTC_CODEGEN_KERNEL_CONTRACTION_H
 #define OPTC_CODEGEN_KERNEL_CONTRACTION_H
 
+#include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Kernel.h"
 
 namespace optc {
@@ -47,6 +48,8 @@ struct ContractionKernel {
   mlir::Value product;
   mlir::BlockArgument lhs, rhs;
   bool packed = false;        // rhs: panels
+  /// rhs: panels of fewer bits (rhs is then their words).
+  std::optional<CompressedPanels> compressed;
   bool rhsTransposed = false; // unpacked rhs is [b, n, k]
   bool isConv = false;
   bool batched = false; // product has rank 3
@@ -65,6 +68,8 @@ struct ContractionKernel {
 
   /// Panels that one tile of work covers: 2, or more where there are few rows, or where they are copied.
   int64_t panelsPerTile = 2;
+  /// Compressed: false where there are always few rows, which dequantise in registers.
+  bool mayUnpack() const { return compressed && !(m.constant() && *m.constant() <= kDirectRows); }
   DimExpr rowBlocks() const;
   DimExpr columnBlocks() const;
   DimExpr panels() const { return DimExpr::ceildiv(n, kPanel); }

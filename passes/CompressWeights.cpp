@@ -1,0 +1,337 @@
+//===- CompressWeights.cpp - Weights in fewer bits ------------------------===//
+//
+//   contract %x, (dequantize %codes, %scale, %zero)   =>  contract %x, (unpack of panels of 8 or 4 bits)
+//   contract %x, (cast %w : bf16 to f32)              =>  contract %x, (unpack of panels of bf16)
+//   contract %x, %w : f32, format given               =>  the same of w rounded to the format
+//   gather %table, %i                                 =>  kernel "loops" (%i, panels) { unpack; gather }
+//
+// A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
+// weights. A table that is a product's weight, too (tied embeddings), is there once. Unpacking is spelled out in ordinary
+// ops (codegen/kernel/CompressedPanels.h), which kernels take in and read back.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/kernel/CompressedPanels.h"
+#include "ir/eval/Evaluate.h"
+#include "passes/BlockQuantization.h"
+#include "passes/KernelFormation.h"
+#include "passes/Passes.h"
+#include "runtime/reference/Blocks.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <numeric>
+
+namespace optc {
+#define GEN_PASS_DEF_COMPRESSWEIGHTS
+#include "passes/Passes.h.inc"
+} // namespace optc
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+/// Smaller matrices are not worth it.
+constexpr int64_t kMinElements = 4096;
+
+/// A matrix as its user sees it: [k, n], or [n, k] where `turned`.
+struct Matrix {
+  mlir::Value value;
+  bool turned;
+};
+
+class Compressor {
+public:
+  Compressor(func::FuncOp function, StringRef format, int64_t block) : function(function), format(format), block(block), b(function) {
+    b.setInsertionPointToStart(&function.getBody().front());
+  }
+
+  void run() {
+    SmallVector<ContractOp> products;
+    SmallVector<GatherOp> gathers;
+    function.walk([&](Operation *op) {
+      if (isa<KernelOp>(op->getParentOp()))
+        return;
+      if (auto product = dyn_cast<ContractOp>(op))
+        products.push_back(product);
+      else if (auto gather = dyn_cast<GatherOp>(op))
+        gathers.push_back(gather);
+    });
+    for (ContractOp op : products)
+      compress(op);
+    for (GatherOp op : gathers)
+      compress(op);
+    if (!lowered.empty())
+      function->setAttr("optc.lowered", b.getArrayAttr(lowered));
+  }
+
+private:
+  /// Computed from constants alone, whatever its size.
+  bool isKnown(mlir::Value value) {
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      return false;
+    if (isa<ConstantOp>(op))
+      return true;
+    auto [it, isNew] = known.try_emplace(op, false);
+    if (isNew) {
+      bool all = isPure(op) && op->getNumRegions() == 0 && op->getNumOperands() > 0 && !isa<LibraryOp>(op) &&
+                 llvm::all_of(op->getResultTypes(), [](Type t) { return isa<RankedTensorType>(t) && cast<RankedTensorType>(t).hasStaticShape(); }) &&
+                 llvm::all_of(op->getOperands(), [&](mlir::Value v) { return isKnown(v); });
+      known[op] = all;
+      return all;
+    }
+    return it->second;
+  }
+
+  void compress(ContractOp op);
+  void compress(GatherOp op);
+  std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
+  std::optional<CompressedPanels> keptPanels(Matrix matrix);
+  std::optional<CompressedPanels> loweredPanels(Matrix matrix, Operation *user);
+  std::optional<BlockCodes> readCodes(const HostValue &codes, const HostValue &scale, const HostValue *zero);
+
+  /// The value of `source` as the matrix has it: through the movement between them, as [k, n].
+  FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement);
+  void note(Operation *user, StringRef format, int64_t block, double decibels);
+  static void eraseDead(Operation *op);
+
+  func::FuncOp function;
+  StringRef format;
+  int64_t block;
+  OpBuilder b;
+  llvm::DenseMap<Operation *, bool> known;
+  /// By the untransposed value and whether that is [n, k].
+  std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
+  SmallVector<Attribute> lowered;
+};
+
+FailureOr<HostValue> Compressor::evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement) {
+  SmallVector<Operation *> temporary;
+  OpBuilder builder(b);
+  builder.setInsertionPointAfterValue(source);
+  auto add = [&](auto op) {
+    temporary.push_back(op);
+    source = op->getResult(0);
+  };
+  for (Operation *op : llvm::reverse(movement))
+    if (auto transpose = dyn_cast<TransposeOp>(op))
+      add(builder.create<TransposeOp>(op->getLoc(), source, transpose.getPermutation()));
+    else
+      add(builder.create<ReshapeOp>(op->getLoc(), tensorType(dimsOf(op->getResult(0)), elementOf(source)), source));
+  if (matrix.turned)
+    add(builder.create<TransposeOp>(source.getLoc(), source, ArrayRef<int64_t>{1, 0}));
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto value = evaluateWeight(source, cache);
+  for (Operation *op : llvm::reverse(temporary))
+    op->erase();
+  return value;
+}
+
+/// Integers with a scale and a zero point each, all [k, n], as blocks along k; nullopt where they do not come in blocks.
+std::optional<BlockCodes> Compressor::readCodes(const HostValue &codes, const HostValue &scale, const HostValue *zero) {
+  BlockCodes out;
+  out.k = codes.dims[0];
+  out.n = codes.dims[1];
+  int64_t count = out.k * out.n;
+  std::vector<int64_t> q(count), z(zero ? count : 0);
+  std::vector<double> s(count);
+  load(codes, 0, count, q.data());
+  load(scale, 0, count, s.data());
+  if (zero)
+    load(*zero, 0, count, z.data());
+  // Where a scale or zero point differs from the one before, a block begins.
+  int64_t step = 0;
+  for (int64_t i = out.n; i < count; ++i)
+    if (s[i] != s[i - out.n] || (zero && z[i] != z[i - out.n]))
+      step = std::gcd(step, i / out.n);
+  if (step % 8 != 0)
+    return std::nullopt;
+  out.block = step == 0 ? out.k : step;
+  // Unsigned codes are moved to where signed ones lie.
+  auto within = [](ArrayRef<int64_t> values, int64_t low, int64_t high) {
+    return llvm::all_of(values, [&](int64_t v) { return v >= low && v <= high; });
+  };
+  bool isUnsigned = classOf(codes.type) == Class::u64 || !within(q, -128, 127);
+  int64_t shift = !isUnsigned ? 0 : within(q, 0, 15) && within(z, -120, 135) ? 8 : 128;
+  if (!within(q, shift - 128, shift + 127) || !within(z, shift - 128, shift + 127))
+    return std::nullopt;
+  out.codes.resize(count);
+  for (int64_t i = 0; i < count; ++i)
+    out.codes[i] = int8_t(q[i] - shift);
+  for (int64_t first = 0; first < out.k; first += out.block)
+    for (int64_t j = 0; j < out.n; ++j) {
+      out.scales.push_back(float(s[first * out.n + j]));
+      out.zeros.push_back(int8_t((zero ? z[first * out.n + j] : 0) - shift));
+    }
+  return out;
+}
+
+/// What the model itself has in few bits.
+std::optional<CompressedPanels> Compressor::keptPanels(Matrix matrix) {
+  SmallVector<Operation *> movement;
+  mlir::Value source = matrix.value;
+  while (source.getDefiningOp() && isa<TransposeOp, ReshapeOp>(source.getDefiningOp())) {
+    movement.push_back(source.getDefiningOp());
+    source = movement.back()->getOperand(0);
+  }
+  auto as = [&](mlir::Value v) { return evaluateAs(matrix, v, movement); };
+  if (auto cast = source.getDefiningOp<CastOp>()) {
+    Type element = elementOf(cast.getX());
+    if (!element.isF16() && !element.isBF16())
+      return std::nullopt;
+    auto bits = as(cast.getX());
+    if (failed(bits))
+      return std::nullopt;
+    return packHalves(b, cast.getLoc(), ArrayRef(bits->as<uint16_t>(), size_t(bits->size())), bits->dims[0], bits->dims[1], element);
+  }
+  auto dequantize = source.getDefiningOp<DequantizeOp>();
+  if (!dequantize || !isa<IntegerType>(elementOf(dequantize.getX())) || elementOf(dequantize.getX()).getIntOrFloatBitWidth() > 8)
+    return std::nullopt;
+  auto codes = as(dequantize.getX()), scale = as(dequantize.getScale());
+  auto zero = dequantize.getZeroPoint() ? as(dequantize.getZeroPoint()) : FailureOr<HostValue>(HostValue());
+  if (failed(codes) || failed(scale) || failed(zero))
+    return std::nullopt;
+  auto blocks = readCodes(*codes, *scale, dequantize.getZeroPoint() ? &*zero : nullptr);
+  return blocks ? std::optional(packCodes(b, dequantize.getLoc(), *blocks)) : std::nullopt;
+}
+
+/// Each value as bf16 or f16; nullopt when one is not finite or too large.
+static std::optional<std::vector<uint16_t>> toHalves(ArrayRef<float> w, const llvm::fltSemantics &semantics) {
+  std::vector<uint16_t> bits;
+  bits.reserve(w.size());
+  for (float x : w) {
+    APFloat f(x);
+    bool lossy;
+    f.convert(semantics, APFloat::rmNearestTiesToEven, &lossy);
+    if (!f.isFinite())
+      return std::nullopt;
+    bits.push_back(uint16_t(f.bitcastToAPInt().getZExtValue()));
+  }
+  return bits;
+}
+
+/// f32 rounded to the format that was asked for.
+std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operation *user) {
+  auto value = evaluateAs(matrix, matrix.value, {});
+  if (failed(value))
+    return std::nullopt;
+  int64_t k = value->dims[0], n = value->dims[1];
+  ArrayRef<float> w(value->as<float>(), size_t(k * n));
+  Location loc = matrix.value.getLoc();
+  if (format == "bf16" || format == "f16") {
+    auto bits = toHalves(w, format == "bf16" ? APFloat::BFloat() : APFloat::IEEEhalf());
+    if (!bits)
+      return std::nullopt;
+    note(user, format, 0, 0);
+    return packHalves(b, loc, *bits, k, n, format == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
+  }
+  int64_t bits = format == "int4" ? 4 : 8, size = block ? block : bits == 4 ? 32 : 128;
+  auto codes = quantizeBlocks(w, k, n, bits, size);
+  if (!codes)
+    return std::nullopt;
+  note(user, format, size, signalToNoise(w, *codes));
+  return packCodes(b, loc, *codes);
+}
+
+void Compressor::note(Operation *user, StringRef format, int64_t block, double decibels) {
+  NamedAttrList entry;
+  entry.set("nodes", LocationAttr(user->getLoc()));
+  entry.set("format", b.getStringAttr(format));
+  if (block) {
+    entry.set("block", b.getI64IntegerAttr(block));
+    entry.set("sqnr_db", b.getF64FloatAttr(decibels));
+  }
+  lowered.push_back(entry.getDictionary(b.getContext()));
+}
+
+std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *user) {
+  // A transpose in front of it is the same table.
+  while (auto transpose = matrix.value.getDefiningOp<TransposeOp>()) {
+    if (transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
+      break;
+    matrix = {transpose.getX(), !matrix.turned};
+  }
+  auto [it, isNew] = done.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
+  if (!isNew)
+    return it->second;
+  it->second = keptPanels(matrix);
+  if (!it->second && !format.empty() && tensorOf(matrix.value).getNumElements() >= kMinElements)
+    it->second = loweredPanels(matrix, user);
+  return it->second;
+}
+
+/// Ops that nothing uses any more: what grows beyond a weight's size would become steps.
+void Compressor::eraseDead(Operation *op) {
+  if (!op || isa<ConstantOp>(op) || !isOpTriviallyDead(op))
+    return;
+  SmallVector<mlir::Value> operands(op->getOperands());
+  op->erase();
+  for (mlir::Value v : operands)
+    eraseDead(v.getDefiningOp());
+}
+
+void Compressor::compress(ContractOp op) {
+  mlir::Value rhs = op.getRhs();
+  if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || tensorOf(op.getLhs()).getRank() != 2 || !elementOf(rhs).isF32() ||
+      op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
+    return;
+  OpBuilder builder(op);
+  mlir::Value unpacked;
+  if (auto panels = panelsOf({rhs, op.getRhsContract().front() == 1}, op)) {
+    unpacked = unpackCompressed(builder, rhs.getLoc(), *panels);
+    auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
+                                              ArrayRef<int64_t>{0});
+    op.replaceAllUsesWith(product.getY());
+    eraseDead(op);
+    return;
+  }
+  if (isWeight(rhs))
+    return;
+  // Known, but too large to be a weight expression: scales that do not come in blocks.
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  if (auto value = evaluateWeight(rhs, cache); succeeded(value)) {
+    op.getRhsMutable().assign(b.create<ConstantOp>(rhs.getLoc(), elementsOf(*value, cast<RankedTensorType>(rhs.getType()))));
+    eraseDead(rhs.getDefiningOp());
+  }
+}
+
+void Compressor::compress(GatherOp op) {
+  mlir::Value table = op.getX();
+  if (op.getAxis() != 0 || tensorOf(table).getRank() != 2 || !elementOf(table).isF32() || !isKnown(table) || isKnown(op.getY()) ||
+      tensorOf(table).getNumElements() < kMinElements)
+    return;
+  auto panels = panelsOf({table, true}, op);
+  if (!panels)
+    return;
+  OpBuilder builder(op);
+  Operation *before = op->getPrevNode();
+  mlir::Value rows = builder.create<TransposeOp>(table.getLoc(), unpackCompressed(builder, table.getLoc(), *panels), ArrayRef<int64_t>{1, 0});
+  builder.create<GatherOp>(op.getLoc(), rows, op.getIndices(), 0);
+  SmallVector<Operation *> ops;
+  for (Operation *i = before ? before->getNextNode() : &op->getBlock()->front(); i != op; i = i->getNextNode())
+    if (!isa<ConstantOp>(i))
+      ops.push_back(i);
+  Operation *gather = ops.back();
+  op.replaceAllUsesWith(gather->getResult(0));
+  buildKernel(ops, gather->getResult(0), "loops", op, [](OpBuilder &inner, Operation *o, IRMapping &mapping) { inner.clone(*o, mapping); });
+  for (Operation *o : llvm::reverse(ops))
+    o->erase();
+  eraseDead(op);
+}
+
+struct CompressWeights : optc::impl::CompressWeightsBase<CompressWeights> {
+  using CompressWeightsBase::CompressWeightsBase;
+  void runOnOperation() override {
+    if (!format.empty() && format != "int4" && format != "int8" && format != "bf16" && format != "f16") {
+      getOperation()->emitError("'") << format << "' is no format of weights";
+      return signalPassFailure();
+    }
+    if (block != 0 && (block < 16 || block % 8 != 0)) {
+      getOperation()->emitError("a block of ") << block << " weights: expected a multiple of 8, at least 16";
+      return signalPassFailure();
+    }
+    Compressor(getOperation(), format, block).run();
+  }
+};
+} // namespace
