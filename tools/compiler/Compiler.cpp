@@ -202,10 +202,13 @@ CompileResult optc::compile(const CompileOptions &options) {
     if (Error error = prepareQuantization(module, options.quantization, options.jobs, progress))
       return failWith(error);
   progress("optimise");
+  PipelineOptions pipeline;
+  pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "weights-int8" ? "int8" : options.weights;
+  pipeline.weightBlock = options.weightBlock;
   if (!run([&](PassManager &passes) {
         if (options.quantization.int8)
           passes.addNestedPass<func::FuncOp>(createInsertQuantization({/*dynamic=*/true}));
-        buildLowering(passes);
+        buildLowering(passes, pipeline);
       }))
     return result;
   if (options.emit == Emit::mlir)
@@ -227,6 +230,10 @@ CompileResult optc::compile(const CompileOptions &options) {
   for (const std::string &shape : options.shapes)
     header.command += " --shape=" + shape;
   header.command += commandOf(options.quantization);
+  if (!options.weights.empty())
+    header.command += " --" + options.weights;
+  if (options.weightBlock)
+    header.command += " --int4-block=" + std::to_string(options.weightBlock);
   auto built = buildPlan(main, header);
   if (failed(built)) {
     result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;

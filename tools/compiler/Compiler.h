@@ -27,6 +27,10 @@ struct CompileOptions {
   /// Sizes of inputs, NAME=1x3x224x224: their symbolic dims are fixed everywhere.
   std::vector<std::string> shapes;
   QuantizationOptions quantization;
+  /// How weights are stored, by the flag: bf16, fp16, weights-int8, int4; empty: as the model has them.
+  std::string weights;
+  /// Weights of int4 that share a scale; 0: 32.
+  int64_t weightBlock = 0;
   /// File of the NVRTC library; empty: where it is usually found.
   std::string nvrtc;
   unsigned jobs = 0; // 0: the cores this process may use

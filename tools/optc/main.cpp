@@ -51,6 +51,11 @@ int main(int argc, char **argv) {
     ("emit", "so, mlir, kernels, plan, llvm, asm, report; of a GPU target: cuda, ptx, cubin", cxxopts::value<std::string>()->default_value("so"))
     ("target", "CPU or list of CPUs: native, x86-64-v3, ...; or a GPU: sm_90, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
     ("shape", "sizes of an input, NAME=1x3x224x224", cxxopts::value<std::vector<std::string>>())
+    ("bf16", "weights in bf16, arithmetic in fp32")
+    ("fp16", "weights in fp16, arithmetic in fp32")
+    ("weights-int8", "weights in 8 bits, arithmetic in fp32")
+    ("int4", "weights in 4 bits, arithmetic in fp32")
+    ("int4-block", "weights of --int4 that share a scale", cxxopts::value<int64_t>()->default_value("32"))
     ("list-targets", "print the targets")
     ("int8", "convolutions and matrix products in 8 bits")
     ("calib", "sets of inputs that ranges are chosen from: a folder of folders, or a .npz", cxxopts::value<std::string>())
@@ -94,6 +99,19 @@ int main(int argc, char **argv) {
       compile.shapes = flags["shape"].as<std::vector<std::string>>();
     if (std::string problem = readQuantization(flags, compile.quantization); !problem.empty())
       return usageError(problem);
+    for (const char *flag : {"bf16", "fp16", "weights-int8", "int4"})
+      if (flags.count(flag)) {
+        if (!compile.weights.empty())
+          return usageError("--" + compile.weights + " and --" + flag + " both say how weights are stored");
+        compile.weights = flag;
+      }
+    if (flags.count("int4-block")) {
+      compile.weightBlock = flags["int4-block"].as<int64_t>();
+      if (compile.weights != "int4")
+        return usageError("--int4-block has an effect with --int4 only");
+      if (compile.weightBlock < 16 || compile.weightBlock > 65536 || compile.weightBlock % 8 != 0)
+        return usageError("--int4-block=" + std::to_string(compile.weightBlock) + ": expected a multiple of 8 from 16 to 65536");
+    }
     compile.nvrtc = flags["nvrtc"].as<std::string>();
     compile.jobs = flags["jobs"].as<unsigned>();
     compile.verifyPasses = flags.count("verify-passes");
