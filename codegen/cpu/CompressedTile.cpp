@@ -99,7 +99,7 @@ Value CompressedTile::code(const Block &block, const Values &words, int64_t j, i
 /// While some panels are used, the same part of those that come next is brought into L2.
 void CompressedTile::prefetchWords(const Block &block, Value k, int64_t count) {
   int64_t bytes = (count + w.perWord() - 1) / w.perWord() * kPanel * wordBytes;
-  int64_t ahead = w.rows() / w.perWord() * kPanel * wordBytes * block.panels;
+  int64_t ahead = panelBytes() * block.panels;
   Value at = f.mul(f.divide(k, f.index(w.perWord())), f.index(kPanel * wordBytes));
   for (Value base : block.words)
     for (int64_t line = 0; line < bytes; line += kLine) {

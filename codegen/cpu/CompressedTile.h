@@ -26,6 +26,8 @@ public:
   Values sum(Values acc, const Values &rows, mlir::Value panel, int64_t panels, int64_t height);
   /// target[p][k][16] of f32: panels [panel, end).
   void unpack(mlir::Value panel, mlir::Value end, mlir::Value target);
+  /// Of the words of a panel.
+  int64_t panelBytes() const { return w.rows() / w.perWord() * kPanel * wordBytes; }
 
 private:
   /// Where a block of a group of panels lies, and its zero points.

@@ -47,7 +47,7 @@ private:
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
-  void planPrefetch(Value panel, int64_t panels, Value panelElements, Value row);
+  void planPrefetch(Value panel, int64_t panels, Value row);
   void pack(Value batch, Value panel, int64_t panels);
   bool weightsStayCached();
 
@@ -227,7 +227,7 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
   Value panelBytes = f.mul(f.mul(k, f.index(c.totalTaps())), f.index(kPanel));
   Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
-  planPrefetch(panel, panels, panelBytes, row);
+  planPrefetch(panel, panels, row);
   ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
   Values sums = direct ? compressed->sum(registers.zeros(panels, height), rows, panel, panels, height) : product(rows, base, panels, height);
   epilogue.store(sums, tile, sumBase());
@@ -235,24 +235,25 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
 
 /// Weights are read from memory once where few rows share them, at its speed: while some panels are used the next are
 /// brought into L2, a part by each tile of registers.
-void ContractionEmitter::planPrefetch(Value panel, int64_t panels, Value panelElements, Value row) {
+void ContractionEmitter::planPrefetch(Value panel, int64_t panels, Value row) {
   registers.prefetch = {};
   auto k = c.k.constant();
   auto rows = c.m.constant();
-  if (!c.packed || !k || *k < RegisterTile::kUnroll || (rows && *rows > 4 * kRowBlock))
+  if ((!c.packed && !c.compressed) || direct || !k || *k < RegisterTile::kUnroll || (rows && *rows > 4 * kRowBlock))
     return;
-  // A line is one k of a panel.
+  int64_t bytes = c.compressed ? compressed->panelBytes() : *k * c.totalTaps() * kPanel * int64_t(sizeof(float));
   int64_t limit = registers.maxRows(panels), tiles = rows ? (*rows + limit - 1) / limit : RegisterTile::kUnroll;
   int64_t height = rows ? (*rows + tiles - 1) / tiles : limit;
   registers.prefetchLines = (RegisterTile::kUnroll + tiles - 1) / tiles;
-  int64_t lines = *k * c.totalTaps(), steps = c.totalTaps() * (*k / RegisterTile::kUnroll);
-  Value done = f.mul(f.divide(row, f.index(height)), f.index(registers.prefetchLines * steps));
-  Value next = f.mul(f.add(panel, f.index(panels)), panelElements);
+  registers.prefetchStride = bytes;
+  int64_t steps = c.totalTaps() * (*k / RegisterTile::kUnroll);
+  Value done = f.mul(f.divide(row, f.index(height)), f.index(registers.prefetchLines * steps * RegisterTile::kLine));
+  // Panels that are unpacked are needed with the rest of their tile.
+  Value next = f.mul(f.add(panel, f.index(c.compressed ? c.panelsPerTile : panels)), f.index(bytes));
   // Once all of it is on the way, what is in the caches already.
-  Value isLeft = f.less(done, f.index(lines));
-  Value offset = f.add(next, f.mul(done, f.index(RegisterTile::kLine / sizeof(float))));
-  offset = f.b.create<arith::SelectOp>(f.loc, isLeft, offset, f.mul(panel, panelElements));
-  registers.prefetch = f.pointerTo(f.input(c.rhs.getArgNumber()), offset, f32);
+  Value isLeft = f.less(done, f.index(bytes));
+  Value offset = f.b.create<arith::SelectOp>(f.loc, isLeft, f.add(next, done), f.mul(panel, f.index(bytes)));
+  registers.prefetch = f.pointerTo(f.input(c.rhs.getArgNumber()), offset, f.b.getI8Type());
 }
 
 /// acc[r * vectors + v] over all taps and k.

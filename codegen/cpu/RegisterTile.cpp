@@ -29,7 +29,7 @@ RegisterTile::Values RegisterTile::sum(Values acc, const Values &rows, Value bas
       for (int64_t p = 0; prefetch && p < panels; ++p)
         for (int64_t line = 0; line < prefetchLines; ++line) {
           Value at = f.add(f.mul(i, f.index(prefetchLines * kLine / kUnroll)), f.index(line * kLine));
-          at = f.add(at, f.mul(f.size(panelStride), f.index(p * sizeof(float))));
+          at = f.add(at, prefetchStride ? f.index(p * prefetchStride) : f.mul(f.size(panelStride), f.index(p * sizeof(float))));
           f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(prefetch, at, f.b.getI8Type()), /*rw=*/0, /*hint=*/2, /*cache=*/1);
         }
       for (int64_t u = 0; u < kUnroll; ++u)

@@ -31,10 +31,10 @@ struct RegisterTile {
   mlir::Value rowStep;
   /// Elements of a row that are summed: k unless set.
   mlir::Value length;
-  /// What later tiles will read: so many lines of 64 bytes from here on, and from a panel further on for each other panel,
-  /// are asked for in each step of the main loop. Null: nothing is.
+  /// What later tiles will read: so many lines of 64 bytes from here on, and from a panel (or `prefetchStride` bytes) further on for
+  /// each other panel, are asked for in each step of the main loop. Null: nothing is.
   mlir::Value prefetch;
-  int64_t prefetchLines = 0;
+  int64_t prefetchLines = 0, prefetchStride = 0;
   /// k's in a step of the main loop.
   static constexpr int64_t kUnroll = 4;
   static constexpr int64_t kLine = 64;
