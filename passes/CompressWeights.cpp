@@ -324,11 +324,11 @@ struct CompressWeights : optc::impl::CompressWeightsBase<CompressWeights> {
   using CompressWeightsBase::CompressWeightsBase;
   void runOnOperation() override {
     if (!format.empty() && format != "int4" && format != "int8" && format != "bf16" && format != "f16") {
-      getOperation()->emitError("'") << format << "' is no format of weights";
+      getOperation()->emitError("'") << std::string(format) << "' is no format of weights";
       return signalPassFailure();
     }
     if (block != 0 && (block < 16 || block % 8 != 0)) {
-      getOperation()->emitError("a block of ") << block << " weights: expected a multiple of 8, at least 16";
+      getOperation()->emitError("a block of ") << int64_t(block) << " weights: expected a multiple of 8, at least 16";
       return signalPassFailure();
     }
     Compressor(getOperation(), format, block).run();

@@ -134,8 +134,8 @@ Values CompressedTile::overBlocks(Values carried, llvm::function_ref<Values(Valu
 
 Values CompressedTile::sum(Values acc, const Values &rows, Value panel, int64_t panels, int64_t height) {
   int64_t vectors = panels * vectorsPerPanel;
-  // A short block as a whole, where that is not too much code.
-  int64_t step = w.block <= 32 && height * vectors <= 8 ? w.block : kStep;
+  // A short block as a whole, where that is not too much code: a loop in a loop costs.
+  int64_t step = w.block <= 32 && height == 1 ? w.block : kStep;
   step = std::max(kStep, step / kStep * kStep);
   return overBlocks(acc, [&](Value i, int64_t count, Values total) {
     Block block = blockOf(panel, i, panels);

@@ -204,7 +204,9 @@ void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool 
     int64_t blocks = *c.rowBlocks().constant();
     counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
   }
-  forRowTiles(f, rowBegin, rowEnd, counts, registers.maxRows(panels), [&](Value row, int64_t height) {
+  // Dequantising is much code: no more heights than a few rows need.
+  int64_t limit = direct && counts.empty() ? std::min<int64_t>(registers.maxRows(panels), 4) : registers.maxRows(panels);
+  forRowTiles(f, rowBegin, rowEnd, counts, limit, [&](Value row, int64_t height) {
     TensorEmitter::Scope scope(epilogue.emitter);
     tile(batch, panel, panels, partial, row, height);
   });
