@@ -3,7 +3,7 @@
 //   contract %x, (dequantize %codes, %scale, %zero)   =>  contract %x, (unpack of panels of 8 or 4 bits)
 //   contract %x, (cast %w : bf16 to f32)              =>  contract %x, (unpack of panels of bf16)
 //   contract %x, %w : f32, format given               =>  the same of w rounded to the format
-//   gather %table, %i                                 =>  kernel "loops" (%i, panels) { unpack; gather }
+//   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels) { unpack; gather }
 //
 // A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
 // weights. A table that is a product's weight, too (tied embeddings), is there once. Unpacking is spelled out in ordinary
@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/kernel/CompressedPanels.h"
+#include "codegen/kernel/PackedWeights.h"
 #include "ir/eval/Evaluate.h"
 #include "passes/BlockQuantization.h"
 #include "passes/KernelFormation.h"
@@ -86,6 +87,7 @@ private:
 
   void compress(ContractOp op);
   void compress(GatherOp op);
+  static Matrix untransposed(Matrix matrix);
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
   std::optional<CompressedPanels> keptPanels(Matrix matrix);
   std::optional<CompressedPanels> loweredPanels(Matrix matrix, Operation *user);
@@ -245,13 +247,18 @@ void Compressor::note(Operation *user, StringRef format, int64_t block, double d
   lowered.push_back(entry.getDictionary(b.getContext()));
 }
 
-std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *user) {
-  // A transpose in front of it is the same table.
+/// A transposed table is the same table.
+Matrix Compressor::untransposed(Matrix matrix) {
   while (auto transpose = matrix.value.getDefiningOp<TransposeOp>()) {
     if (transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
       break;
     matrix = {transpose.getX(), !matrix.turned};
   }
+  return matrix;
+}
+
+std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *user) {
+  matrix = untransposed(matrix);
   auto [it, isNew] = done.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
   if (!isNew)
     return it->second;
@@ -301,12 +308,21 @@ void Compressor::compress(GatherOp op) {
   if (op.getAxis() != 0 || tensorOf(table).getRank() != 2 || !elementOf(table).isF32() || !isKnown(table) || isKnown(op.getY()) ||
       tensorOf(table).getNumElements() < kMinElements)
     return;
-  auto panels = panelsOf({table, true}, op);
-  if (!panels)
+  // Of f32, but packed for a product: the same panels serve both.
+  Matrix matrix = untransposed({table, true});
+  bool isShared = done.count({matrix.value.getAsOpaquePointer(), matrix.turned});
+  auto panels = panelsOf(matrix, op);
+  if (!panels && !(isShared && isWeight(table)))
     return;
   OpBuilder builder(op);
+  Location loc = table.getLoc();
+  mlir::Value packed;
+  if (!panels)
+    packed = packPanels(builder, builder.create<TransposeOp>(loc, table, ArrayRef<int64_t>{1, 0}));
   Operation *before = op->getPrevNode();
-  mlir::Value rows = builder.create<TransposeOp>(table.getLoc(), unpackCompressed(builder, table.getLoc(), *panels), ArrayRef<int64_t>{1, 0});
+  auto dims = tensorOf(table).getShape();
+  mlir::Value columns = panels ? unpackCompressed(builder, loc, *panels) : unpackPanels(builder, loc, packed, dims[1], dims[0]);
+  mlir::Value rows = builder.create<TransposeOp>(loc, columns, ArrayRef<int64_t>{1, 0});
   builder.create<GatherOp>(op.getLoc(), rows, op.getIndices(), 0);
   SmallVector<Operation *> ops;
   for (Operation *i = before ? before->getNextNode() : &op->getBlock()->front(); i != op; i = i->getNextNode())

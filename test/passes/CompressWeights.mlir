@@ -21,10 +21,12 @@
 // INT8-DAG: tensor<5x2x16xf16>
 // BF16-LABEL: func.func @tied
 // BF16: tensor<5x100x16xbf16>
-// Without a format f32 stays f32.
+// Without a format f32 stays f32, but both read the panels.
 // KEPT-LABEL: func.func @tied
 // KEPT-NOT: dequantize
-// KEPT: optc.gather %{{.*}}, %arg1
+// KEPT: %[[PANELS:.*]] = optc.transpose {{.*}} -> tensor<5x100x16xf32>
+// KEPT: optc.kernel "loops"(%[[PANELS]], %arg1)
+// KEPT: optc.gather
 func.func @tied(%x: tensor<3x100xf32>, %i: tensor<7xi64>) -> (tensor<3x80xf32>, tensor<7x100xf32>) {
   %table = optc.constant dense<0.5> : tensor<80x100xf32>
   %y = optc.contract %x, %table {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 1>} : (tensor<3x100xf32>, tensor<80x100xf32>) -> tensor<3x80xf32>
