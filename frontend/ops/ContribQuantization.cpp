@@ -223,8 +223,9 @@ Results matMulNBits(Node &n) {
     Value ones = n.broadcast(n.scalarInteger(byte, 1), n.dims(codes));
     w = n.make<SubOp>(w, dequantize(n, ones, shift, {}, n.f32(), 1, block));
   }
-  w = n.cast(w, elementOf(a));
-  return {addBias(n, contract(n, a, w, {}, {}, {n.rank(a) - 1}, {1}), n.optional(5))};
+  // Computed in f32, whatever A is: kernels dequantise to it.
+  Value y = contract(n, n.cast(a, n.f32()), w, {}, {}, {n.rank(a) - 1}, {1});
+  return {n.cast(addBias(n, y, n.optional(5)), elementOf(a))};
 }
 
 Results quantizeLinear(Node &n) {
