@@ -33,7 +33,7 @@ using namespace optc;
 namespace {
 
 /// Smaller matrices are not worth it.
-constexpr int64_t kMinElements = 4096;
+constexpr int64_t kMinElements = 4096, kMinK = 8;
 
 /// A matrix as its user sees it: [k, n], or [n, k] where `turned`.
 struct Matrix {
@@ -262,6 +262,8 @@ std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *u
   auto [it, isNew] = done.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
   if (!isNew)
     return it->second;
+  if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinK)
+    return std::nullopt;
   it->second = keptPanels(matrix);
   if (!it->second && !format.empty() && tensorOf(matrix.value).getNumElements() >= kMinElements)
     it->second = loweredPanels(matrix, user);
