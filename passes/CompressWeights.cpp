@@ -13,6 +13,7 @@
 
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/PackedWeights.h"
+#include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
 #include "passes/BlockQuantization.h"
 #include "passes/KernelFormation.h"
@@ -62,8 +63,6 @@ public:
       compress(op);
     for (GatherOp op : gathers)
       compress(op);
-    if (!lowered.empty())
-      function->setAttr("optc.lowered", b.getArrayAttr(lowered));
   }
 
 private:
@@ -95,7 +94,8 @@ private:
 
   /// The value of `source` as the matrix has it: through the movement between them, as [k, n].
   FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement);
-  void note(Operation *user, StringRef format, int64_t block, double decibels);
+  /// For the report: `size` weights share a scale (0: there are none).
+  void note(Operation *user, int64_t size, double decibels);
   static void eraseDead(Operation *op);
 
   func::FuncOp function;
@@ -105,7 +105,6 @@ private:
   llvm::DenseMap<Operation *, bool> known;
   /// By the untransposed value and whether that is [n, k].
   std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
-  SmallVector<Attribute> lowered;
 };
 
 FailureOr<HostValue> Compressor::evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement) {
@@ -223,28 +222,28 @@ std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operati
   Location loc = matrix.value.getLoc();
   if (format == "bf16" || format == "f16") {
     auto bits = toHalves(w, format == "bf16" ? APFloat::BFloat() : APFloat::IEEEhalf());
-    if (!bits)
+    if (!bits) {
+      noteKept(function, user, "a weight does not fit " + format.str());
       return std::nullopt;
-    note(user, format, 0, 0);
+    }
+    note(user, 0, 0);
     return packHalves(b, loc, *bits, k, n, format == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
   }
   int64_t bits = format == "int4" ? 4 : 8, size = block ? block : bits == 4 ? 32 : 128;
   auto codes = quantizeBlocks(w, k, n, bits, size);
-  if (!codes)
+  if (!codes) {
+    noteKept(function, user, "a weight is not finite");
     return std::nullopt;
-  note(user, format, size, signalToNoise(w, *codes));
+  }
+  note(user, size, signalToNoise(w, *codes));
   return packCodes(b, loc, *codes);
 }
 
-void Compressor::note(Operation *user, StringRef format, int64_t block, double decibels) {
-  NamedAttrList entry;
-  entry.set("nodes", LocationAttr(user->getLoc()));
-  entry.set("format", b.getStringAttr(format));
-  if (block) {
-    entry.set("block", b.getI64IntegerAttr(block));
-    entry.set("sqnr_db", b.getF64FloatAttr(decibels));
-  }
-  lowered.push_back(entry.getDictionary(b.getContext()));
+void Compressor::note(Operation *user, int64_t size, double decibels) {
+  std::string text = ("weights in " + format).str();
+  if (size)
+    text += llvm::formatv(", a scale for each {0}, signal over noise {1:f1} dB", size, decibels);
+  noteLowered(function, user, text);
 }
 
 /// A transposed table is the same table.

@@ -38,7 +38,7 @@ for flags, (size, least) in formats.items():
     subprocess.run([optc, f"{path}/model.onnx", "-o", f"{path}/model.so", "-q", *flags.split()], check=True)
     report = json.loads(subprocess.run([run, f"{path}/model.so", "--report"], check=True, capture_output=True, text=True).stdout)
     assert flags in report["command"], report["command"]
-    lowered = {node for entry in report["precision"]["lowered"] for node in entry["nodes"]}
+    lowered = {entry["node"] for entry in report["precision"]["lowered"]}
     assert {"layer", "head"} <= lowered or {"layer", "embed"} <= lowered, lowered
     weights = report["memory"]["weight_bytes"]
     assert weights <= size * (table.size + w.size) * 1.1, f"{flags}: {weights} bytes of weights"
