@@ -98,13 +98,13 @@ LogicalResult ContractionEmitter::run() {
     Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
     Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
     Value panel = f.mul(columnBlock, f.index(c.panelsPerTile));
-    if (c.compressed)
+    if (c.compressed) {
       compressedTile(batch, panel, columnBlock, rowBegin, rowEnd);
-    else {
-      if (!c.packed)
-        pack(batch, panel, c.panelsPerTile);
-      columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
+      return Values{};
     }
+    if (!c.packed)
+      pack(batch, panel, c.panelsPerTile);
+    columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
     return Values{};
   });
   f.finish();

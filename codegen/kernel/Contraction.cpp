@@ -158,8 +158,7 @@ DimExpr ContractionKernel::paddedK() const {
 DimExpr ContractionKernel::rowBlocks() const {
   if (readsImage)
     return windowOf(*this)->blocks();
-  // An activation rhs is packed once for all rows, weights of few bits are unpacked for more rows than the product of a
-  // tile needs.
+  // An activation rhs is packed once for all rows; unpacking weights of few bits is worth a few blocks' rows.
   if (compressed)
     return DimExpr::ceildiv(m, 4 * kRowBlock);
   return packed ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
