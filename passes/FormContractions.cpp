@@ -269,11 +269,12 @@ private:
       // [taps, C]
       Dims w = dimsOf(rhs);
       rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
+    } else if (packed && isa<ConvOp>(root) && !winograd) {
+      rhs = packFilter(b, cast<ConvOp>(root), rhs);
     } else if (packed) {
-      if (winograd)
+      if (winograd) {
         rhs = transformBoth(kWinogradG, kWinogradTile, rhs);
-      Dims w = dimsOf(rhs);
-      if (isa<ConvOp>(root)) {
+        Dims w = dimsOf(rhs);
         rhs = b.create<ReshapeOp>(rhs.getLoc(), tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)), rhs);
       } else if (cast<ContractOp>(root).getRhsContract().front() == 1) {
         rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, ArrayRef<int64_t>{1, 0});
@@ -317,13 +318,14 @@ private:
     IRMapping mapping;
     Value x = body->getArgument(0), w = body->getArgument(1), product;
     if (auto conv = dyn_cast<ConvOp>(root)) {
-      Value matrix = depthwise ? w : unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
+      Value matrix;
       if (winograd) {
         Dims w = dimsOf(conv.getW());
+        matrix = unpackPanels(b, root->getLoc(), body->getArgument(1), packedRows, *shape.back().constant());
         Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
         matrix = transformBoth(kWinogradP, 3, b.create<ReshapeOp>(root->getLoc(), planes, matrix));
       } else {
-        matrix = b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), matrix);
+        matrix = depthwise ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w)) : unpackFilter(b, conv, w);
       }
       mapping.map(conv.getX(), prologue(conv.getX(), x));
       mapping.map(conv.getW(), matrix);

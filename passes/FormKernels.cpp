@@ -83,14 +83,15 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
     constexpr size_t kMaxOps = 64;
     for (size_t i = 0; i < members.size() && members.size() < kMaxOps; ++i)
       for (Value operand : members[i]->getOperands()) {
+        bool onlyElementwise = llvm::all_of(members, [&](Operation *m) { return m->hasTrait<Elementwise>() || isa<BroadcastOp>(m); });
         Operation *producer = operand.getDefiningOp();
-        if (!producer || producer->getBlock() != root->getBlock() || members.contains(producer) || !isInlinable(producer))
+        if (!producer || producer->getBlock() != root->getBlock() || members.contains(producer) || !(isInlinable(producer) || (isa<ResizeOp, PoolOp>(producer) && isLoopOp(producer))))
           continue;
         // A weight expression is evaluated at compile time, unless it grows.
         if (isWeight(operand) && !isFree(producer))
           continue;
         bool isOwn = llvm::all_of(producer->getUsers(), [&](Operation *user) { return members.contains(user); });
-        if ((isOwn || isFree(producer)) && mayInline(producer, members[i]))
+        if ((isOwn || isFree(producer)) && mayInline(producer, members[i], onlyElementwise))
           members.insert(producer);
       }
     // In program order.
@@ -109,11 +110,14 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
 
   /// A producer is computed once for each element that its user reads: where the user repeats elements, an expensive
   /// producer stays outside.
-  bool mayInline(Operation *producer, Operation *user) {
+  bool mayInline(Operation *producer, Operation *user, bool onlyElementwise) {
     if (isa<ReduceOp, PoolOp, ResizeOp>(user))
       return producer->hasTrait<Elementwise>() && isa<ReduceOp>(user);
     if (isa<ConcatOp, PadOp>(producer))
       return user->hasTrait<Elementwise>();
+    // Computed once where the user and all after it are elementwise.
+    if (isa<ResizeOp, PoolOp>(producer))
+      return user->hasTrait<Elementwise>() && onlyElementwise;
     if (isa<GatherOp>(user))
       return false;
     if (auto broadcast = dyn_cast<BroadcastOp>(user))

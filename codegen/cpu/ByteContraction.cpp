@@ -204,7 +204,7 @@ void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
 /// Panels come first: they are read from memory once, while those before them are multiplied with all rows.
 void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
   auto known = c.k.constant();
-  AmxTile tile(f, rowBytes, known ? byteStep(*known) : 64);
+  AmxTile tile(f, rowBytes, c.readsImage ? windowOf(c)->step : known ? byteStep(*known) : 64);
   if (c.readsImage)
     overImage(tile, *windowOf(c), rowBegin, rowEnd);
   else
@@ -253,8 +253,8 @@ void ByteContraction::overImage(AmxTile &tile, const ImageWindow &v, Value rowBe
   tile.configure(tileConfiguration(), f.index(height));
   Value top = f.sub(f.mul(firstRow, f.index(v.strideRow)), f.index(v.padRow)), base;
   Value x = f.pointerTo(f.input(c.lhs.getArgNumber()), f.mul(batch, f.index(v.height * v.width * v.channels)), i8);
-  int64_t pitch = (v.hasPadding ? v.padded : v.width) * v.channels;
-  if (v.hasPadding) {
+  int64_t pitch = (v.copies ? v.padded : v.width) * v.channels;
+  if (v.copies) {
     base = gathered();
     Value count = f.add(f.mul(f.sub(rows, f.index(1)), f.index(v.strideRow)), f.index(v.imageRows(1)));
     window.padRows(x, v, top, count, base);
@@ -276,12 +276,13 @@ void ByteContraction::overImage(AmxTile &tile, const ImageWindow &v, Value rowBe
         return Values{};
       });
     };
+    int64_t runs = v.runIsRow ? 1 : v.kernelWidth;
     each(v.kernelHeight, 1, [&](Value row) {
-      each(v.kernelWidth, 1, [&](Value column) {
-        each(v.channels, tile.bytes(), [&](Value channel) {
+      each(runs, 1, [&](Value column) {
+        each(v.run, v.step, [&](Value byte) {
           Value pixel = f.add(f.mul(row, f.index(v.dilationRow * pitch)), f.mul(column, f.index(v.dilation * v.channels)));
-          Value tap = f.add(f.mul(row, f.index(v.kernelWidth)), column);
-          step(f.add(pixel, channel), f.add(f.mul(tap, f.index(v.channels)), channel));
+          Value run = f.add(f.mul(row, f.index(runs)), column);
+          step(f.add(pixel, byte), f.add(f.mul(run, f.index(v.run)), byte));
         });
       });
     });
@@ -297,7 +298,7 @@ void ByteContraction::planPrefetch(AmxTile &tile, Value pair, Value panel, int64
   if (!c.packed || !rows || !n || !k || paddedBytes(*k) * *n <= kCached)
     return;
   int64_t blocks = *c.rowBlocks().constant(), inBlock = std::max<int64_t>(1, (*rows + blocks - 1) / blocks);
-  int64_t products = (inBlock + kByteTileRows - 1) / kByteTileRows, steps = paddedBytes(*k) / byteStep(*k);
+  int64_t products = (inBlock + kByteTileRows - 1) / kByteTileRows, steps = *k / tile.bytes();
   int64_t lines = panels * paddedBytes(*k) * kPanel / kLine;
   tile.prefetchLines = (lines + products * steps - 1) / (products * steps);
   Value next = f.pointerTo(panelBase(panel), f.mul(rowBytes, f.index(panels * kPanel)), i8);

@@ -70,7 +70,8 @@ void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value 
     }
     // `at`: the image's index of the first tap along the innermost dim.
     forEachTap(batch, pixel, spatial - 1, [&](Value line, Value inside, Value start) {
-      Value size = f.size(image[spatial]), first = f.mul(f.mul(line, f.index(window)), step);
+      int64_t bytes = c.bytes ? runBytes(conv) : window * channels;
+      Value size = f.size(image[spatial]), first = f.mul(line, f.index(bytes));
       Value at = startOf(pixel, spatial - 1);
       Value whole = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, at, f.index(0));
       whole = f.b.create<arith::AndIOp>(f.loc, whole, f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sle, f.add(at, f.index(window)), size));

@@ -5,6 +5,9 @@
 using namespace mlir;
 using namespace optc;
 
+/// Bytes of a row that AMX's tiles hold at most.
+static constexpr int64_t kByteStep = 64;
+
 /// Of 8 bits: the lhs unsigned, the rhs signed.
 static bool areBytes(Value lhs, Value rhs) { return elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8); }
 
@@ -83,7 +86,20 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
   // Short rows do not fill the loop over k: copy all taps of a row together.
   c.gatherRows = channels < 8 || c.bytes;
   c.k = c.gatherRows ? channels * c.taps : channels;
+  if (c.bytes)
+    c.k = c.taps / *w[w.size() - 3].constant() * runBytes(op);
   return c.lhs && c.rhs;
+}
+
+static bool isShortRun(ConvOp conv) {
+  Dims w = dimsOf(conv.getW());
+  return conv.getDilations().back() == 1 && *w[w.size() - 3].constant() * *w[w.size() - 2].constant() <= kByteStep;
+}
+
+int64_t optc::runBytes(ConvOp conv) {
+  Dims w = dimsOf(conv.getW());
+  int64_t bytes = *w[w.size() - 3].constant() * *w[w.size() - 2].constant();
+  return isShortRun(conv) ? (bytes + 3) / 4 * 4 : bytes;
 }
 
 std::optional<ImageWindow> optc::windowOf(const ContractionKernel &c) {
@@ -112,10 +128,15 @@ std::optional<ImageWindow> optc::windowOf(const ContractionKernel &c) {
   v.pad = c.padsLow.back();
   int64_t columns = (v.outWidth - 1) * v.stride + v.dilation * (v.kernelWidth - 1) + 1;
   v.padded = std::max(columns, v.width + v.pad);
-  v.hasPadding = v.pad != 0 || v.padRow != 0 || columns > v.width || v.imageRows(v.outHeight) > v.height;
-  // As many pixels as fill seven tiles.
-  v.blockRows = std::clamp<int64_t>(112 / std::max<int64_t>(1, v.outWidth), 1, std::max<int64_t>(1, v.outHeight));
-  if (v.outHeight < 1 || v.outWidth < 1 || v.channels % byteStep(v.channels * v.kernelHeight * v.kernelWidth) != 0)
+  v.runIsRow = isShortRun(conv);
+  v.run = v.runIsRow ? runBytes(conv) : v.channels;
+  v.step = byteStep(v.run);
+  // A padded run reads a little beyond its pixels.
+  bool reachesBeyond = v.runIsRow && v.run != v.kernelWidth * v.channels;
+  v.copies = v.pad != 0 || v.padRow != 0 || columns > v.width || v.imageRows(v.outHeight) > v.height || reachesBeyond;
+  // As many pixels as fill seven tiles; a few rows, so that those they share are copied less often.
+  v.blockRows = std::clamp<int64_t>(std::max<int64_t>(4, 112 / std::max<int64_t>(1, v.outWidth)), 1, std::max<int64_t>(1, v.outHeight));
+  if (v.outHeight < 1 || v.outWidth < 1 || v.run % 4 != 0 || v.run % v.step != 0)
     return std::nullopt;
   return v;
 }
@@ -142,7 +163,6 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
   return c;
 }
 
-static constexpr int64_t kByteStep = 64;
 static int64_t byteSteps(int64_t k) { return std::max<int64_t>(1, (k + kByteStep - 1) / kByteStep); }
 int64_t optc::byteStep(int64_t k) { return paddedBytes(k) / byteSteps(k); }
 int64_t optc::paddedBytes(int64_t k) {
@@ -175,7 +195,7 @@ DimExpr ContractionKernel::packedBytes() const {
 DimExpr ContractionKernel::gatherBytes() const {
   if (readsImage) {
     auto v = *windowOf(*this);
-    int64_t copy = v.hasPadding ? v.imageRows(v.blockRows) * v.padded * v.channels : 0;
+    int64_t copy = v.copies ? v.imageRows(v.blockRows) * v.padded * v.channels + kByteStep : 0;
     return aligned(std::max(copy, *paddedK().constant() * kByteTileRows));
   }
   if (bytes)

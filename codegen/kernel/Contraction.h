@@ -61,7 +61,7 @@ struct ContractionKernel {
   /// conv: what lies before each spatial dim of the lhs, and its value, a pad op around it included.
   llvm::SmallVector<int64_t> padsLow;
   int64_t padValue = 0;
-  /// conv of bytes: AMX's tiles may read the image where it is, or a padded copy of a few rows: see windowOf().
+  /// conv of bytes: AMX's tiles may read the image where it is, or a padded copy of a few of its rows (windowOf).
   bool readsImage = false;
   /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32.
   bool bytes = false;
@@ -97,14 +97,22 @@ struct ImageWindow {
   int64_t kernelHeight, kernelWidth;     // taps
   int64_t strideRow, stride, dilationRow, dilation;
   int64_t padRow, pad, padded;           // before rows and columns; columns with padding
-  bool hasPadding;
+  /// A padded copy of the rows is needed.
+  bool copies;
   int64_t blockRows;                     // rows of the result that a tile of work has at most
+  /// Bytes that a tile reads together: of one tap, or of all taps of a row of the window. Steps divide them.
+  int64_t run, step;
+  bool runIsRow;
   /// Rows of the image under so many rows of the result.
   int64_t imageRows(int64_t rows) const { return (rows - 1) * strideRow + dilationRow * (kernelHeight - 1) + 1; }
   int64_t blocks() const { return (outHeight + blockRows - 1) / blockRows; }
 };
-/// Of a convolution whose sizes are known and whose channels are whole steps of a tile, in up to two spatial dims.
+/// Of a convolution whose sizes are known and whose runs are whole steps, in up to two spatial dims.
 std::optional<ImageWindow> windowOf(const ContractionKernel &c);
+
+/// Bytes in a row of panels for the taps of a row of a window of bytes: where they are few they are a step of their own, and
+/// padded to whole groups of 4.
+int64_t runBytes(ConvOp conv);
 
 /// nullopt when the kernel is not in canonical form.
 std::optional<ContractionKernel> readContraction(KernelOp kernel);

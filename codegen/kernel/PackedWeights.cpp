@@ -36,3 +36,43 @@ Value optc::unpackPanels(OpBuilder &b, Location loc, Value panels, int64_t k, in
   return b.create<SliceOp>(loc, tensorType({k, n}, element), x, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}),
                            DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1}));
 }
+
+/// The weights as [rows of the window, a row's taps and channels, O]: what a row takes in the panels, and is.
+namespace {
+struct FilterRows {
+  int64_t rows, bytes, run, columns;
+};
+} // namespace
+static FilterRows rowsOf(ConvOp conv) {
+  Dims w = dimsOf(conv.getW());
+  FilterRows r{1, *w[w.size() - 3].constant() * *w[w.size() - 2].constant(), 0, *w.back().constant()};
+  for (size_t i = 0; i + 3 < w.size(); ++i)
+    r.rows *= *w[i].constant();
+  r.run = elementOf(conv.getW()).isInteger(8) ? runBytes(conv) : r.bytes;
+  return r;
+}
+
+Value optc::packFilter(OpBuilder &b, ConvOp conv, Value weights) {
+  FilterRows r = rowsOf(conv);
+  Type element = elementOf(weights);
+  Location loc = weights.getLoc();
+  if (r.run != r.bytes) {
+    weights = b.create<ReshapeOp>(loc, tensorType({r.rows, r.bytes, r.columns}, element), weights);
+    weights = b.create<PadOp>(loc, tensorType({r.rows, r.run, r.columns}, element), weights, Value(),
+                              DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0, 0}), "constant");
+  }
+  return packPanels(b, b.create<ReshapeOp>(loc, tensorType({r.rows * r.run, r.columns}, element), weights));
+}
+
+Value optc::unpackFilter(OpBuilder &b, ConvOp conv, Value panels) {
+  FilterRows r = rowsOf(conv);
+  Type element = elementOf(panels);
+  Location loc = conv.getLoc();
+  Value x = unpackPanels(b, loc, panels, r.rows * r.run, r.columns);
+  if (r.run != r.bytes) {
+    x = b.create<ReshapeOp>(loc, tensorType({r.rows, r.run, r.columns}, element), x);
+    x = b.create<SliceOp>(loc, tensorType({r.rows, r.bytes, r.columns}, element), x, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0, 0}),
+                          DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1, 1}));
+  }
+  return b.create<ReshapeOp>(loc, conv.getW().getType(), x);
+}

@@ -21,6 +21,11 @@ mlir::Value packPanels(mlir::OpBuilder &b, mlir::Value matrix);
 /// The matrix [k, n] of panels.
 mlir::Value unpackPanels(mlir::OpBuilder &b, mlir::Location loc, mlir::Value panels, int64_t k, int64_t n);
 
+/// The panels of a convolution's weights, nhwc [kernel..., C, O], and these of the panels. Of bytes, the taps of a row of the
+/// window take runBytes().
+mlir::Value packFilter(mlir::OpBuilder &b, ConvOp conv, mlir::Value weights);
+mlir::Value unpackFilter(mlir::OpBuilder &b, ConvOp conv, mlir::Value panels);
+
 } // namespace optc
 
 #endif // OPTC_CODEGEN_KERNEL_PACKEDWEIGHTS_H
