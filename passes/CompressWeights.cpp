@@ -18,6 +18,7 @@
 #include "passes/BlockQuantization.h"
 #include "passes/KernelFormation.h"
 #include "passes/Passes.h"
+#include "llvm/ADT/SetVector.h"
 #include "runtime/reference/Blocks.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -96,7 +97,7 @@ private:
   FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement);
   /// For the report: `size` weights share a scale (0: there are none).
   void note(Operation *user, int64_t size, double decibels);
-  static void eraseDead(Operation *op);
+  void eraseDead(Operation *op);
 
   func::FuncOp function;
   StringRef format;
@@ -269,14 +270,23 @@ std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *u
   return it->second;
 }
 
-/// Ops that nothing uses any more: what grows beyond a weight's size would become steps.
+/// Ops that nothing uses any more: what grows beyond a weight's size would become steps. What was remembered of them goes with
+/// them, as their memory may be another op's next.
 void Compressor::eraseDead(Operation *op) {
-  if (!op || isa<ConstantOp>(op) || !isOpTriviallyDead(op))
-    return;
-  SmallVector<mlir::Value> operands(op->getOperands());
-  op->erase();
-  for (mlir::Value v : operands)
-    eraseDead(v.getDefiningOp());
+  llvm::SmallSetVector<Operation *, 16> left;
+  left.insert(op);
+  while (!left.empty()) {
+    Operation *next = left.pop_back_val();
+    if (!next || isa<ConstantOp>(next) || !isOpTriviallyDead(next))
+      continue;
+    for (mlir::Value v : next->getOperands())
+      left.insert(v.getDefiningOp());
+    known.erase(next);
+    for (mlir::Value result : next->getResults())
+      for (bool turned : {false, true})
+        done.erase({result.getAsOpaquePointer(), turned});
+    next->erase();
+  }
 }
 
 void Compressor::compress(ContractOp op) {
@@ -332,8 +342,10 @@ void Compressor::compress(GatherOp op) {
   Operation *gather = ops.back();
   op.replaceAllUsesWith(gather->getResult(0));
   buildKernel(ops, gather->getResult(0), "loops", op, [](OpBuilder &inner, Operation *o, IRMapping &mapping) { inner.clone(*o, mapping); });
-  for (Operation *o : llvm::reverse(ops))
+  for (Operation *o : llvm::reverse(ops)) {
+    known.erase(o);
     o->erase();
+  }
   eraseDead(op);
 }
 
