@@ -48,6 +48,7 @@ def LowerQdq : Pass<"lower-qdq", "::mlir::func::FuncOp"> {
     before:  %y = optc.contract (optc.dequantize %x, sx, zx), (optc.dequantize %w, sw, 0);  %q = optc.quantize %y, sy, zy
     after:   %a = optc.contract %x, %w : i32;  %q = optc.quantize ((cast (%a - zx * sum of %w)) * (sx * sw / sy)), 1, zy
   }];
+  let options = [Option<"byteDot", "byte-dot", "bool", "true", "every CPU of the artefact has a dot product of bytes">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

@@ -45,7 +45,7 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Products of bytes, once they have the form that kernels compute.
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
-  passes.addNestedPass<func::FuncOp>(createLowerQdq());
+  passes.addNestedPass<func::FuncOp>(createLowerQdq({options.byteDot}));
   // Products of scales are constants for the kernels.
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addPass(createCanonicalizerPass());

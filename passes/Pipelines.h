@@ -15,6 +15,8 @@ struct PipelineOptions {
   std::string weights;
   /// Weights that share a scale; 0: the format's own number.
   int64_t weightBlock = 0;
+  /// Every CPU of the artefact has a dot product of bytes.
+  bool byteDot = true;
 };
 /// From the imported model to kernels: all that the CPU target runs, in order.
 void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options = {});

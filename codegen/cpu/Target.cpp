@@ -52,6 +52,10 @@ static ArrayRef<Extension> extensions() {
   return all;
 }
 
+bool CpuTarget::hasByteDot() const {
+  return vectorBytes == 64 ? has(OPTC_CPU_AVX512_VNNI) : vectorBytes == 32 && has(OPTC_CPU_AVX_VNNI);
+}
+
 std::string optc::llvmFeatures(uint64_t features) {
   std::string text;
   for (const Extension &e : extensions())

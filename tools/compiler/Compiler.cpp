@@ -203,6 +203,7 @@ CompileResult optc::compile(const CompileOptions &options) {
       return failWith(error);
   progress("optimise");
   PipelineOptions pipeline;
+  pipeline.byteDot = llvm::all_of(targets, [](const CpuTarget &target) { return target.hasByteDot(); });
   pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "weights-int8" ? "int8" : options.weights;
   pipeline.weightBlock = options.weightBlock;
   if (!run([&](PassManager &passes) {
