@@ -1,4 +1,4 @@
-//===- PrecisionNotes.cpp - What was lowered, what was kept ---------------===//
+//===- PrecisionNotes.cpp - What was lowered, kept, merged -----------------===//
 
 #include "ir/PrecisionNotes.h"
 #include "ir/Locations.h"
@@ -24,6 +24,9 @@ void optc::noteLowered(Operation *function, Operation *op, StringRef precision) 
 void optc::noteKept(Operation *function, Operation *op, StringRef reason) {
   note(function, kKeptNodes, op, "reason", reason);
 }
+void optc::noteMerged(Operation *function, Operation *op, StringRef adapter) {
+  note(function, kMergedNodes, op, "adapter", adapter);
+}
 
 static SmallVector<PrecisionNote> read(Operation *function, StringRef list, StringRef key) {
   SmallVector<PrecisionNote> notes;
@@ -38,3 +41,4 @@ static SmallVector<PrecisionNote> read(Operation *function, StringRef list, Stri
 
 SmallVector<PrecisionNote> optc::loweredNodes(Operation *function) { return read(function, kLoweredNodes, "precision"); }
 SmallVector<PrecisionNote> optc::keptNodes(Operation *function) { return read(function, kKeptNodes, "reason"); }
+SmallVector<PrecisionNote> optc::mergedNodes(Operation *function) { return read(function, kMergedNodes, "adapter"); }

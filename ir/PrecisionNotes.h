@@ -1,8 +1,9 @@
-//===- PrecisionNotes.h - What was lowered, what was kept -------*- C++ -*-===//
+//===- PrecisionNotes.h - What was lowered, kept, merged --------*- C++ -*-===//
 //
-// Passes that change the precision of a node's work note it on the function, where the report reads it:
+// What changes the precision of a node's work, or its weights, notes it on the function, where the report reads it:
 //
-//   optc.lowered = [{node = "conv1", precision = "int8"}], optc.kept = [{node = "conv2", reason = "..."}]
+//   optc.lowered = [{node = "conv1", precision = "int8"}], optc.kept = [{node = "conv2", reason = "..."}],
+//   optc.merged = [{node = "query", adapter = "..."}]
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_IR_PRECISIONNOTES_H
@@ -13,15 +14,18 @@
 
 namespace optc {
 
-inline constexpr llvm::StringLiteral kLoweredNodes = "optc.lowered", kKeptNodes = "optc.kept";
+inline constexpr llvm::StringLiteral kLoweredNodes = "optc.lowered", kKeptNodes = "optc.kept", kMergedNodes = "optc.merged";
 
 void noteLowered(mlir::Operation *function, mlir::Operation *op, llvm::StringRef precision);
 void noteKept(mlir::Operation *function, mlir::Operation *op, llvm::StringRef reason);
 
-/// A note as (node, precision or reason).
+void noteMerged(mlir::Operation *function, mlir::Operation *op, llvm::StringRef adapter);
+
+/// A note as (node, precision, reason or adapter).
 using PrecisionNote = std::pair<std::string, std::string>;
 llvm::SmallVector<PrecisionNote> loweredNodes(mlir::Operation *function);
 llvm::SmallVector<PrecisionNote> keptNodes(mlir::Operation *function);
+llvm::SmallVector<PrecisionNote> mergedNodes(mlir::Operation *function);
 
 } // namespace optc
 

@@ -150,6 +150,7 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
                       {"eliminated", std::move(eliminated)},
                       {"precision", json::Object{{"lowered", precisionReport(loweredNodes(function), "precision")},
                                                  {"kept", precisionReport(keptNodes(function), "reason")}}},
+                      {"merged", precisionReport(mergedNodes(function), "adapter")},
                       {"memory", json::Object{{"weight_bytes", weightBytes},
                                               {"arena_bytes", int64_t(top.arenaBytes)},
                                               {"static", top.isStatic},

@@ -314,6 +314,22 @@ static int64_t bytesOf(RankedTensorType type) {
   return type.getNumElements() * int64_t(sizeOf(dtypeOf(type.getElementType())));
 }
 
+/// The matrix product that a value is, but for movement.
+static ContractOp productUnder(mlir::Value value) {
+  while (value.getDefiningOp() && isa<ReshapeOp, TransposeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return value.getDefiningOp<ContractOp>();
+}
+
+/// Only elementwise ops on weights read the result, perhaps moved.
+static bool isPartOfWeights(Operation *op) {
+  return !op->use_empty() && llvm::all_of(op->getUsers(), [](Operation *user) {
+    if (isa<ReshapeOp, TransposeOp>(user))
+      return isPartOfWeights(user);
+    return user->hasTrait<Elementwise>() && isWeight(user->getResult(0));
+  });
+}
+
 /// Bytes of the largest tensors that a weight is computed from; nullopt: it is none.
 static std::optional<int64_t> weightSource(mlir::Value value) {
   Operation *op = value.getDefiningOp();
@@ -327,8 +343,16 @@ static std::optional<int64_t> weightSource(mlir::Value value) {
     return std::nullopt;
   int64_t in = 0;
   for (mlir::Value operand : op->getOperands()) {
-    // An elementwise op reads a broadcast operand as it goes: what is repeated counts.
+    // An elementwise op reads a broadcast operand as it goes: what is repeated counts. Of a product added to a weight
+    // (w + b * a, of low rank) its factors do.
     auto broadcast = op->hasTrait<Elementwise>() ? operand.getDefiningOp<BroadcastOp>() : BroadcastOp();
+    if (auto product = op->hasTrait<Elementwise>() ? productUnder(operand) : ContractOp()) {
+      auto lhs = weightSource(product.getLhs()), rhs = weightSource(product.getRhs());
+      if (!lhs || !rhs)
+        return std::nullopt;
+      in += *lhs + *rhs;
+      continue;
+    }
     auto source = weightSource(broadcast ? broadcast.getX() : operand);
     if (!source)
       return std::nullopt;
@@ -342,9 +366,8 @@ static std::optional<int64_t> weightSource(mlir::Value value) {
     most *= 4;
   if (bytesOf(type) <= most)
     return std::max(in, bytesOf(type));
-  // A broadcast that only weights read is part of their expressions, whatever its size.
-  if (isa<BroadcastOp>(op) && !op->use_empty() &&
-      llvm::all_of(op->getUsers(), [](Operation *user) { return user->hasTrait<Elementwise>() && isWeight(user->getResult(0)); }))
+  // A broadcast or a product that only weights read is part of their expressions, whatever its size.
+  if (isa<BroadcastOp, ContractOp, ReshapeOp, TransposeOp>(op) && isPartOfWeights(op))
     return in;
   return std::nullopt;
 }

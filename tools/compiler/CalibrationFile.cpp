@@ -1,6 +1,7 @@
 //===- CalibrationFile.cpp - Observed ranges as JSON ----------------------===//
 
 #include "tools/compiler/CalibrationFile.h"
+#include "tools/compiler/Json.h"
 #include "tools/tensors/TensorFile.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -38,13 +39,10 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
   if (Error error = readFile(path, text))
     return error;
   auto refuse = [&](const llvm::Twine &why) { return Error::at(path, why.str()); };
-  auto parsed = json::parse(text);
-  if (!parsed) {
-    std::string why = llvm::toString(parsed.takeError());
-    std::replace(why.begin(), why.end(), '\n', ' ');
-    return refuse("is not JSON: " + why);
-  }
-  const json::Object *top = parsed->getAsObject();
+  json::Value parsed = nullptr;
+  if (Error error = parseJson(path, text, parsed))
+    return error;
+  const json::Object *top = parsed.getAsObject();
   if (!top || top->getString("format") != kFormat)
     return refuse("is not a calibration file (--save-calib writes one)");
   if (top->getInteger("version") != kVersion)

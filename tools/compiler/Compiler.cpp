@@ -10,6 +10,7 @@
 #include "tools/compiler/NativeModel.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -169,6 +170,8 @@ CompileResult optc::compile(const CompileOptions &options) {
     return result;
   }
   ModuleOp module = *imported.module;
+  if (Error error = mergeLora(module, options.adapters))
+    return failWith(error);
 
   progress("optimise");
   auto run = [&](llvm::function_ref<void(PassManager &)> fill) {
@@ -230,6 +233,11 @@ CompileResult optc::compile(const CompileOptions &options) {
   }
   for (const std::string &shape : options.shapes)
     header.command += " --shape=" + shape;
+  for (const LoraAdapter &adapter : options.adapters) {
+    header.command += " --merge-lora=" + llvm::sys::path::filename(adapter.path).str();
+    if (adapter.scale)
+      header.command += llvm::formatv("={0}", *adapter.scale).str();
+  }
   header.command += commandOf(options.quantization);
   if (!options.weights.empty())
     header.command += " --" + options.weights;

@@ -7,6 +7,7 @@
 #ifndef OPTC_TOOLS_COMPILER_COMPILER_H
 #define OPTC_TOOLS_COMPILER_COMPILER_H
 
+#include "tools/compiler/MergeLora.h"
 #include "tools/compiler/Quantize.h"
 #include "tools/tensors/Error.h"
 #include "llvm/ADT/StringRef.h"
@@ -26,6 +27,8 @@ struct CompileOptions {
   std::vector<std::string> targets = {"native"};
   /// Sizes of inputs, NAME=1x3x224x224: their symbolic dims are fixed everywhere.
   std::vector<std::string> shapes;
+  /// Adapters whose products are added to weights, in this order.
+  std::vector<LoraAdapter> adapters;
   QuantizationOptions quantization;
   /// How weights are stored, by the flag: bf16, fp16, weights-int8, int4; empty: as the model has them.
   std::string weights;

@@ -51,6 +51,7 @@ int main(int argc, char **argv) {
     ("emit", "so, mlir, kernels, plan, llvm, asm, report; of a GPU target: cuda, ptx, cubin", cxxopts::value<std::string>()->default_value("so"))
     ("target", "CPU or list of CPUs: native, x86-64-v3, ...; or a GPU: sm_90, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
     ("shape", "sizes of an input, NAME=1x3x224x224", cxxopts::value<std::vector<std::string>>())
+    ("merge-lora", "adapter (.safetensors) added to the weights, FILE or FILE=SCALE", cxxopts::value<std::vector<std::string>>())
     ("bf16", "weights in bf16, arithmetic in fp32")
     ("fp16", "weights in fp16, arithmetic in fp32")
     ("weights-int8", "weights in 8 bits, arithmetic in fp32")
@@ -97,6 +98,9 @@ int main(int argc, char **argv) {
     compile.targets = flags["target"].as<std::vector<std::string>>();
     if (flags.count("shape"))
       compile.shapes = flags["shape"].as<std::vector<std::string>>();
+    if (flags.count("merge-lora"))
+      for (const std::string &flag : flags["merge-lora"].as<std::vector<std::string>>())
+        compile.adapters.push_back(parseLoraFlag(flag));
     if (std::string problem = readQuantization(flags, compile.quantization); !problem.empty())
       return usageError(problem);
     for (const char *flag : {"bf16", "fp16", "weights-int8", "int4"})

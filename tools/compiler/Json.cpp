@@ -1,0 +1,41 @@
+//===- Json.cpp - JSON that is not trusted --------------------------------===//
+
+#include "tools/compiler/Json.h"
+
+using namespace optc;
+
+static constexpr int kMaxDepth = 64;
+
+static bool nestsDeeply(llvm::StringRef text) {
+  bool inString = false;
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (inString) {
+      if (c == '\\')
+        ++i;
+      inString = c != '"';
+    } else if (c == '"') {
+      inString = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth)
+        return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+Error optc::parseJson(const std::string &path, llvm::StringRef text, llvm::json::Value &value) {
+  if (nestsDeeply(text))
+    return Error::at(path, "is not JSON that can be read: it nests too deeply");
+  auto parsed = llvm::json::parse(text);
+  if (parsed) {
+    value = std::move(*parsed);
+    return Error::success();
+  }
+  std::string why = llvm::toString(parsed.takeError());
+  std::replace(why.begin(), why.end(), '\n', ' ');
+  return Error::at(path, "is not JSON: " + why);
+}
