@@ -42,3 +42,22 @@ static SmallVector<PrecisionNote> read(Operation *function, StringRef list, Stri
 SmallVector<PrecisionNote> optc::loweredNodes(Operation *function) { return read(function, kLoweredNodes, "precision"); }
 SmallVector<PrecisionNote> optc::keptNodes(Operation *function) { return read(function, kKeptNodes, "reason"); }
 SmallVector<PrecisionNote> optc::mergedNodes(Operation *function) { return read(function, kMergedNodes, "adapter"); }
+
+void optc::noteAccuracy(Operation *function, const AccuracyNote &note) {
+  Builder b(function->getContext());
+  function->setAttr(kAccuracy, b.getDictionaryAttr({b.getNamedAttr("error", b.getF64FloatAttr(note.error)),
+                                                    b.getNamedAttr("allowed", b.getF64FloatAttr(note.allowed)),
+                                                    b.getNamedAttr("sets", b.getI64IntegerAttr(note.sets)),
+                                                    b.getNamedAttr("output", b.getStringAttr(note.output))}));
+}
+std::optional<AccuracyNote> optc::accuracyOf(Operation *function) {
+  auto entry = function->getAttrOfType<DictionaryAttr>(kAccuracy);
+  if (!entry)
+    return std::nullopt;
+  auto error = entry.getAs<FloatAttr>("error"), allowed = entry.getAs<FloatAttr>("allowed");
+  auto sets = entry.getAs<IntegerAttr>("sets");
+  auto output = entry.getAs<StringAttr>("output");
+  if (!error || !allowed || !sets || !output)
+    return std::nullopt;
+  return AccuracyNote{error.getValueAsDouble(), allowed.getValueAsDouble(), sets.getInt(), output.str()};
+}

@@ -4,6 +4,7 @@
 //
 //   optc.lowered = [{node = "conv1", precision = "int8"}], optc.kept = [{node = "conv2", reason = "..."}],
 //   optc.merged = [{node = "query", adapter = "..."}]
+//   optc.accuracy = {error = 0.001, allowed = 0.005, sets = 10, output = "y"}
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_IR_PRECISIONNOTES_H
@@ -14,7 +15,8 @@
 
 namespace optc {
 
-inline constexpr llvm::StringLiteral kLoweredNodes = "optc.lowered", kKeptNodes = "optc.kept", kMergedNodes = "optc.merged";
+inline constexpr llvm::StringLiteral kLoweredNodes = "optc.lowered", kKeptNodes = "optc.kept", kMergedNodes = "optc.merged",
+                                     kAccuracy = "optc.accuracy";
 
 void noteLowered(mlir::Operation *function, mlir::Operation *op, llvm::StringRef precision);
 void noteKept(mlir::Operation *function, mlir::Operation *op, llvm::StringRef reason);
@@ -26,6 +28,15 @@ using PrecisionNote = std::pair<std::string, std::string>;
 llvm::SmallVector<PrecisionNote> loweredNodes(mlir::Operation *function);
 llvm::SmallVector<PrecisionNote> keptNodes(mlir::Operation *function);
 llvm::SmallVector<PrecisionNote> mergedNodes(mlir::Operation *function);
+
+/// How far the outputs are from golden ones (docs/quantization.md), at the worst output.
+struct AccuracyNote {
+  double error, allowed;
+  int64_t sets;
+  std::string output;
+};
+void noteAccuracy(mlir::Operation *function, const AccuracyNote &note);
+std::optional<AccuracyNote> accuracyOf(mlir::Operation *function);
 
 } // namespace optc
 

@@ -127,6 +127,18 @@ def InsertQuantization : Pass<"insert-quantization", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def SwitchQuantization : Pass<"switch-quantization", "::mlir::func::FuncOp"> {
+  let summary = "What insert-quantization would lower, both ways, under bool inputs";
+  let description = [{
+    before:  @main(%x) { %y = optc.conv %x, %w }
+    after:   @main(%x, %s0, %s1) { %a = optc.select %s0, (%x by way of ui8), %x
+                                   %y = optc.select %s1, (optc.conv %a, (%w by way of i8)), (optc.conv %a, %w) }
+    A switch for each tensor, then one for each layer: one compiled model shows every choice of layers.
+  }];
+  let options = [Option<"dynamic", "dynamic", "bool", "false", "matrix products take unknown ranges from their operands when they run">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let summary = "Convolutions and what is around them in channels-last";
   let description = [{

@@ -25,6 +25,18 @@ static json::Array precisionReport(ArrayRef<PrecisionNote> notes, StringRef key)
   return entries;
 }
 
+static json::Object precisionReport(func::FuncOp function) {
+  json::Object report{{"lowered", precisionReport(loweredNodes(function), "precision")},
+                      {"kept", precisionReport(keptNodes(function), "reason")}};
+  if (auto accuracy = accuracyOf(function))
+    report["accuracy"] = json::Object{{"measure", "relative_l2"},
+                                      {"error", accuracy->error},
+                                      {"allowed", accuracy->allowed},
+                                      {"output", accuracy->output},
+                                      {"sets", accuracy->sets}};
+  return report;
+}
+
 /// A step that moves a size or a result where it is wanted: no operator's work.
 static bool isBookkeeping(const Step &step) { return step.function == "from_dims" || step.function == "reshape"; }
 
@@ -148,8 +160,7 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
                       {"steps", std::move(steps)},
                       {"fallbacks", std::move(fallbacks)},
                       {"eliminated", std::move(eliminated)},
-                      {"precision", json::Object{{"lowered", precisionReport(loweredNodes(function), "precision")},
-                                                 {"kept", precisionReport(keptNodes(function), "reason")}}},
+                      {"precision", precisionReport(function)},
                       {"merged", precisionReport(mergedNodes(function), "adapter")},
                       {"memory", json::Object{{"weight_bytes", weightBytes},
                                               {"arena_bytes", int64_t(top.arenaBytes)},

@@ -10,6 +10,7 @@
 #include "tools/compiler/NativeModel.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -110,17 +111,20 @@ static llvm::Expected<std::vector<std::string>> bindingsOf(func::FuncOp main, co
   return bindings;
 }
 
-CompileResult optc::compile(const CompileOptions &options) {
+/// `calibration`: the ranges, where it took any.
+static CompileResult compile(const CompileOptions &options, Calibration &calibration) {
   CompileResult result;
   auto fail = [&](ExitCode code, const std::string &message) {
     result.code = code;
     result.messages.push_back(message);
     return result;
   };
+  std::string model = llvm::sys::path::filename(options.model).str();
   auto failWith = [&](const Error &error) {
+    std::string where = error.where.empty() ? model : error.where;
+    result.messages.push_back(where + ": error: " + error.message);
     if (!error.hint.empty())
-      result.messages.push_back(error.where + ": hint: " + error.hint);
-    result.messages.insert(result.messages.end() - !error.hint.empty(), error.where + ": error: " + error.message);
+      result.messages.push_back(where + ": hint: " + error.hint);
     result.code = error.exitCode;
     return result;
   };
@@ -153,7 +157,6 @@ CompileResult optc::compile(const CompileOptions &options) {
                                            " are not built yet: --emit=cuda, ptx or cubin gives its kernels");
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
-  std::string model = llvm::sys::path::filename(options.model).str();
   DiagnosticCollector diagnostics(context, result, model);
 
   progress("import");
@@ -201,9 +204,13 @@ CompileResult optc::compile(const CompileOptions &options) {
         buildRecognition(passes);
       }))
     return result;
-  if (options.quantization.int8)
-    if (Error error = prepareQuantization(module, options.quantization, options.jobs, progress))
+  if (options.quantization.int8) {
+    std::vector<std::string> notes;
+    if (Error error = prepareQuantization(module, options.quantization, options.jobs, progress, calibration, notes))
       return failWith(error);
+    for (const std::string &note : notes)
+      result.messages.push_back(model + ": note: " + note);
+  }
   progress("optimise");
   PipelineOptions pipeline;
   pipeline.byteDot = llvm::all_of(targets, [](const CpuTarget &target) { return target.hasByteDot(); });
@@ -274,5 +281,21 @@ CompileResult optc::compile(const CompileOptions &options) {
     result.messages.push_back(model + ": note: node '" + call.node + "': " + call.reason() + ": it runs as a library step");
   if (Error error = writeCompiled(*built, targets, options.jobs, options.output, progress))
     return failWith(error);
+  return result;
+}
+
+CompileResult optc::compile(const CompileOptions &options) {
+  Calibration calibration;
+  CompileResult result = ::compile(options, calibration);
+  const std::string &save = options.quantization.save;
+  if (result.code != ExitCode::ok || save.empty())
+    return result;
+  // Last, so that a compile that fails leaves no file.
+  if (Error error = writeCalibration(save, calibration)) {
+    if (!options.output.empty() && options.output != "-")
+      llvm::sys::fs::remove(options.output);
+    result.messages.push_back(error.where + ": error: " + error.message);
+    result.code = error.exitCode;
+  }
   return result;
 }

@@ -12,8 +12,7 @@
 using namespace mlir;
 using namespace optc;
 
-/// An error of the compiler itself.
-static Error internalError(const std::string &what) {
+Error optc::internalError(const std::string &what) {
   Error result = Error::at("optc", "internal error: " + what);
   result.exitCode = ExitCode::internal;
   return result;
@@ -27,11 +26,12 @@ Error optc::writeCompiled(BuiltPlan &built, ArrayRef<CpuTarget> targets, unsigne
     auto level = compileKernels(built.kernelTexts, built.kernelNames, target, jobs);
     if (!level)
       return internalError(llvm::toString(level.takeError()));
-    levels.push_back({target.name, target.suffix, level->features, std::move(level->objects)});
+    // Best first: the loader takes the first that the CPU can run.
+    auto at = llvm::upper_bound(levels, level->features, [](uint64_t features, const CompiledLevel &other) {
+      return llvm::popcount(features) > llvm::popcount(other.features);
+    });
+    levels.insert(at, {target.name, target.suffix, level->features, std::move(level->objects)});
   }
-  // Best first: the loader takes the first that the CPU can run.
-  std::stable_sort(levels.begin(), levels.end(),
-                   [](auto &a, auto &b) { return llvm::popcount(a.features) > llvm::popcount(b.features); });
   progress("package");
   if (llvm::Error error = writeArtefact(built, levels, path))
     return Error::at("optc", llvm::toString(std::move(error)));

@@ -4,6 +4,8 @@
 #include "ir/Dialect.h"
 #include "ir/Locations.h"
 #include "passes/QuantizedTensors.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace optc;
@@ -25,10 +27,8 @@ static Error keepInFloat(func::FuncOp function, const std::vector<std::string> &
   return Error::success();
 }
 
-Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress) {
-  if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.keepFloat))
-    return error;
-  Calibration calibration;
+static Error findRanges(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
+                        Calibration &calibration) {
   if (!options.load.empty()) {
     if (Error error = readCalibration(options.load, calibration))
       return error;
@@ -38,10 +38,16 @@ Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &opti
     return Error::success();
   if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
     return error;
-  if (!options.save.empty())
-    if (Error error = writeCalibration(options.save, calibration))
-      return error;
   return applyCalibration(module, calibration, options.calibration);
+}
+
+Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
+                                Calibration &calibration, std::vector<std::string> &notes) {
+  if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.keepFloat))
+    return error;
+  if (Error error = findRanges(module, options, jobs, progress, calibration))
+    return error;
+  return options.guard.golden.empty() ? Error::success() : guardAccuracy(module, options.guard, jobs, progress, notes);
 }
 
 std::string optc::commandOf(const QuantizationOptions &options) {
@@ -52,6 +58,8 @@ std::string optc::commandOf(const QuantizationOptions &options) {
     command += std::string(" --calib --calib-method=") + nameOf(options.method);
   if (!options.load.empty())
     command += " --load-calib";
+  if (!options.guard.golden.empty())
+    llvm::raw_string_ostream(command) << llvm::format(" --golden --max-error=%g", options.guard.maxError);
   for (const std::string &node : options.keepFloat)
     command += " --keep-float=" + node;
   return command;

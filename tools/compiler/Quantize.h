@@ -3,6 +3,7 @@
 #define OPTC_TOOLS_COMPILER_QUANTIZE_H
 
 #include "tools/compiler/Calibrate.h"
+#include "tools/compiler/Guard.h"
 
 namespace optc {
 
@@ -14,10 +15,13 @@ struct QuantizationOptions {
   std::string save, load; // calibration files
   /// Names of ONNX nodes.
   std::vector<std::string> keepFloat;
+  GuardOptions guard;
 };
 
-/// Writes on the IR what InsertQuantization goes by: ranges, and the layers that stay in floats.
-Error prepareQuantization(mlir::ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress);
+/// Writes on the IR what InsertQuantization goes by: ranges, and the layers that stay in floats. `calibration` is what
+/// --save-calib keeps; the notes are the guard's.
+Error prepareQuantization(mlir::ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
+                          Calibration &calibration, std::vector<std::string> &notes);
 
 /// The flags as the report has them: without the names of folders and files, which change nothing.
 std::string commandOf(const QuantizationOptions &options);

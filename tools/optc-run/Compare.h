@@ -1,38 +1,11 @@
 //===- Compare.h - Outputs against expected ones ----------------*- C++ -*-===//
-//
-// numpy.isclose's rule: |a - b| <= atol + rtol * |b| with b the expected value; NaN equals NaN, infinities
-// equal themselves. Integers follow the same rule without rounding; bools and strings must be equal.
-//
-//===----------------------------------------------------------------------===//
 #ifndef OPTC_TOOLS_RUN_COMPARE_H
 #define OPTC_TOOLS_RUN_COMPARE_H
 
 #include "tools/optc-run/Runner.h"
+#include "tools/tensors/OutputError.h"
 
 namespace optc {
-
-struct OutputError {
-  std::string name;
-  /// "f32[1, 1000]", of what the model gave.
-  std::string type;
-  /// Another kind, type or shape than expected; the numbers below are then of no use.
-  std::string problem;
-  int64_t count = 0, outside = 0;
-  /// Over finite elements; relative to |b| where b is not 0.
-  double maxAbsolute = 0, maxRelative = 0;
-  /// Sums of (a-b)^2 and of b^2.
-  double differenceSquared = 0, expectedSquared = 0;
-
-  bool within() const { return problem.empty() && outside == 0; }
-  /// |a-b| / |b| in 2-norms; infinite when only b is 0.
-  double relativeNorm() const;
-};
-
-OutputError compareValues(const std::string &name, const Value &got, const Value &expected, double rtol,
-                          double atol);
-
-/// "f32[1, 3]", "sequence of 2", ...
-std::string typeText(const Value &value);
 
 /// Runs --outputs and --expected: prints a table, or JSON.
 Error runOnce(const Options &options);

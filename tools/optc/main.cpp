@@ -22,7 +22,7 @@ static int usageError(const std::string &message) {
 /// The flags of --int8; what is wrong with them, or an empty text.
 static std::string readQuantization(const cxxopts::ParseResult &flags, QuantizationOptions &options) {
   options.int8 = flags.count("int8");
-  for (const char *flag : {"calib", "calib-method", "keep-float", "save-calib", "load-calib"})
+  for (const char *flag : {"calib", "calib-method", "keep-float", "save-calib", "load-calib", "golden", "max-error"})
     if (flags.count(flag) && !options.int8)
       return std::string("--") + flag + " has an effect with --int8 only";
   auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
@@ -37,6 +37,15 @@ static std::string readQuantization(const cxxopts::ParseResult &flags, Quantizat
   if (!method)
     return "--calib-method=" + flags["calib-method"].as<std::string>() + " is none of minmax, percentile, entropy, mse";
   options.method = *method;
+  options.guard.golden = text("golden");
+  if (options.guard.golden.empty() != !flags.count("max-error"))
+    return "--golden and --max-error have an effect together only";
+  if (flags.count("max-error")) {
+    auto error = parseMaxError(text("max-error"));
+    if (!error)
+      return "--max-error=" + text("max-error") + " is not a share such as 0.5% or 0.005";
+    options.guard.maxError = *error;
+  }
   if (flags.count("keep-float"))
     options.keepFloat = flags["keep-float"].as<std::vector<std::string>>();
   return "";
@@ -64,6 +73,8 @@ int main(int argc, char **argv) {
     ("keep-float", "nodes that stay in floats", cxxopts::value<std::vector<std::string>>())
     ("save-calib", "file to keep the ranges in", cxxopts::value<std::string>())
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
+    ("golden", "sets of inputs, perhaps outputs, that the quantised model is measured on", cxxopts::value<std::string>())
+    ("max-error", "how far it may be from them: 0.5%", cxxopts::value<std::string>())
     ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")

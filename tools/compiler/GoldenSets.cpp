@@ -1,0 +1,82 @@
+//===- GoldenSets.cpp - How far a model is from its golden outputs --------===//
+
+#include "tools/compiler/GoldenSets.h"
+#include "tools/tensors/OutputError.h"
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace optc;
+
+/// A copy with memory of its own.
+static HostValue copyOf(const HostValue &value) {
+  if (value.kind != HostValue::Kind::tensor || value.type == DType::string)
+    return value;
+  HostValue copy = HostValue::allocate(value.type, value.dims);
+  std::copy_n(value.as<char>(), value.bytes(), copy.as<char>());
+  return copy;
+}
+
+Error GoldenSets::open(const std::string &path, ModuleOp module, unsigned jobs) {
+  if (Error error = TensorSets::open(path, sets))
+    return error;
+  NativeModel model;
+  if (Error error = model.build(module, jobs))
+    return error;
+  expected.resize(sets.size());
+  for (size_t i = 0; i < sets.size(); ++i) {
+    if (sets.hasOutputs(i)) {
+      if (Error error = sets.outputs(i, model.plan().outputs, expected[i]))
+        return error;
+      continue;
+    }
+    if (Error error = run(model, i, {}))
+      return error;
+    for (const HostValue &output : model.outputs())
+      expected[i].push_back(copyOf(output));
+  }
+  return Error::success();
+}
+
+Error GoldenSets::run(NativeModel &model, size_t set, ArrayRef<HostValue> further) const {
+  std::vector<Port> ports = model.plan().inputs;
+  ports.resize(ports.size() - further.size());
+  std::vector<HostValue> inputs;
+  if (Error error = sets.inputs(set, ports, inputs))
+    return error;
+  inputs.insert(inputs.end(), further.begin(), further.end());
+  if (Error error = model.run(inputs))
+    return Error::at(sets.name(set), error.message);
+  return Error::success();
+}
+
+Error GoldenSets::measure(NativeModel &model, ArrayRef<HostValue> further, size_t most, Deviation &deviation) const {
+  const std::vector<Port> &ports = model.plan().outputs;
+  std::vector<OutputError> sums(ports.size());
+  size_t count = std::min(most, sets.size());
+  for (size_t n = 0; n < count; ++n) {
+    size_t i = n * sets.size() / count;
+    if (Error error = run(model, i, further))
+      return error;
+    for (size_t o = 0; o < ports.size(); ++o) {
+      OutputError one = compareValues(ports[o].name, model.outputs()[o], expected[i][o], 0, 0);
+      if (!one.problem.empty())
+        return Error::at(sets.name(i), "output '" + ports[o].name + "' " + one.problem);
+      sums[o].differenceSquared += one.differenceSquared;
+      sums[o].expectedSquared += one.expectedSquared;
+      sums[o].outside += one.outside;
+      sums[o].count += one.count;
+    }
+  }
+  deviation = {};
+  for (size_t o = 0; o < ports.size(); ++o) {
+    bool isText = ports[o].type == DType::string;
+    double error = isText ? double(sums[o].outside) / double(std::max<int64_t>(sums[o].count, 1)) : sums[o].relativeNorm();
+    // A result that is not a number is as far as can be.
+    if (std::isnan(error))
+      error = INFINITY;
+    if (o == 0 || error > deviation.error)
+      deviation = {error, ports[o].name};
+  }
+  return Error::success();
+}

@@ -1,0 +1,36 @@
+//===- GoldenSets.h - How far a model is from its golden outputs *- C++ -*-===//
+#ifndef OPTC_TOOLS_COMPILER_GOLDENSETS_H
+#define OPTC_TOOLS_COMPILER_GOLDENSETS_H
+
+#include "tools/compiler/NativeModel.h"
+#include "tools/compiler/TensorSets.h"
+
+namespace optc {
+
+/// The output that is furthest from the expected one, relative to it: |got - expected| / |expected| in 2-norms over all
+/// sets. For strings the share of elements that differ.
+struct Deviation {
+  double error = 0;
+  std::string output;
+};
+
+/// Sets of inputs, and the outputs that are expected of them.
+class GoldenSets {
+public:
+  /// Sets without outputs expect what the module gives in f32. `module` is as after recognition (passes/Pipelines.h).
+  Error open(const std::string &path, mlir::ModuleOp module, unsigned jobs);
+
+  size_t size() const { return sets.size(); }
+  /// Over `most` sets, evenly chosen. `further` are inputs that the model has after those of the sets.
+  Error measure(NativeModel &model, llvm::ArrayRef<HostValue> further, size_t most, Deviation &deviation) const;
+
+private:
+  Error run(NativeModel &model, size_t set, llvm::ArrayRef<HostValue> further) const;
+
+  TensorSets sets;
+  std::vector<std::vector<HostValue>> expected;
+};
+
+} // namespace optc
+
+#endif // OPTC_TOOLS_COMPILER_GOLDENSETS_H

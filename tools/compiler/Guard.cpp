@@ -1,0 +1,252 @@
+//===- Guard.cpp - Back to floats until the answers hold ------------------===//
+
+#include "tools/compiler/Guard.h"
+#include "ir/Locations.h"
+#include "ir/PrecisionNotes.h"
+#include "passes/Passes.h"
+#include "passes/QuantizationBuilder.h"
+#include "tools/compiler/GoldenSets.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace optc;
+
+std::optional<double> optc::parseMaxError(const std::string &text) {
+  StringRef number(text);
+  bool isPercent = number.consume_back("%");
+  double value;
+  if (number.getAsDouble(value) || !(value >= 0) || !std::isfinite(value))
+    return std::nullopt;
+  return isPercent ? value / 100 : value;
+}
+
+namespace {
+
+constexpr size_t kAll = std::numeric_limits<size_t>::max();
+/// The search goes by so many golden sets: it runs once a layer at least.
+constexpr size_t kSearchSets = 16;
+/// Searches before all layers go back.
+constexpr int kRounds = 5;
+
+std::string percent(double x) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.3g%%", x * 100);
+  return text;
+}
+
+class Guard {
+public:
+  Guard(ModuleOp module, const GuardOptions &options, unsigned jobs, const Progress &progress)
+      : module(module), function(module.lookupSymbol<func::FuncOp>("main")), options(options), jobs(jobs),
+        progress(progress), choice(function, /*dynamic=*/true), lowered(choice.layers().size(), true),
+        alone(choice.layers().size(), 0.0) {}
+
+  Error run(std::vector<std::string> &notes) {
+    progress("compile the reference");
+    if (Error error = golden.open(options.golden, module, jobs))
+      return error;
+    Deviation plain;
+    if (Error error = measureFinal(plain))
+      return error;
+    if (plain.error > options.maxError)
+      if (Error error = putBack(plain))
+        return error;
+    for (auto [i, layer] : llvm::enumerate(choice.layers()))
+      if (!lowered[i])
+        notes.push_back("node '" + nameOf(i) + "' stays in f32: " + reasonOf(i));
+    notes.push_back("the outputs differ from the golden ones by " + percent(best.error) + ", --max-error allows " +
+                    percent(options.maxError));
+    noteAccuracy(function, {best.error, options.maxError, int64_t(golden.size()), best.output});
+    return Error::success();
+  }
+
+private:
+  std::string nameOf(size_t layer) {
+    auto nodes = nodesOf(choice.layers()[layer].op->getLoc());
+    return nodes.empty() ? choice.layers()[layer].op->getName().stripDialect().str() : nodes.front();
+  }
+  std::string reasonOf(size_t layer) {
+    return "in 8 bits it alone puts the outputs' error at " + percent(alone[layer]);
+  }
+
+  /// Marks the layers that are not lowered.
+  void mark() {
+    for (auto [i, layer] : llvm::enumerate(choice.layers()))
+      if (lowered[i])
+        layer.op->removeAttr(kKeepFloat);
+      else
+        layer.op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), reasonOf(i)));
+  }
+
+  /// Compiles a copy after one pass.
+  Error build(std::unique_ptr<Pass> pass, NativeModel &model) {
+    OwningOpRef<ModuleOp> copy = module.clone();
+    PassManager passes(module.getContext());
+    passes.enableVerifier(false);
+    passes.addNestedPass<func::FuncOp>(std::move(pass));
+    if (failed(passes.run(*copy)))
+      return internalError("the passes failed on a model to be run while compiling");
+    return model.build(*copy, jobs);
+  }
+
+  /// The choice as it is, by integer kernels, over all sets.
+  Error measureFinal(Deviation &deviation) {
+    mark();
+    progress("compile and measure the quantised model");
+    NativeModel model;
+    if (Error error = build(createInsertQuantization({/*dynamic=*/true}), model))
+      return error;
+    return measured(golden.measure(model, {}, kAll, deviation), deviation);
+  }
+
+  /// The choice as it is, by the model with switches.
+  Error measureSwitched(size_t most, Deviation &deviation) {
+    mark();
+    QuantizationChoice now(function, /*dynamic=*/true);
+    llvm::DenseSet<mlir::Value> quantised;
+    for (const auto &[tensor, range] : now.tensors())
+      quantised.insert(tensor);
+    std::vector<HostValue> switches;
+    auto add = [&](bool on) {
+      switches.push_back(HostValue::allocate(DType::boolean, {}));
+      *switches.back().as<bool>() = on;
+    };
+    for (const auto &[tensor, range] : choice.tensors())
+      add(quantised.contains(tensor));
+    for (bool on : lowered)
+      add(on);
+    return golden.measure(switched, switches, most, deviation);
+  }
+
+  Error measured(Error error, const Deviation &deviation) {
+    if (!error && (best.output.empty() || deviation.error < best.error))
+      best = deviation;
+    return error;
+  }
+
+  Error putBack(const Deviation &plain) {
+    progress("compile with switches");
+    lowered.assign(lowered.size(), true);
+    mark();
+    if (Error error = build(createSwitchQuantization({/*dynamic=*/true}), switched))
+      return error;
+    if (Error error = rank())
+      return error;
+    Deviation floats;
+    lowered.assign(lowered.size(), false);
+    if (Error error = measured(measureSwitched(kAll, floats), floats))
+      return error;
+    if (floats.error > options.maxError)
+      return cannotHold(plain, floats);
+    double target = options.maxError;
+    for (int round = 0; round < kRounds; ++round) {
+      if (Error error = search(target))
+        return error;
+      Deviation final;
+      if (Error error = measureFinal(final))
+        return error;
+      best = final;
+      if (final.error <= options.maxError)
+        return Error::success();
+      // As much less as it missed by, and some more.
+      target *= std::clamp(options.maxError / final.error, 0.25, 1.0) * 0.9;
+    }
+    lowered.assign(lowered.size(), false);
+    if (Error error = measureFinal(best))
+      return error;
+    return best.error <= options.maxError ? Error::success() : cannotHold(plain, best);
+  }
+
+  /// The error when each layer alone computes in 8 bits; the worst first.
+  Error rank() {
+    for (size_t i = 0; i < lowered.size(); ++i) {
+      progress("rank layers " + std::to_string(i + 1) + "/" + std::to_string(lowered.size()));
+      lowered.assign(lowered.size(), false);
+      lowered[i] = true;
+      Deviation deviation;
+      if (Error error = measureSwitched(kSearchSets, deviation))
+        return error;
+      alone[i] = deviation.error;
+      order.push_back(i);
+    }
+    llvm::sort(order, [&](size_t a, size_t b) { return std::pair(-alone[a], a) < std::pair(-alone[b], b); });
+    return Error::success();
+  }
+
+  Error holds(double target, bool &answer) {
+    Deviation deviation;
+    Error error = measureSwitched(kSearchSets, deviation);
+    answer = deviation.error <= target;
+    return error;
+  }
+
+  /// As few layers in floats as it takes.
+  Error search(double target) {
+    auto keepFirst = [&](size_t n) {
+      for (size_t i = 0; i < order.size(); ++i)
+        lowered[order[i]] = i >= n;
+    };
+    size_t few = 0, many = order.size(); // `many` holds
+    while (few < many) {
+      size_t middle = few + (many - few) / 2;
+      progress("search: " + std::to_string(middle) + " of " + std::to_string(order.size()) + " layers in f32");
+      keepFirst(middle);
+      bool enough;
+      if (Error error = holds(target, enough))
+        return error;
+      if (enough)
+        many = middle;
+      else
+        few = middle + 1;
+    }
+    keepFirst(many);
+    // What went back early may not have been to blame.
+    for (size_t i = many; i-- > 0;) {
+      progress("search: lower again " + std::to_string(many - i) + "/" + std::to_string(many));
+      lowered[order[i]] = true;
+      bool still;
+      if (Error error = holds(target, still))
+        return error;
+      lowered[order[i]] = still;
+    }
+    return Error::success();
+  }
+
+  Error cannotHold(const Deviation &plain, const Deviation &floats) {
+    std::string worst;
+    for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
+      worst += (i ? ", '" : "'") + nameOf(order[i]) + "' (" + percent(alone[order[i]]) + ")";
+    Error error = Error::at("", "the outputs differ from the golden ones by " + percent(best.error) + " at best (output '" +
+                                    best.output + "'), --max-error allows " + percent(options.maxError));
+    error.hint = "in 8 bits it is " + percent(plain.error) + ", in f32 " + percent(floats.error) +
+                 (worst.empty() ? "" : "; the layers that hurt most, each alone in 8 bits: " + worst);
+    error.exitCode = ExitCode::policy;
+    return error;
+  }
+
+  ModuleOp module;
+  func::FuncOp function;
+  const GuardOptions &options;
+  unsigned jobs;
+  const Progress &progress;
+  GoldenSets golden;
+  /// All that can be lowered, and what is at present.
+  QuantizationChoice choice;
+  std::vector<bool> lowered;
+  /// Of each layer, and their order, worst first.
+  std::vector<double> alone;
+  std::vector<size_t> order;
+  NativeModel switched;
+  Deviation best;
+};
+
+} // namespace
+
+Error optc::guardAccuracy(ModuleOp module, const GuardOptions &options, unsigned jobs, const Progress &progress,
+                          std::vector<std::string> &notes) {
+  return Guard(module, options, jobs, progress).run(notes);
+}
