@@ -3,6 +3,7 @@
 #include "tools/compiler/Calibrate.h"
 #include "passes/QuantizedTensors.h"
 #include "tools/compiler/NativeModel.h"
+#include "tools/compiler/Taps.h"
 #include "tools/compiler/TensorSets.h"
 #include "llvm/Support/JSON.h"
 
@@ -10,12 +11,6 @@ using namespace mlir;
 using namespace optc;
 
 namespace {
-
-/// A tensor that quantisation asks for.
-struct Tap {
-  mlir::Value value;
-  std::string name;
-};
 
 /// All that any choice of layers would quantise, in order.
 SmallVector<Tap> tapsOf(func::FuncOp function) {
@@ -25,17 +20,6 @@ SmallVector<Tap> tapsOf(func::FuncOp function) {
   for (mlir::Value value : tensors.tensors())
     taps.push_back({value, llvm::json::fixUTF8(names[value])});
   return taps;
-}
-
-/// Makes the taps further outputs.
-void addOutputs(func::FuncOp function, ArrayRef<Tap> taps) {
-  Operation *terminator = function.getBody().front().getTerminator();
-  Builder b(function.getContext());
-  for (const Tap &tap : taps) {
-    auto name = b.getDictionaryAttr(b.getNamedAttr("optc.name", b.getStringAttr("tap:" + tap.name)));
-    function.insertResult(function.getNumResults(), tap.value.getType(), name);
-    terminator->insertOperands(terminator->getNumOperands(), tap.value);
-  }
 }
 
 } // namespace

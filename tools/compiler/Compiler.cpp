@@ -6,6 +6,7 @@
 #include "frontend/Importer.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
+#include "tools/compiler/CompareLayers.h"
 #include "tools/compiler/CompileGpu.h"
 #include "tools/compiler/NativeModel.h"
 #include "mlir/IR/Diagnostics.h"
@@ -210,6 +211,14 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
       return failWith(error);
     for (const std::string &note : notes)
       result.messages.push_back(model + ": note: " + note);
+  }
+  if (options.emit == Emit::layers || options.emit == Emit::layersJson) {
+    const QuantizationOptions &quantization = options.quantization;
+    std::vector<LayerError> errors;
+    if (Error error = compareLayers(module, quantization.guard.golden.empty() ? quantization.calibration : quantization.guard.golden,
+                                    options.jobs, progress, errors))
+      return failWith(error);
+    return writeText(options, options.emit == Emit::layers ? layerTable(errors) : layerJson(errors), result);
   }
   progress("optimise");
   PipelineOptions pipeline;

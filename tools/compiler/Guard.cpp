@@ -6,7 +6,6 @@
 #include "passes/Passes.h"
 #include "passes/QuantizationBuilder.h"
 #include "tools/compiler/GoldenSets.h"
-#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
@@ -82,23 +81,12 @@ private:
         layer.op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), reasonOf(i)));
   }
 
-  /// Compiles a copy after one pass.
-  Error build(std::unique_ptr<Pass> pass, NativeModel &model) {
-    OwningOpRef<ModuleOp> copy = module.clone();
-    PassManager passes(module.getContext());
-    passes.enableVerifier(false);
-    passes.addNestedPass<func::FuncOp>(std::move(pass));
-    if (failed(passes.run(*copy)))
-      return internalError("the passes failed on a model to be run while compiling");
-    return model.build(*copy, jobs);
-  }
-
   /// The choice as it is, by integer kernels, over all sets.
   Error measureFinal(Deviation &deviation) {
     mark();
     progress("compile and measure the quantised model");
     NativeModel model;
-    if (Error error = build(createInsertQuantization({/*dynamic=*/true}), model))
+    if (Error error = model.build(module, jobs, createInsertQuantization({/*dynamic=*/true})))
       return error;
     return measured(golden.measure(model, {}, kAll, deviation), deviation);
   }
@@ -132,7 +120,7 @@ private:
     progress("compile with switches");
     lowered.assign(lowered.size(), true);
     mark();
-    if (Error error = build(createSwitchQuantization({/*dynamic=*/true}), switched))
+    if (Error error = switched.build(module, jobs, createSwitchQuantization({/*dynamic=*/true})))
       return error;
     if (Error error = rank())
       return error;

@@ -12,7 +12,8 @@
 using namespace mlir;
 using namespace optc;
 
-Error optc::internalError(const std::string &what) {
+/// An error of the compiler itself.
+static Error internalError(const std::string &what) {
   Error result = Error::at("optc", "internal error: " + what);
   result.exitCode = ExitCode::internal;
   return result;
@@ -38,10 +39,12 @@ Error optc::writeCompiled(BuiltPlan &built, ArrayRef<CpuTarget> targets, unsigne
   return Error::success();
 }
 
-Error NativeModel::build(ModuleOp module, unsigned jobs) {
+Error NativeModel::build(ModuleOp module, unsigned jobs, std::unique_ptr<Pass> first) {
   OwningOpRef<ModuleOp> copy = module.clone();
   PassManager passes(module.getContext());
   passes.enableVerifier(false);
+  if (first)
+    passes.addNestedPass<func::FuncOp>(std::move(first));
   buildLowering(passes);
   if (failed(passes.run(*copy)))
     return internalError("the passes failed on a model to be run while compiling");

@@ -13,12 +13,10 @@
 #include "runtime/Model.h"
 #include "tools/tensors/Error.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
 #include "llvm/Support/FileUtilities.h"
 
 namespace optc {
-
-/// An error of the compiler itself.
-Error internalError(const std::string &what);
 
 /// Compiles the plan's kernels for each target and writes the artefact.
 Error writeCompiled(BuiltPlan &built, llvm::ArrayRef<CpuTarget> targets, unsigned jobs, llvm::StringRef path,
@@ -26,8 +24,8 @@ Error writeCompiled(BuiltPlan &built, llvm::ArrayRef<CpuTarget> targets, unsigne
 
 class NativeModel {
 public:
-  /// `module` as it is after recognition (passes/Pipelines.h).
-  Error build(mlir::ModuleOp module, unsigned jobs);
+  /// `module` as it is after recognition (passes/Pipelines.h); `first` is a pass over its functions before the rest.
+  Error build(mlir::ModuleOp module, unsigned jobs, std::unique_ptr<mlir::Pass> first = nullptr);
   Error load(const std::string &path);
 
   const Plan &plan() const { return model->plan(); }

@@ -75,6 +75,7 @@ int main(int argc, char **argv) {
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
     ("golden", "sets of inputs, perhaps outputs, that the quantised model is measured on", cxxopts::value<std::string>())
     ("max-error", "how far it may be from them: 0.5%", cxxopts::value<std::string>())
+    ("compare-layers", "print each node's error in 8 bits, worst first: text or json", cxxopts::value<std::string>()->implicit_value("text"))
     ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
@@ -140,6 +141,17 @@ int main(int argc, char **argv) {
     if (emit == emits.end())
       return usageError("--emit=" + flags["emit"].as<std::string>() + " is none of so, mlir, kernels, plan, llvm, asm, report, cuda, ptx, cubin");
     compile.emit = emit->second;
+    if (flags.count("compare-layers")) {
+      const QuantizationOptions &quantization = compile.quantization;
+      if (flags.count("emit"))
+        return usageError("--compare-layers and --emit both say what to print: one is enough");
+      if (!quantization.int8 || (quantization.calibration.empty() && quantization.guard.golden.empty()))
+        return usageError("--compare-layers takes --int8 and samples, of --golden or --calib");
+      std::string form = flags["compare-layers"].as<std::string>();
+      if (form != "text" && form != "json")
+        return usageError("--compare-layers=" + form + " is none of text, json");
+      compile.emit = form == "text" ? Emit::layers : Emit::layersJson;
+    }
     if (flags.count("output"))
       compile.output = flags["output"].as<std::string>();
     else if (compile.emit == Emit::so)
