@@ -18,9 +18,9 @@
 #include "passes/BlockQuantization.h"
 #include "passes/KernelFormation.h"
 #include "passes/Passes.h"
-#include "llvm/ADT/SetVector.h"
 #include "runtime/reference/Blocks.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <numeric>
 

@@ -80,7 +80,7 @@ LogicalResult ByteContraction::run() {
     batch = f.divide(rest, columnBlocks);
     block = f.mul(f.modulo(rest, columnBlocks), f.index(c.panelsPerTile));
     // Of an image, whole rows.
-    int64_t unit = c.readsImage ? windowOf(c)->outWidth : 1;
+    int64_t unit = c.image ? c.image->outWidth : 1;
     auto boundary = [&](Value block) {
       return f.mul(f.divide(f.mul(f.divide(rows, f.index(unit)), block), rowBlocks), f.index(unit));
     };
@@ -180,7 +180,7 @@ void ByteContraction::copyRow(Value to, Value from) {
 void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
   SmallVector<int64_t> counts;
   if (auto rows = c.m.constant()) {
-    int64_t blocks = *c.rowBlocks().constant(), unit = c.readsImage ? windowOf(c)->outWidth : 1, units = *rows / unit;
+    int64_t blocks = *c.rowBlocks().constant(), unit = c.image ? c.image->outWidth : 1, units = *rows / unit;
     counts = {units / blocks * unit, (units + blocks - 1) / blocks * unit};
   }
   int64_t widest = registers.widestGroup();
@@ -204,9 +204,9 @@ void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
 /// Panels come first: they are read from memory once, while those before them are multiplied with all rows.
 void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
   auto known = c.k.constant();
-  AmxTile tile(f, rowBytes, c.readsImage ? windowOf(c)->step : known ? byteStep(*known) : 64);
-  if (c.readsImage)
-    overImage(tile, *windowOf(c), rowBegin, rowEnd);
+  AmxTile tile(f, rowBytes, c.image ? c.image->step : known ? byteStep(*known) : 64);
+  if (c.image)
+    overImage(tile, *c.image, rowBegin, rowEnd);
   else
     overRows(tile, rowBegin, rowEnd);
 }

@@ -2,16 +2,14 @@
 
 #include "codegen/cpu/ByteTile.h"
 #include "codegen/kernel/Contraction.h"
-#include "runtime/Artefact.h"
 
 using namespace mlir;
 using namespace optc;
 
 ByteTile::ByteTile(KernelFunction &f, Value k)
     : lanes(std::min<int64_t>(f.target.lanes(4), kPanel)), vectorsPerPanel(kPanel / lanes), f(f), k(k) {
-  hasDot = f.target.vectorBytes == 64   ? f.use(OPTC_CPU_AVX512_VNNI)
-           : f.target.vectorBytes == 32 ? f.use(OPTC_CPU_AVX_VNNI)
-                                        : false;
+  uint64_t feature = f.target.byteDot();
+  hasDot = feature && f.use(feature);
 }
 
 int64_t ByteTile::widestGroup() const { return f.target.vectorRegisters >= 32 && hasDot ? 2 : 1; }

@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/Target.h"
 #include "runtime/Artefact.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -52,8 +53,9 @@ static ArrayRef<Extension> extensions() {
   return all;
 }
 
-bool CpuTarget::hasByteDot() const {
-  return vectorBytes == 64 ? has(OPTC_CPU_AVX512_VNNI) : vectorBytes == 32 && has(OPTC_CPU_AVX_VNNI);
+uint64_t CpuTarget::byteDot() const {
+  uint64_t feature = vectorBytes == 64 ? OPTC_CPU_AVX512_VNNI : OPTC_CPU_AVX_VNNI;
+  return has(feature) ? feature : 0;
 }
 
 std::string optc::llvmFeatures(uint64_t features) {
@@ -100,7 +102,8 @@ Expected<CpuTarget> optc::parseCpuTarget(StringRef name) {
   for (StringRef extra : wanted) {
     const Extension *known = find_if(extensions(), [&](const Extension &e) { return extra == e.name; });
     if (known == extensions().end())
-      return createStringError("unknown extension '" + extra + "' of a target; there are avxvnni, avx512vnni, avx512bf16, avx512fp16, amx");
+      return createStringError("unknown extension '" + extra + "' of a target; there are " +
+                               join(map_range(extensions(), [](const Extension &e) { return StringRef(e.name); }), ", "));
     for (const char *f : known->llvm)
       has[f] = true;
   }

@@ -30,8 +30,8 @@ struct CpuTarget {
   /// Elements of `bytes` bytes in a register.
   unsigned lanes(unsigned bytes) const { return vectorBytes / bytes; }
   bool has(uint64_t feature) const { return (features & feature) == feature; }
-  /// Multiplies bytes in vectors of its width, or in tiles.
-  bool hasByteDot() const;
+  /// The OptcCpuFeature with which it multiplies and sums bytes in vectors of its width; 0: it has none.
+  uint64_t byteDot() const;
 };
 
 /// The target of a name of --target: "native", LLVM's name of a CPU, or a level with extensions. An error says what there is.

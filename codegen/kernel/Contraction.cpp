@@ -102,7 +102,7 @@ int64_t optc::runBytes(ConvOp conv) {
   return isShortRun(conv) ? (bytes + 3) / 4 * 4 : bytes;
 }
 
-std::optional<ImageWindow> optc::windowOf(const ContractionKernel &c) {
+static std::optional<ImageWindow> windowOf(const ContractionKernel &c) {
   auto conv = dyn_cast<ConvOp>(c.root);
   if (!conv || !c.bytes)
     return std::nullopt;
@@ -153,7 +153,7 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
     return std::nullopt;
   if (c.bytes) {
     c.panelsPerTile = 8;
-    c.readsImage = windowOf(c).has_value();
+    c.image = windowOf(c);
     return c;
   }
   // Few rows, or rows that are copied for each group of columns: wider tiles.
@@ -176,8 +176,8 @@ DimExpr ContractionKernel::paddedK() const {
 }
 
 DimExpr ContractionKernel::rowBlocks() const {
-  if (readsImage)
-    return windowOf(*this)->blocks();
+  if (image)
+    return image->blocks();
   // An activation rhs is packed once for all rows; unpacking weights of few bits is worth a few blocks' rows.
   if (compressed)
     return DimExpr::ceildiv(m, 4 * kRowBlock);
@@ -193,9 +193,8 @@ DimExpr ContractionKernel::packedBytes() const {
   return (bytes ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
 }
 DimExpr ContractionKernel::gatherBytes() const {
-  if (readsImage) {
-    auto v = *windowOf(*this);
-    int64_t copy = v.copies ? v.imageRows(v.blockRows) * v.padded * v.channels + kByteStep : 0;
+  if (image) {
+    int64_t copy = image->copies ? image->imageRows(image->blockRows) * image->padded * image->channels + kByteStep : 0;
     return aligned(std::max(copy, *paddedK().constant() * kByteTileRows));
   }
   if (bytes)

@@ -32,7 +32,7 @@ constexpr int64_t kByteTileRows = 32, kByteTileColumns = 32;
 /// Rows of bytes of one tile of work: copied for it, or read where they are.
 constexpr int64_t kCopiedRows = 64, kReadRows = 128;
 
-/// The k of packed bytes: whole steps of a tile of at most 64 bytes, all of one size (kByteStep below), a multiple of 4.
+/// The k of packed bytes: whole steps of a tile of at most 64 bytes, all of one size, a multiple of 4.
 int64_t paddedBytes(int64_t k);
 /// Bytes of a row that one step of a tile takes.
 int64_t byteStep(int64_t k);
@@ -40,6 +40,25 @@ int64_t byteStep(int64_t k);
 /// A channels-last convolution's result as [batch, pixels, channels]: its own for one spatial dim, else that of the reshape
 /// which follows it. Null when there is none.
 mlir::Value flatProduct(ConvOp conv);
+
+/// How the tiles of a convolution of bytes lie in its image: neighbouring pixels of a row of the result are `stride` pixels
+/// apart in the image under every tap. Sizes are known, runs are whole steps, spatial dims at most two.
+struct ImageWindow {
+  int64_t height, width, channels;       // of the image
+  int64_t outHeight, outWidth;           // of the result
+  int64_t kernelHeight, kernelWidth;     // taps
+  int64_t strideRow, stride, dilationRow, dilation;
+  int64_t padRow, pad, padded;           // before rows and columns; columns with padding
+  /// A padded copy of the rows is needed.
+  bool copies;
+  int64_t blockRows;                     // rows of the result that a tile of work has at most
+  /// Bytes that a tile reads together: of one tap, or of all taps of a row of the window. Steps divide them.
+  int64_t run, step;
+  bool runIsRow;
+  /// Rows of the image under so many rows of the result.
+  int64_t imageRows(int64_t rows) const { return (rows - 1) * strideRow + dilationRow * (kernelHeight - 1) + 1; }
+  int64_t blocks() const { return (outHeight + blockRows - 1) / blockRows; }
+};
 
 struct ContractionKernel {
   /// The contract or conv op.
@@ -61,8 +80,8 @@ struct ContractionKernel {
   /// conv: what lies before each spatial dim of the lhs, and its value, a pad op around it included.
   llvm::SmallVector<int64_t> padsLow;
   int64_t padValue = 0;
-  /// conv of bytes: AMX's tiles may read the image where it is, or a padded copy of a few of its rows (windowOf).
-  bool readsImage = false;
+  /// conv of bytes: AMX's tiles may read the image where it is, or a padded copy of a few of its rows.
+  std::optional<ImageWindow> image;
   /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32.
   bool bytes = false;
 
@@ -88,27 +107,6 @@ struct ContractionKernel {
   /// Output rows that one tile of work covers at most.
   int64_t rowBlock() const { return !bytes ? kRowBlock : isConv ? kCopiedRows : kReadRows; }
 };
-
-/// How the tiles of a convolution of bytes lie in its image: neighbouring pixels of a row of the result are `stride` pixels
-/// apart in the image under every tap.
-struct ImageWindow {
-  int64_t height, width, channels;       // of the image
-  int64_t outHeight, outWidth;           // of the result
-  int64_t kernelHeight, kernelWidth;     // taps
-  int64_t strideRow, stride, dilationRow, dilation;
-  int64_t padRow, pad, padded;           // before rows and columns; columns with padding
-  /// A padded copy of the rows is needed.
-  bool copies;
-  int64_t blockRows;                     // rows of the result that a tile of work has at most
-  /// Bytes that a tile reads together: of one tap, or of all taps of a row of the window. Steps divide them.
-  int64_t run, step;
-  bool runIsRow;
-  /// Rows of the image under so many rows of the result.
-  int64_t imageRows(int64_t rows) const { return (rows - 1) * strideRow + dilationRow * (kernelHeight - 1) + 1; }
-  int64_t blocks() const { return (outHeight + blockRows - 1) / blockRows; }
-};
-/// Of a convolution whose sizes are known and whose runs are whole steps, in up to two spatial dims.
-std::optional<ImageWindow> windowOf(const ContractionKernel &c);
 
 /// Bytes in a row of panels for the taps of a row of a window of bytes: where they are few they are a step of their own, and
 /// padded to whole groups of 4.

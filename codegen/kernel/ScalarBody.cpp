@@ -1,12 +1,7 @@
 //===- ScalarBody.cpp - What an elementwise op computes, once -------------===//
 
-#include "codegen/kernel/ScalarBody.h"
+#include "codegen/kernel/ScalarBuilder.h"
 #include "ir/Shape.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/Matchers.h"
-#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
 
@@ -41,10 +36,6 @@ Value optc::buildConstant(OpBuilder &b, Location loc, Type type, double value) {
   return b.create<arith::ConstantOp>(loc, attribute);
 }
 
-static int64_t lanesOf(Value x) {
-  auto vector = dyn_cast<VectorType>(x.getType());
-  return vector ? vector.getNumElements() : 1;
-}
 
 /// The upper half.
 Value optc::widenBFloat16(OpBuilder &b, Location loc, Value bits) {
@@ -75,84 +66,10 @@ Value optc::buildRounded(OpBuilder &b, Location loc, Type element, Value x) {
 
 namespace {
 
-/// Short names for the ops of one body.
-struct Body {
-  OpBuilder &b;
-  Location loc;
-  Type type;    // register type of the first operand, with lanes
-  Type element; // the tensor's element type of the first operand
-
-  bool isFloat() const { return isa<FloatType>(getElementTypeOrSelf(type)); }
-  bool isUnsigned() const { return element.isUnsignedInteger() || element.isInteger(1); }
-  Value constant(double v) const { return buildConstant(b, loc, type, v); }
-  template <typename Op, typename... Args> Value make(Args... args) const {
-    return b.create<Op>(loc, args...)->getResult(0);
-  }
-  template <typename Float, typename Integer> Value either(Value x, Value y) const {
-    return isFloat() ? make<Float>(x, y) : make<Integer>(x, y);
-  }
-  /// Horner's scheme, the highest power first.
-  Value polynomial(Value x, std::initializer_list<double> coefficients) const {
-    Value p;
-    for (double c : coefficients)
-      p = p ? make<math::FmaOp>(p, x, constant(c)) : constant(c);
-    return p;
-  }
-  Value select(Value c, Value x, Value y) const { return make<arith::SelectOp>(c, x, y); }
-  Value compare(arith::CmpFPredicate f, arith::CmpIPredicate s, arith::CmpIPredicate u, Value x, Value y) const {
-    if (isFloat())
-      return make<arith::CmpFOp>(f, x, y);
-    return make<arith::CmpIOp>(isUnsigned() ? u : s, x, y);
-  }
-  Value equal(Value x, Value y) const {
-    return compare(arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq, arith::CmpIPredicate::eq, x, y);
-  }
-  Value less(Value x, Value y) const {
-    return compare(arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt, arith::CmpIPredicate::ult, x, y);
-  }
-  /// exp(x) / (1 + exp(x)): near its end at -104, where 1 / (1 + exp(-x)) would have overflowed, too. Bounded above, where it is 1.
-  Value sigmoid(Value x) const {
-    Value e = make<math::ExpOp>(minimum(x, constant(30)));
-    return make<arith::DivFOp>(e, make<arith::AddFOp>(constant(1), e));
-  }
-  /// True for a constant register: it is not NaN.
-  static bool isConstant(Value v) { return v.getDefiningOp<arith::ConstantOp>() != nullptr; }
-  Value minimum(Value x, Value y) const {
-    if (isFloat() && (isConstant(x) || isConstant(y))) {
-      // One instruction on x86, and a NaN in the other operand stays.
-      Value c = isConstant(y) ? y : x, v = isConstant(y) ? x : y;
-      return select(make<arith::CmpFOp>(arith::CmpFPredicate::OLT, c, v), c, v);
-    }
-    if (isFloat())
-      return make<arith::MinimumFOp>(x, y);
-    return isUnsigned() ? make<arith::MinUIOp>(x, y) : make<arith::MinSIOp>(x, y);
-  }
-  Value maximum(Value x, Value y) const {
-    if (isFloat() && (isConstant(x) || isConstant(y))) {
-      Value c = isConstant(y) ? y : x, v = isConstant(y) ? x : y;
-      return select(make<arith::CmpFOp>(arith::CmpFPredicate::OGT, c, v), c, v);
-    }
-    if (isFloat())
-      return make<arith::MaximumFOp>(x, y);
-    return isUnsigned() ? make<arith::MaxUIOp>(x, y) : make<arith::MaxSIOp>(x, y);
-  }
-  /// Integer division that never traps: by 0 gives 0, the smallest integer by -1 wraps.
-  Value divide(Value x, Value y) const {
-    Value zero = constant(0), one = constant(1);
-    Value isZero = equal(y, zero);
-    if (isUnsigned())
-      return select(isZero, zero, make<arith::DivUIOp>(x, select(isZero, one, y)));
-    Value minusOne = equal(y, constant(-1));
-    Value safe = select(make<arith::OrIOp>(isZero, minusOne), one, y);
-    Value quotient = make<arith::DivSIOp>(x, safe);
-    quotient = select(minusOne, make<arith::SubIOp>(zero, x), quotient);
-    return select(isZero, zero, quotient);
-  }
-};
 
 /// Float to integer: towards zero, modulo 2^width; NaN and infinities give 0. The remainder of a division by a power of
 /// two is exact, and where it is not 0 (from 2^31 on in f32, 2^63 in f64) x is whole.
-Value buildTruncation(const Body &k, Type target, Value x) {
+Value buildTruncation(const ScalarBuilder &k, Type target, Value x) {
   unsigned width = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
   unsigned via = width <= 32 && !getElementTypeOrSelf(x.getType()).isF64() ? 32 : 64;
   Value high = k.constant(std::ldexp(1.0, via - 1));
@@ -167,7 +84,7 @@ Value buildTruncation(const Body &k, Type target, Value x) {
 
 /// f64 to f32 so that rounding it again, to f16 or bf16, is rounding once: towards zero, and an odd last bit where
 /// anything was lost (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
-Value roundToOdd(const Body &k, Type target, Value x) {
+Value roundToOdd(const ScalarBuilder &k, Type target, Value x) {
   Type bitsType = withLanes(k.b.getI32Type(), lanesOf(x));
   Value near = k.make<arith::TruncFOp>(target, x), back = k.make<arith::ExtFOp>(x.getType(), near);
   auto asInteger = [&](Value c) { return k.make<arith::ExtUIOp>(bitsType, c); };
@@ -178,7 +95,7 @@ Value roundToOdd(const Body &k, Type target, Value x) {
 }
 
 /// An integer as f64; beyond 2^53 the lowest 11 bits are one that says whether any was set: to odd, as above.
-Value wideFloat(const Body &k, Value x) {
+Value wideFloat(const ScalarBuilder &k, Value x) {
   Type type = withLanes(k.b.getF64Type(), lanesOf(x));
   if (getElementTypeOrSelf(x.getType()).isInteger(64)) {
     Value low = k.make<arith::AndIOp>(x, k.constant(2047)), none = k.constant(0);
@@ -192,7 +109,7 @@ Value wideFloat(const Body &k, Value x) {
   return k.isUnsigned() ? k.make<arith::UIToFPOp>(type, x) : k.make<arith::SIToFPOp>(type, x);
 }
 
-Value buildCast(const Body &k, Type from, Type to, Value x) {
+Value buildCast(const ScalarBuilder &k, Type from, Type to, Value x) {
   Type target = withLanes(registerType(to), isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1);
   Type source = x.getType();
   if (to.isInteger(1)) {
@@ -230,83 +147,7 @@ Value buildCast(const Body &k, Type from, Type to, Value x) {
   return fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
 }
 
-/// The integer that all lanes of a constant register are.
-std::optional<int64_t> constantInteger(Value x) {
-  if (auto splat = x.getDefiningOp<vector::SplatOp>())
-    x = splat.getInput();
-  Attribute value;
-  if (!matchPattern(x, m_Constant(&value)))
-    return std::nullopt;
-  if (auto splat = dyn_cast<SplatElementsAttr>(value))
-    value = splat.getSplatValue<Attribute>();
-  auto integer = dyn_cast<IntegerAttr>(value);
-  return integer ? std::optional<int64_t>(integer.getValue().getZExtValue()) : std::nullopt;
-}
-bool isZero(Value x) { return constantInteger(x) == 0; }
-
-/// 1.5 * 2^23: a float whose last place is 1. Adding it rounds to the nearest whole number, to even, which the sum's last
-/// bits are.
-constexpr double kRounding = 0x1.8p23;
-/// Of the sum's bits: of which zero point, a constant, the code is.
-constexpr const char *kZeroPoint = "optc.zero_point";
-
-/// saturate(round(x / scale) + zero_point); NaN gives the lowest value. The quotient is clamped to what gives a code first:
-/// rounding keeps the order and whole numbers.
-Value buildQuantize(const Body &k, QuantizeOp op, ValueRange v) {
-  auto to = cast<IntegerType>(elementOf(op.getY()));
-  int64_t steps = int64_t(1) << to.getWidth(), low = to.isUnsigned() ? 0 : -steps / 2;
-  Value q = k.make<arith::DivFOp>(v[0], v[1]);
-  Type i32 = withLanes(k.b.getI32Type(), lanesOf(q));
-  bool hasZero = v.size() > 2 && !isZero(v[2]);
-  Value zero, bottom = k.constant(low), top = k.constant(low + steps - 1);
-  if (hasZero) {
-    zero = to.isUnsigned() ? k.make<arith::ExtUIOp>(i32, v[2]) : k.make<arith::ExtSIOp>(i32, v[2]);
-    Value real = k.make<arith::SIToFPOp>(k.type, zero);
-    bottom = k.make<arith::SubFOp>(bottom, real);
-    top = k.make<arith::SubFOp>(top, real);
-  }
-  q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, q, bottom), q, bottom);
-  q = k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, q, top), q, top);
-  auto bits = k.b.create<arith::BitcastOp>(k.loc, i32, k.make<arith::AddFOp>(q, k.constant(kRounding)));
-  if (auto known = v.size() > 2 ? constantInteger(v[2]) : std::optional<int64_t>(0))
-    bits->setAttr(kZeroPoint, k.b.getI64IntegerAttr(*known));
-  Value whole = bits;
-  if (hasZero)
-    whole = k.make<arith::AddIOp>(whole, zero);
-  return k.make<arith::TruncIOp>(withLanes(registerType(to), lanesOf(q)), whole);
-}
-
-/// x - zero point as a float where the code x has just been made, of this zero point; else null.
-Value quantizedFloat(const Body &k, ValueRange v) {
-  auto narrow = v[0].getDefiningOp<arith::TruncIOp>();
-  Operation *whole = narrow ? narrow.getIn().getDefiningOp() : nullptr;
-  if (auto sum = dyn_cast_or_null<arith::AddIOp>(whole))
-    whole = sum.getLhs().getDefiningOp();
-  auto bits = dyn_cast_or_null<arith::BitcastOp>(whole);
-  auto zero = bits ? bits->getAttrOfType<IntegerAttr>(kZeroPoint) : IntegerAttr();
-  auto own = v.size() > 2 ? constantInteger(v[2]) : std::optional<int64_t>(0);
-  if (!zero || own != zero.getInt() || bits.getIn().getType() != v[1].getType())
-    return {};
-  return k.make<arith::SubFOp>(bits.getIn(), buildConstant(k.b, k.loc, v[1].getType(), kRounding));
-}
-
-/// (x - zero_point) * scale
-Value buildDequantize(const Body &k, DequantizeOp op, ValueRange v) {
-  Type i32 = withLanes(k.b.getI32Type(), lanesOf(v[0]));
-  auto widen = [&](Value x) -> Value {
-    if (x.getType() == i32)
-      return x;
-    return k.isUnsigned() ? k.make<arith::ExtUIOp>(i32, x) : k.make<arith::ExtSIOp>(i32, x);
-  };
-  if (Value real = quantizedFloat(k, v))
-    return k.make<arith::MulFOp>(real, v[1]);
-  Value x = widen(v[0]);
-  if (v.size() > 2 && !isZero(v[2]))
-    x = k.make<arith::SubIOp>(x, widen(v[2]));
-  return k.make<arith::MulFOp>(k.make<arith::SIToFPOp>(v[1].getType(), x), v[1]);
-}
-
-Value buildSign(const Body &k, Value x) {
+Value buildSign(const ScalarBuilder &k, Value x) {
   Value zero = k.constant(0);
   if (k.isUnsigned())
     return k.select(k.equal(x, zero), zero, k.constant(1));
@@ -314,7 +155,7 @@ Value buildSign(const Body &k, Value x) {
   return k.isFloat() ? k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::UNO, x, x), x, sign) : sign;
 }
 
-Value buildMod(const Body &k, ModOp op, Value x, Value y) {
+Value buildMod(const ScalarBuilder &k, ModOp op, Value x, Value y) {
   if (k.isFloat()) {
     Value quotient = k.make<arith::DivFOp>(x, y);
     Value whole = op.getTruncate() ? k.make<math::TruncOp>(quotient) : k.make<math::FloorOp>(quotient);
@@ -331,7 +172,7 @@ Value buildMod(const Body &k, ModOp op, Value x, Value y) {
   return k.select(adjust, k.make<arith::AddIOp>(remainder, y), remainder);
 }
 
-Value buildCompare(const Body &k, StringRef p, Value x, Value y) {
+Value buildCompare(const ScalarBuilder &k, StringRef p, Value x, Value y) {
   using F = arith::CmpFPredicate;
   using I = arith::CmpIPredicate;
   if (p == "eq")
@@ -347,7 +188,7 @@ Value buildCompare(const Body &k, StringRef p, Value x, Value y) {
   return k.compare(F::OGE, I::sge, I::uge, x, y);
 }
 
-Value buildShift(const Body &k, ShiftOp op, Value x, Value y) {
+Value buildShift(const ScalarBuilder &k, ShiftOp op, Value x, Value y) {
   unsigned width = getElementTypeOrSelf(k.type).getIntOrFloatBitWidth();
   Value inside = k.make<arith::CmpIOp>(arith::CmpIPredicate::ult, y, k.constant(width));
   // Beyond the width only the sign is left.
@@ -359,7 +200,7 @@ Value buildShift(const Body &k, ShiftOp op, Value x, Value y) {
 }
 
 /// 2^x for x in [-126, 127], 1.5 ulp.
-Value exp2Normal(const Body &k, Value x) {
+Value exp2Normal(const ScalarBuilder &k, Value x) {
   auto vector = dyn_cast<VectorType>(x.getType());
   Type bitsType = withLanes(k.b.getI32Type(), vector ? vector.getNumElements() : 1);
   Value magic = k.constant(12582912.0); // 1.5 * 2^23: the integer part lands in the low bits
@@ -372,7 +213,7 @@ Value exp2Normal(const Body &k, Value x) {
 /// `none`: x * Phi(x) = max(x, 0) - a * Phi(-a) with a = |x|, so that nothing cancels in the lower tail as 1 + erf
 /// does. log2 Phi(-a) is a polynomial on [0, 8], fitted so that a * Phi(-a) errs by 1e-8 or 4e-8 of itself; beyond it
 /// is below 5e-15. `tanh`: (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)).
-Value buildGelu(const Body &k, GeluOp op, Value x) {
+Value buildGelu(const ScalarBuilder &k, GeluOp op, Value x) {
   if (op.getApproximate() == "tanh") {
     const double c = -2 * 0.79788456080286535588;
     Value u = k.make<arith::MulFOp>(x, k.make<math::FmaOp>(k.make<arith::MulFOp>(x, x), k.constant(0.044715 * c), k.constant(c)));
@@ -390,7 +231,7 @@ Value buildGelu(const Body &k, GeluOp op, Value x) {
 }
 
 /// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
-Value buildSoftplus(const Body &k, Value x) {
+Value buildSoftplus(const ScalarBuilder &k, Value x) {
   Value e = k.make<math::ExpOp>(k.make<arith::NegFOp>(k.make<math::AbsFOp>(x)));
   return k.make<arith::AddFOp>(k.maximum(x, k.constant(0)), k.make<math::Log1pOp>(e));
 }
@@ -434,7 +275,7 @@ bool optc::hasScalarBody(Operation *op) {
 }
 
 Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
-  Body k{b, op->getLoc(), v[0].getType(), getElementTypeOrSelf(op->getOperand(0).getType())};
+  ScalarBuilder k{b, op->getLoc(), v[0].getType(), getElementTypeOrSelf(op->getOperand(0).getType())};
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](AddOp) { return k.element.isInteger(1) ? k.make<arith::OrIOp>(v[0], v[1]) : k.either<arith::AddFOp, arith::AddIOp>(v[0], v[1]); })
       .Case([&](SubOp) { return k.either<arith::SubFOp, arith::SubIOp>(v[0], v[1]); })
@@ -510,7 +351,7 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
 }
 
 Value optc::buildCombine(OpBuilder &b, Location loc, StringRef kind, Type element, Value x, Value y) {
-  Body k{b, loc, x.getType(), element};
+  ScalarBuilder k{b, loc, x.getType(), element};
   if (kind == "max")
     return k.maximum(x, y);
   if (kind == "min")
