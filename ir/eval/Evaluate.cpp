@@ -321,13 +321,22 @@ static ContractOp productUnder(mlir::Value value) {
   return value.getDefiningOp<ContractOp>();
 }
 
-/// Only elementwise ops on weights read the result, perhaps moved.
-static bool isPartOfWeights(Operation *op) {
-  return !op->use_empty() && llvm::all_of(op->getUsers(), [](Operation *user) {
-    if (isa<ReshapeOp, TransposeOp>(user))
-      return isPartOfWeights(user);
-    return user->hasTrait<Elementwise>() && isWeight(user->getResult(0));
+/// Collects the elementwise ops that read the result of a broadcast or, perhaps moved, of a product, whose operands they look
+/// through in weightSource(). False when another op reads it. That is known before any reader is asked what it is, so that
+/// asking does not come back to the same op.
+static bool collectReaders(Operation *op, SmallVectorImpl<Operation *> &readers) {
+  return !op->use_empty() && llvm::all_of(op->getUsers(), [&](Operation *user) {
+    if (isa<ReshapeOp, TransposeOp>(user) && productUnder(user->getResult(0)))
+      return collectReaders(user, readers);
+    readers.push_back(user);
+    return user->hasTrait<Elementwise>();
   });
+}
+static bool isPartOfWeights(Operation *op) {
+  if (!isa<BroadcastOp>(op) && !productUnder(op->getResult(0)))
+    return false;
+  SmallVector<Operation *> readers;
+  return collectReaders(op, readers) && llvm::all_of(readers, [](Operation *reader) { return isWeight(reader->getResult(0)); });
 }
 
 /// Bytes of the largest tensors that a weight is computed from; nullopt: it is none.
@@ -347,8 +356,9 @@ static std::optional<int64_t> weightSource(mlir::Value value) {
     // (w + b * a, of low rank) its factors do.
     auto broadcast = op->hasTrait<Elementwise>() ? operand.getDefiningOp<BroadcastOp>() : BroadcastOp();
     if (auto product = op->hasTrait<Elementwise>() ? productUnder(operand) : ContractOp()) {
-      auto lhs = weightSource(product.getLhs()), rhs = weightSource(product.getRhs());
-      if (!lhs || !rhs)
+      auto lhs = weightSource(product.getLhs());
+      auto rhs = lhs ? weightSource(product.getRhs()) : std::nullopt;
+      if (!rhs)
         return std::nullopt;
       in += *lhs + *rhs;
       continue;
@@ -367,7 +377,7 @@ static std::optional<int64_t> weightSource(mlir::Value value) {
   if (bytesOf(type) <= most)
     return std::max(in, bytesOf(type));
   // A broadcast or a product that only weights read is part of their expressions, whatever its size.
-  if (isa<BroadcastOp, ContractOp, ReshapeOp, TransposeOp>(op) && isPartOfWeights(op))
+  if (isPartOfWeights(op))
     return in;
   return std::nullopt;
 }
