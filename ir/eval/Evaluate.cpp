@@ -310,80 +310,6 @@ Status optc::evaluate(Operation *op, ArrayRef<const HostValue *> inputs, SmallVe
   return function(call);
 }
 
-static int64_t bytesOf(RankedTensorType type) {
-  return type.getNumElements() * int64_t(sizeOf(dtypeOf(type.getElementType())));
-}
-
-/// The matrix product that a value is, but for movement.
-static ContractOp productUnder(mlir::Value value) {
-  while (value.getDefiningOp() && isa<ReshapeOp, TransposeOp>(value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  return value.getDefiningOp<ContractOp>();
-}
-
-/// Collects the elementwise ops that read the result of a broadcast or, perhaps moved, of a product, whose operands they look
-/// through in weightSource(). False when another op reads it. That is known before any reader is asked what it is, so that
-/// asking does not come back to the same op.
-static bool collectReaders(Operation *op, SmallVectorImpl<Operation *> &readers) {
-  return !op->use_empty() && llvm::all_of(op->getUsers(), [&](Operation *user) {
-    if (isa<ReshapeOp, TransposeOp>(user) && productUnder(user->getResult(0)))
-      return collectReaders(user, readers);
-    readers.push_back(user);
-    return user->hasTrait<Elementwise>();
-  });
-}
-static bool isPartOfWeights(Operation *op) {
-  if (!isa<BroadcastOp>(op) && !productUnder(op->getResult(0)))
-    return false;
-  SmallVector<Operation *> readers;
-  return collectReaders(op, readers) && llvm::all_of(readers, [](Operation *reader) { return isWeight(reader->getResult(0)); });
-}
-
-/// Bytes of the largest tensors that a weight is computed from; nullopt: it is none.
-static std::optional<int64_t> weightSource(mlir::Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op)
-    return std::nullopt;
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (isa<ConstantOp>(op))
-    return bytesOf(type);
-  if (!type || !type.hasStaticShape() || !isPure(op) || op->getNumRegions() != 0 || op->getNumOperands() == 0 ||
-      isa<LibraryOp>(op) || isa<StringType>(type.getElementType()))
-    return std::nullopt;
-  int64_t in = 0;
-  for (mlir::Value operand : op->getOperands()) {
-    // An elementwise op reads a broadcast operand as it goes: what is repeated counts. Of a product added to a weight
-    // (w + b * a, of low rank) its factors do.
-    auto broadcast = op->hasTrait<Elementwise>() ? operand.getDefiningOp<BroadcastOp>() : BroadcastOp();
-    if (auto product = op->hasTrait<Elementwise>() ? productUnder(operand) : ContractOp()) {
-      auto lhs = weightSource(product.getLhs());
-      auto rhs = lhs ? weightSource(product.getRhs()) : std::nullopt;
-      if (!rhs)
-        return std::nullopt;
-      in += *lhs + *rhs;
-      continue;
-    }
-    auto source = weightSource(broadcast ? broadcast.getX() : operand);
-    if (!source)
-      return std::nullopt;
-    in += *source;
-  }
-  int64_t most = (1 << 20) + in;
-  // The transforms of Winograd's algorithm double a weight's size each; codes are a quarter of what they stand for.
-  if (isa<ContractOp>(op))
-    most *= 2;
-  if (isa<CastOp, DequantizeOp>(op))
-    most *= 4;
-  if (bytesOf(type) <= most)
-    return std::max(in, bytesOf(type));
-  // A broadcast or a product that only weights read is part of their expressions, whatever its size.
-  if (isPartOfWeights(op))
-    return in;
-  return std::nullopt;
-}
-
-bool optc::isWeight(mlir::Value value) { return weightSource(value).has_value(); }
-
 FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir::Value, HostValue> &cache) {
   if (auto it = cache.find(value); it != cache.end())
     return it->second;
@@ -407,15 +333,4 @@ FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir
   for (auto [result, output] : llvm::zip(op->getResults(), outputs))
     cache[result] = output;
   return outputs[cast<OpResult>(value).getResultNumber()];
-}
-
-std::optional<int64_t> optc::uniformByte(mlir::Value weight) {
-  llvm::DenseMap<mlir::Value, HostValue> cache;
-  auto codes = evaluateWeight(weight, cache);
-  if (failed(codes) || codes->size() == 0)
-    return std::nullopt;
-  llvm::ArrayRef<uint8_t> bytes(static_cast<const uint8_t *>(codes->data), codes->size());
-  if (llvm::any_of(bytes, [&](uint8_t b) { return b != bytes[0]; }))
-    return std::nullopt;
-  return elementOf(weight).isUnsignedInteger() ? int64_t(bytes[0]) : int64_t(int8_t(bytes[0]));
 }
