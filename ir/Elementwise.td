@@ -75,6 +75,10 @@ def Optc_ModOp : Optc_BinaryOp<"mod", "Remainder"> {
   let description = "`truncate`: the sign of lhs (C's fmod and %), else the sign of rhs (Python's %). An integer modulo 0 is 0.";
   let arguments = (ins Optc_Tensor:$lhs, Optc_Tensor:$rhs, BoolAttr:$truncate);
 }
+def Optc_FmaOp : Optc_BinaryOp<"fma", "lhs * rhs + addend, rounded once"> {
+  let description = "x86-64 below v3 has no such instruction and rounds the product as well: FuseMultiplyAdd makes none for it.";
+  let arguments = (ins RankedTensorOf<[F32, F64]>:$lhs, RankedTensorOf<[F32, F64]>:$rhs, RankedTensorOf<[F32, F64]>:$addend);
+}
 def Optc_PowOp : Optc_BinaryOp<"pow", "lhs to the power rhs; rhs may have another element type">;
 def Optc_MinOp : Optc_BinaryOp<"min", "The smaller; NaN if either is">;
 def Optc_MaxOp : Optc_BinaryOp<"max", "The larger; NaN if either is">;

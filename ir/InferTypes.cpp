@@ -104,6 +104,11 @@ OPTC_INFER(PowOp) {
   return inferElementwise(location, {op.getLhs(), op.getRhs()}, elementOf(op.getLhs()), types);
 }
 OPTC_INFER(CompareOp) { return inferBinary(location, {op.getLhs(), op.getRhs()}, boolType(op.getLhs()), types); }
+OPTC_INFER(FmaOp) {
+  if (op.getLhs().getType() != op.getRhs().getType() || op.getLhs().getType() != op.getAddend().getType())
+    return emitOptionalError(location, "operands differ in type");
+  return inferElementwise(location, {op.getLhs(), op.getRhs(), op.getAddend()}, elementOf(op.getLhs()), types);
+}
 OPTC_INFER(SelectOp) {
   if (elementOf(op.getOnTrue()) != elementOf(op.getOnFalse()))
     return emitOptionalError(location, "branches differ in element type");

@@ -52,6 +52,24 @@ def LowerQdq : Pass<"lower-qdq", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def SkipRounding : Pass<"skip-rounding", "::mlir::func::FuncOp"> {
+  let summary = "Codes that a kernel dequantises itself are limited, not rounded";
+  let description = [{
+    before:  %q = optc.quantize %x, 1, %z;  %d = optc.dequantize %q, %s, %z;  %y = optc.quantize (%d + %r)
+    after:   %d = optc.mul (optc.min (optc.max %x, 0 - z), 255 - z), %s;  %y = optc.quantize (%d + %r)
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def FuseMultiplyAdd : Pass<"fuse-multiply-add", "::mlir::func::FuncOp"> {
+  let summary = "A product and what is added to it, in kernels, as one op that rounds once";
+  let description = [{
+    before:  %p = optc.mul %x, %scale;  %y = optc.add %p, %bias
+    after:   %y = optc.fma %x, %scale, %bias
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def RecognizeAttention : Pass<"recognize-attention", "::mlir::func::FuncOp"> {
   let summary = "Forms attention out of two matrix products and the softmax between them";
   let description = [{

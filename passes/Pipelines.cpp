@@ -63,6 +63,11 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addNestedPass<func::FuncOp>(createFormKernels());
   // Long loops instead of deep nests; the reduced dims of a row become one.
   passes.addNestedPass<func::FuncOp>(createCollapseDims());
+  // What a kernel stores is known now.
+  passes.addNestedPass<func::FuncOp>(createSkipRounding());
+  // Nothing looks for sums and products any more.
+  if (options.fma)
+    passes.addNestedPass<func::FuncOp>(createFuseMultiplyAdd());
   // The views that this left around the kernels; what went into kernels leaves dead ops behind.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());

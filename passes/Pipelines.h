@@ -17,6 +17,8 @@ struct PipelineOptions {
   int64_t weightBlock = 0;
   /// Every CPU of the artefact has a dot product of bytes.
   bool byteDot = true;
+  /// Every CPU of the artefact multiplies and adds in one instruction.
+  bool fma = true;
 };
 /// From the imported model to kernels: all that the CPU target runs, in order.
 void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options = {});

@@ -72,8 +72,43 @@ Value optc::scalarConstant(OpBuilder &b, Location loc, Type element, double valu
   return b.create<ConstantOp>(loc, DenseElementsAttr::get(type, APInt(width, uint64_t(int64_t(value)), true)));
 }
 
-/// One element of a value at index 0 along all dims but `kept` (-1: none), as [size of kept] or [].
+/// The dim of a reshape's operand that a dim of its result is, where only dims of size 1 differ.
+static std::optional<int64_t> dimBefore(ReshapeOp reshape, int64_t dim) {
+  auto longer = [](Value v) {
+    SmallVector<std::pair<int64_t, DimExpr>> list;
+    for (auto [i, size] : llvm::enumerate(dimsOf(v)))
+      if (size != DimExpr(1))
+        list.push_back({int64_t(i), size});
+    return list;
+  };
+  auto from = longer(reshape.getX()), to = longer(reshape.getY());
+  if (from.size() != to.size())
+    return std::nullopt;
+  std::optional<int64_t> found;
+  for (auto [a, b] : llvm::zip(from, to)) {
+    if (a.second != b.second)
+      return std::nullopt;
+    if (b.first == dim)
+      found = a.first;
+  }
+  return found;
+}
+
+/// One element of a value at index 0 along all dims but `kept` (-1: none), as [size of kept] or []. It is taken from below what
+/// repeats and permutes: that may be too large for a weight.
 static Value sliceOut(OpBuilder &b, Value value, int64_t kept) {
+  if (auto transpose = value.getDefiningOp<TransposeOp>())
+    return sliceOut(b, transpose.getX(), kept < 0 ? kept : transpose.getPermutation()[kept]);
+  if (auto broadcast = value.getDefiningOp<BroadcastOp>()) {
+    int64_t inner = kept < 0 ? kept : kept - (tensorOf(value).getRank() - tensorOf(broadcast.getX()).getRank());
+    if (kept < 0 || (inner >= 0 && dimOf(broadcast.getX().getType(), inner) == dimOf(value.getType(), kept)))
+      return sliceOut(b, broadcast.getX(), inner);
+  }
+  if (auto reshape = value.getDefiningOp<ReshapeOp>()) {
+    auto before = kept < 0 ? std::nullopt : dimBefore(reshape, kept);
+    if (before || kept < 0)
+      return sliceOut(b, reshape.getX(), before.value_or(-1));
+  }
   Dims dims = dimsOf(value), sizes(dims.size(), DimExpr(1)), result;
   if (kept >= 0) {
     sizes[kept] = dims[kept];
@@ -106,11 +141,7 @@ Value optc::uniformElement(OpBuilder &b, Value value) {
     Attribute splat = constant.getValue().getSplatValue<Attribute>();
     return b.create<ConstantOp>(value.getLoc(), DenseElementsAttr::get(cast<ShapedType>(tensorType({}, elementOf(value))), splat));
   }
-  // A broadcast of one element.
-  Value inner = value;
-  while (auto broadcast = inner.getDefiningOp<BroadcastOp>())
-    inner = broadcast.getX();
-  return sliceOut(b, inner, -1);
+  return sliceOut(b, value, -1);
 }
 
 Value optc::vectorAlong(OpBuilder &b, Value value, int64_t axis) {

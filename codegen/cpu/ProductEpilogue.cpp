@@ -1,6 +1,7 @@
 //===- ProductEpilogue.cpp - What follows a matrix product ----------------===//
 
 #include "codegen/cpu/ProductEpilogue.h"
+#include "codegen/cpu/Interleave.h"
 
 using namespace mlir;
 using namespace optc;
@@ -23,7 +24,8 @@ void ProductEpilogue::store(const Values &sums, const ProductTile &tile, Value s
   if (!isHeavy()) {
     for (int64_t r = 0; r < tile.height; ++r) {
       TensorEmitter::Scope scope(emitter);
-      row([&](int64_t v) { return sums[r * tile.vectors + v]; }, tile, f.add(tile.row, f.index(r)));
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        vector(sums[r * tile.vectors + v], tile, f.add(tile.row, f.index(r)), v);
     }
     return;
   }
@@ -33,41 +35,63 @@ void ProductEpilogue::store(const Values &sums, const ProductTile &tile, Value s
   storeRows(scratch, f.index(tile.vectors * lanes), f.index(0), f.index(tile.height), tile);
 }
 
+/// So many rows at a time that there are enough chains, then fewer.
 void ProductEpilogue::storeRows(Value sums, Value stride, Value begin, Value end, const ProductTile &tile) {
-  f.loop(begin, end, f.index(1), {}, [&](Value r, ValueRange) {
-    TensorEmitter::Scope scope(emitter);
-    Value base = f.pointerTo(sums, f.mul(r, stride), element);
-    row([&](int64_t v) { return f.load(f.pointerTo(base, f.index(v * lanes), element), element, lanes); }, tile, f.add(tile.row, r));
-    return Values{};
-  });
+  int64_t most = 1;
+  while (2 * most * tile.vectors <= kInterleavedChains)
+    most *= 2;
+  for (int64_t rows = most; rows > 0; rows /= 2) {
+    Value whole = f.add(begin, f.mul(f.divide(f.sub(end, begin), f.index(rows)), f.index(rows)));
+    f.loop(begin, whole, f.index(rows), {}, [&](Value first, ValueRange) {
+      TensorEmitter::Scope scope(emitter);
+      for (int64_t r = 0; r < rows; ++r)
+        prefetch(tile, f.add(tile.row, f.add(first, f.index(r))));
+      interleave(f, rows * tile.vectors, [&](int64_t i) {
+        int64_t v = i % tile.vectors;
+        Value r = f.add(first, f.index(i / tile.vectors));
+        Value sum = f.load(f.pointerTo(sums, f.add(f.mul(r, stride), f.index(v * lanes)), element), element, lanes);
+        vector(sum, tile, f.add(tile.row, r), v);
+      });
+      return Values{};
+    });
+    begin = whole;
+  }
 }
 
-/// Stores one row of the results, a vector at a time.
-void ProductEpilogue::row(llvm::function_ref<Value(int64_t)> sum, const ProductTile &tile, Value row) {
-  for (int64_t v = 0; v < tile.vectors; ++v) {
-    Value column = f.add(tile.column, f.index(v * lanes)), mask;
-    if (v >= tile.vectors - tile.checked) {
-      // Lanes below n - column.
-      SmallVector<int64_t> steps;
-      for (int64_t lane = 0; lane < lanes; ++lane)
-        steps.push_back(lane);
-      auto type = VectorType::get({lanes}, f.b.getI64Type());
-      Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-      mask = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(f.sub(f.size(c.n), column), lanes));
-    }
-    LaneIndices index;
-    if (c.batched)
-      index.push_back({tile.batch, 0});
-    index.push_back({row, 0});
-    index.push_back({column, 1});
-    Value value = sum(v);
-    emitter.define(c.product, [value](const LaneIndices &, int64_t, Value) { return value; });
-    Values results;
-    for (Value result : yield.getValues())
-      results.push_back(emitter.at(result, index, lanes, mask));
-    for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-      auto offset = emitter.offsetOf(tensorOf(result), index);
-      f.store(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
-    }
+/// A result written over what is added to it: the next block's rows come from beyond L2.
+void ProductEpilogue::prefetch(const ProductTile &tile, Value row) {
+  constexpr int64_t kCached = 256 * 1024;
+  auto rows = c.m.constant(), columns = c.n.constant(), blocks = c.rowBlocks().constant();
+  Type element = elementOf(yield.getValues().front());
+  if (!inPlaceOperand(f.kernel, 0) || !rows || !columns || !blocks || *rows * *columns * (element.getIntOrFloatBitWidth() / 8) < kCached)
+    return;
+  Value ahead = f.add(f.mul(f.add(row, f.index((*rows + *blocks - 1) / *blocks)), f.index(*columns)), tile.column);
+  f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(f.output(0), ahead, element), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+}
+
+/// Stores a vector of a row of the results.
+void ProductEpilogue::vector(Value sum, const ProductTile &tile, Value row, int64_t v) {
+  Value column = f.add(tile.column, f.index(v * lanes)), mask;
+  if (v >= tile.vectors - tile.checked) {
+    // Lanes below n - column.
+    SmallVector<int64_t> steps;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      steps.push_back(lane);
+    auto type = VectorType::get({lanes}, f.b.getI64Type());
+    Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
+    mask = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(f.sub(f.size(c.n), column), lanes));
+  }
+  LaneIndices index;
+  if (c.batched)
+    index.push_back({tile.batch, 0});
+  index.push_back({row, 0});
+  index.push_back({column, 1});
+  emitter.define(c.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
+  Values results;
+  for (Value result : yield.getValues())
+    results.push_back(emitter.at(result, index, lanes, mask));
+  for (auto [i, result] : llvm::enumerate(yield.getValues())) {
+    auto offset = emitter.offsetOf(tensorOf(result), index);
+    f.store(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
   }
 }

@@ -35,7 +35,8 @@ public:
   TensorEmitter emitter;
 
 private:
-  void row(llvm::function_ref<mlir::Value(int64_t vector)> sum, const ProductTile &tile, mlir::Value row);
+  void prefetch(const ProductTile &tile, mlir::Value row);
+  void vector(mlir::Value sum, const ProductTile &tile, mlir::Value row, int64_t v);
   bool isHeavy();
 
   KernelFunction &f;

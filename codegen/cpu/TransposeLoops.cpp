@@ -6,6 +6,12 @@
 //       t_r = transpose x                       L vectors along the result's
 //       y[row r, j ..] = f(t_r, ...)            for the rows that are there
 //
+// Of few columns:
+//
+//     for rows r in steps of L
+//       v_c = f(x)[r .., c]                     L vectors along the operand's innermost dim
+//       y[r .., :] = interleave v_0, v_1, ...
+//
 //===----------------------------------------------------------------------===//
 
 #include "codegen/kernel/TransposeLoop.h"
@@ -37,6 +43,11 @@ public:
           continue;
         index[d] = {f.modulo(rest, sizes[d]), 0};
         rest = f.divide(rest, sizes[d]);
+      }
+      if (loop.narrow) {
+        Value first = f.mul(block, f.index(kNarrowRows));
+        narrowRows(index, first, f.min(sizes[loop.rowDim], f.add(first, f.index(kNarrowRows))));
+        return Values{};
       }
       Value first = f.mul(block, f.index(kTransposeRows)), columns = sizes.back();
       Value rows = f.min(f.index(kTransposeRows), f.sub(sizes[loop.rowDim], first));
@@ -72,6 +83,51 @@ private:
     Value value = emitter.at(result, index, n);
     auto offset = emitter.offsetOf(tensorOf(result), index);
     f.store(value, f.pointerTo(f.output(0), offset.base, elementOf(result)), elementOf(result));
+  }
+
+  /// Rows [first, end) of few columns.
+  void narrowRows(const LaneIndices &outer, Value first, Value end) {
+    Value whole = f.add(first, f.mul(f.divide(f.sub(end, first), f.index(lanes)), f.index(lanes)));
+    f.loop(first, whole, f.index(lanes), {}, [&](Value row, ValueRange) {
+      TensorEmitter::Scope scope(emitter);
+      LaneIndices index = outer;
+      Values columns;
+      for (int64_t c = 0; c < loop.narrow; ++c) {
+        index[loop.rowDim] = {row, 1};
+        index.back() = {f.index(c), 0};
+        columns.push_back(emitter.at(result, index, lanes));
+      }
+      index[loop.rowDim] = {row, 0};
+      index.back() = {f.index(0), 0};
+      Value start = f.pointerTo(f.output(0), emitter.offsetOf(tensorOf(result), index).base, elementOf(result));
+      for (auto [i, part] : llvm::enumerate(interleaved(columns)))
+        f.store(part, f.pointerTo(start, f.index(int64_t(i) * lanes), elementOf(result)), elementOf(result));
+      return Values{};
+    });
+    f.loop(whole, end, f.index(1), {}, [&](Value row, ValueRange) {
+      for (int64_t c = 0; c < loop.narrow; ++c)
+        store(outer, row, {f.index(c), 0}, 1);
+      return Values{};
+    });
+  }
+
+  /// The vectors that memory has in a row: element e of them is lane e / n of the e % n-th of n.
+  Values interleaved(const Values &columns) {
+    int64_t n = int64_t(columns.size());
+    Values parts;
+    for (int64_t p = 0; p < n; ++p) {
+      Value part = columns[0];
+      for (int64_t c = 1; c < n; ++c) {
+        SmallVector<int64_t> mask;
+        for (int64_t l = 0; l < lanes; ++l) {
+          int64_t e = p * lanes + l;
+          mask.push_back(e % n == c ? lanes + e / n : c > 1 ? l : e / n);
+        }
+        part = f.b.create<vector::ShuffleOp>(f.loc, part, columns[c], mask);
+      }
+      parts.push_back(part);
+    }
+    return parts;
   }
 
   void square(const LaneIndices &outer, Value first, Value rows, int64_t r, Value column) {

@@ -252,7 +252,7 @@ bool optc::hasScalarBody(Operation *op) {
   bool isDouble = llvm::any_of(op->getOperandTypes(), [](Type t) { return getElementTypeOrSelf(t).isF64(); });
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShiftOp, CompareOp, SelectOp, NegOp, AbsOp, SignOp,
-            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp>([](auto) { return true; })
+            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp, FmaOp>([](auto) { return true; })
       .Case([&](ModOp o) { return !isDouble && !isa<FloatType>(elementOf(o.getLhs())); })
       .Case([&](PowOp o) { return elementOf(o.getLhs()).isF32() && elementOf(o.getRhs()).isF32(); })
       .Case([](BitcastOp o) {
@@ -283,6 +283,7 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
       .Case([&](DivOp) { return k.isFloat() ? k.make<arith::DivFOp>(v[0], v[1]) : k.divide(v[0], v[1]); })
       .Case([&](ModOp o) { return buildMod(k, o, v[0], v[1]); })
       .Case([&](PowOp) { return k.make<math::PowFOp>(v[0], v[1]); })
+      .Case([&](FmaOp) { return k.make<math::FmaOp>(v[0], v[1], v[2]); })
       .Case([&](MinOp) { return k.minimum(v[0], v[1]); })
       .Case([&](MaxOp) { return k.maximum(v[0], v[1]); })
       .Case([&](AndOp) { return k.make<arith::AndIOp>(v[0], v[1]); })

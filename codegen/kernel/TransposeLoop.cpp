@@ -14,17 +14,19 @@ DimExpr TransposeLoop::tiles() const {
   return n;
 }
 
+/// Squares have as many lanes as the widest element allows: all have 4 bytes, or are bool.
+static bool fitsSquare(Value v) {
+  Type type = registerType(elementOf(v));
+  return type.isInteger(1) || (type.getIntOrFloatBitWidth() == 32 && memoryType(elementOf(v)).getIntOrFloatBitWidth() == 32);
+}
+
 std::optional<TransposeLoop> optc::readTransposeLoop(KernelOp kernel) {
   if (kernel.getNumResults() != 1)
     return std::nullopt;
   TransposeLoop loop;
   Block &body = kernel.getBody().front();
   loop.dims = dimsOf(kernel.getResult(0));
-  // Squares have as many lanes as the widest element allows: all have 4 bytes, or are bool.
-  auto fits = [](Value v) {
-    Type type = registerType(elementOf(v));
-    return type.isInteger(1) || (type.getIntOrFloatBitWidth() == 32 && memoryType(elementOf(v)).getIntOrFloatBitWidth() == 32);
-  };
+  bool fits = true, isSmall = true;
   for (Operation &op : body.without_terminator()) {
     if (auto transpose = dyn_cast<TransposeOp>(op)) {
       if (loop.op)
@@ -33,16 +35,27 @@ std::optional<TransposeLoop> optc::readTransposeLoop(KernelOp kernel) {
     } else if (!isa<ConstantOp, BroadcastOp>(op) && !op.hasTrait<Elementwise>()) {
       return std::nullopt;
     }
-    if (!llvm::all_of(op.getResults(), fits))
-      return std::nullopt;
+    for (Value v : op.getResults()) {
+      fits &= fitsSquare(v);
+      isSmall &= registerType(elementOf(v)).getIntOrFloatBitWidth() <= 32;
+    }
   }
-  if (!loop.op || dimsOf(loop.op.getY()) != loop.dims || elementOf(loop.op.getX()).isInteger(1))
+  if (!loop.op || dimsOf(loop.op.getY()) != loop.dims)
     return std::nullopt;
   ArrayRef<int64_t> permutation = loop.op.getPermutation();
   loop.rowDim = llvm::find(permutation, int64_t(permutation.size()) - 1) - permutation.begin();
+  if (loop.rowDim + 1 == loop.dims.size())
+    return std::nullopt;
   auto columns = loop.dims.back().constant();
+  Type element = elementOf(kernel.getResult(0));
+  // Interleaved as they are in memory.
+  if (columns && *columns > 1 && *columns <= kNarrowColumns && loop.rowDim + 2 == loop.dims.size() && isSmall &&
+      registerType(element) == memoryType(element)) {
+    loop.narrow = *columns;
+    return loop;
+  }
   // Rows shorter than a vector have no squares.
-  if (loop.rowDim + 1 == loop.dims.size() || (columns && *columns < kTransposeRows))
+  if (!fits || elementOf(loop.op.getX()).isInteger(1) || (columns && *columns < kTransposeRows))
     return std::nullopt;
   return loop;
 }

@@ -5,6 +5,9 @@
 //
 //   y [C, P] = relu (transpose x [P, C])      rows: the dim of y that is innermost in x
 //
+// A few columns (channels of an image, put innermost) are narrower than a square: vectors go along the rows, one for each column,
+// and are interleaved.
+//
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_TRANSPOSELOOP_H
 #define OPTC_CODEGEN_KERNEL_TRANSPOSELOOP_H
@@ -13,8 +16,9 @@
 
 namespace optc {
 
-/// Rows of a block.
-constexpr int64_t kTransposeRows = 16;
+/// Rows of a block, and of one with few columns.
+constexpr int64_t kTransposeRows = 16, kNarrowRows = 512;
+constexpr int64_t kNarrowColumns = 4;
 
 struct TransposeLoop {
   TransposeOp op;
@@ -22,12 +26,15 @@ struct TransposeLoop {
   size_t rowDim = 0;
   Dims dims; // of the result
 
-  DimExpr blocks() const { return DimExpr::ceildiv(dims[rowDim], kTransposeRows); }
+  /// The number of columns where they are few, else 0.
+  int64_t narrow = 0;
+
+  DimExpr blocks() const { return DimExpr::ceildiv(dims[rowDim], narrow ? kNarrowRows : kTransposeRows); }
   /// Blocks over all other dims but the last.
   DimExpr tiles() const;
 };
 
-/// nullopt unless the kernel is one transpose of 4-byte elements with elementwise ops before and after it.
+/// nullopt unless the kernel is one transpose with elementwise ops before and after it, of 4-byte elements where it goes by squares.
 std::optional<TransposeLoop> readTransposeLoop(KernelOp kernel);
 
 } // namespace optc

@@ -1,4 +1,4 @@
-//===- Elementwise.cpp - Unary, binary and select ops ---------------------===//
+//===- Elementwise.cpp - Unary, binary and ternary ops ---------------------===//
 //
 // Each op is one function object over a class (f64, i64 or u64); the templates below run it over blocks.
 // Signed arithmetic is done on the unsigned bits, so that wrapping is defined; the store narrows.
@@ -315,6 +315,23 @@ static Status select(Call &call) {
   return Status::success();
 }
 
+template <typename T> static void multiplyAdd(const Call &call, Value &y) {
+  const T *a = call.in(0).as<T>(), *b = call.in(1).as<T>(), *c = call.in(2).as<T>();
+  for (int64_t i = 0, n = y.size(); i < n; ++i)
+    y.as<T>()[i] = std::fma(a[i], b[i], c[i]);
+}
+static Status fma(Call &call) {
+  OPTC_TRY(prepare(call, 3));
+  Value &y = call.outputs[0];
+  for (size_t i = 0; i < 3; ++i)
+    if (call.in(i).type != y.type)
+      return Status::error("fma expects operands of the result's type");
+  if (y.type != DType::f32 && y.type != DType::f64)
+    return unsupported("fma", y.type);
+  y.type == DType::f32 ? multiplyAdd<float>(call, y) : multiplyAdd<double>(call, y);
+  return Status::success();
+}
+
 void optc::registerElementwise(ReferenceTable &table) {
   table["exp"] = unaryFloat<[](double x) { return std::exp(x); }>;
   table["log"] = unaryFloat<[](double x) { return std::log(x); }>;
@@ -367,4 +384,5 @@ void optc::registerElementwise(ReferenceTable &table) {
   table["shift"] = shift;
   table["compare"] = compare;
   table["select"] = select;
+  table["fma"] = fma;
 }

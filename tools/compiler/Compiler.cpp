@@ -223,6 +223,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   progress("optimise");
   PipelineOptions pipeline;
   pipeline.byteDot = llvm::all_of(targets, [](const CpuTarget &target) { return target.byteDot() != 0; });
+  pipeline.fma = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_X86_64_V3); });
   pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "weights-int8" ? "int8" : options.weights;
   pipeline.weightBlock = options.weightBlock;
   if (!run([&](PassManager &passes) {

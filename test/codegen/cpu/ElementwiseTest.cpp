@@ -60,6 +60,7 @@ const std::vector<Row> kArithmetic = {
     {"div", "", 2, kNumbers},
     {"mod", "{truncate = true}", 2, kIntegers},
     {"mod", "{truncate = false}", 2, kIntegers},
+    {"fma", "", 3, "f32 f64"},
     {"min", "", 2, kNumbers, "", kEitherZero},
     {"max", "", 2, kNumbers, "", kEitherZero},
     {"neg", "", 1, kNumbers},
@@ -160,7 +161,11 @@ TEST(Elementwise, castsBetween) {
 
 /// Each level runs the same bodies in vectors of its own; the older ones make up for instructions that they lack.
 void checkLevel(const char *level) {
-  check(kArithmetic, {"n"}, {{{"n", 65}}, {{"n", 1000}}}, level);
+  // Below v3 a product and a sum are two instructions, and no pass makes one op of them.
+  std::vector<Row> arithmetic = kArithmetic;
+  if (std::string(level) != "x86-64-v3")
+    std::erase_if(arithmetic, [](const Row &row) { return std::string(row.op) == "fma"; });
+  check(arithmetic, {"n"}, {{{"n", 65}}, {{"n", 1000}}}, level);
   check(kLogic, {"n"}, {{{"n", 65}}, {{"n", 1000}}}, level);
   std::vector<Row> casts;
   for (const std::string &to : words("i1 i8 ui32 i64 f32 f64 f16 bf16"))

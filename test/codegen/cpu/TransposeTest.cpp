@@ -23,6 +23,9 @@ const Row kRows[] = {
     {"integers", {"n", "m"}, {1, 0}, "i32"},         {"wide rows", {"3", "n"}, {1, 0}, "f32"},
     {"few rows", {"n", "3"}, {1, 0}, "f32"},         {"static", {"35", "50"}, {1, 0}, "f32"},
     {"doubles", {"n", "m"}, {1, 0}, "f64"},
+    {"colours", {"b", "3", "n", "m"}, {0, 2, 3, 1}, "f32"}, {"two columns", {"2", "n"}, {1, 0}, "i32"},
+    {"four columns of bytes", {"4", "1000"}, {1, 0}, "ui8"}, {"colours of bytes", {"3", "n"}, {1, 0}, "i8"},
+    {"halves", {"3", "n"}, {1, 0}, "f16"},           {"five columns", {"5", "n"}, {1, 0}, "f32"},
 };
 
 TEST(Transpose, Kernels) {

@@ -87,6 +87,12 @@ TEST(Elementwise, CompareAndSelect) {
                {1, 0});
 }
 
+// (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24, which a rounded product loses.
+TEST(Elementwise, Fma) {
+  const float x = 1 + 0x1p-12f;
+  expectValues(run("fma", {f32({2}, {x, 2}), f32({2}, {x, 3}), f32({2}, {-(1 + 0x1p-11f), 4})}), {0x1p-24, 10});
+}
+
 TEST(Elementwise, Errors) {
   EXPECT_EQ(errorOf("add", {f32({2}, {1, 2}), f32({1}, {1})}), "an operand has shape [1], expected [2]");
   EXPECT_EQ(errorOf("add", {f32({1}, {1}), i32({1}, {1})}), "operands differ in type: f32 and i32");
