@@ -108,6 +108,7 @@ template <typename OpT, auto build> struct ExpandFunction : mlir::OpRewritePatte
 void populateExponentialPatterns(mlir::RewritePatternSet &patterns);
 void populateTrigonometricPatterns(mlir::RewritePatternSet &patterns);
 void populateOlderLevelPatterns(mlir::RewritePatternSet &patterns, uint64_t features);
+void populateSaturatingPatterns(mlir::RewritePatternSet &patterns, uint64_t features);
 
 } // namespace optc
 

@@ -27,6 +27,7 @@ struct ExpandMath : PassWrapper<ExpandMath, OperationPass<>> {
     populateExponentialPatterns(patterns);
     populateTrigonometricPatterns(patterns);
     populateOlderLevelPatterns(patterns, features);
+    populateSaturatingPatterns(patterns, features);
     (void)applyPatternsAndFoldGreedily(getOperation(), std::move(patterns));
   }
 };

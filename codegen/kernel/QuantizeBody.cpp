@@ -48,6 +48,8 @@ Value optc::buildQuantize(const ScalarBuilder &k, QuantizeOp op, ValueRange v) {
   auto bits = k.b.create<arith::BitcastOp>(k.loc, i32, k.make<arith::AddFOp>(q, k.constant(kRounding)));
   if (auto known = v.size() > 2 ? constantInteger(v[2]) : std::optional<int64_t>(0))
     bits->setAttr(kZeroPoint, k.b.getI64IntegerAttr(*known));
+  if (to.isUnsigned() && to.getWidth() == 8)
+    bits->setAttr(kUnsignedCode, k.b.getUnitAttr());
   Value whole = bits;
   if (hasZero)
     whole = k.make<arith::AddIOp>(whole, zero);

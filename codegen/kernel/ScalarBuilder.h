@@ -9,6 +9,10 @@
 
 namespace optc {
 
+/// On the bits of a sum that rounds what becomes an unsigned byte (ScalarBody's quantisation): its lhs is the value limited above
+/// by a select.
+constexpr const char *kUnsignedCode = "optc.unsigned_code";
+
 inline int64_t lanesOf(mlir::Value x) {
   auto vector = llvm::dyn_cast<mlir::VectorType>(x.getType());
   return vector ? vector.getNumElements() : 1;
