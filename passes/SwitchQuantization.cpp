@@ -70,7 +70,7 @@ private:
     Value either = select(b, flag, lowered, tensor);
     tensor.replaceUsesWithIf(either, [&](OpOperand &use) {
       Operation *user = use.getOwner();
-      return user != builder.quantize() && user != either.getDefiningOp() && !isa<func::ReturnOp>(user);
+      return user != builder.quantize() && user != either.getDefiningOp() && !user->hasTrait<OpTrait::IsTerminator>();
     });
   }
 

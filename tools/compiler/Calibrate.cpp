@@ -61,17 +61,16 @@ Error optc::calibrate(ModuleOp module, const std::string &path, CalibrationMetho
                            "the sets have to be inputs that the model is made for");
       }
     }
-  for (size_t t = 0; t < taps.size(); ++t) {
-    auto [low, high] = observers[t].range();
-    calibration.tensors.push_back({taps[t].name, low, high});
-  }
+  for (size_t t = 0; t < taps.size(); ++t)
+    calibration.tensors.push_back(
+        {taps[t].name, observers[t].hasSeen() ? std::optional(observers[t].range()) : std::nullopt});
   return Error::success();
 }
 
 Error optc::applyCalibration(ModuleOp module, const Calibration &calibration, const std::string &source) {
-  llvm::StringMap<ElementRange> ranges;
+  llvm::StringMap<std::optional<Observer::Bounds>> ranges;
   for (const Calibration::Tensor &t : calibration.tensors)
-    ranges[t.name] = {t.low, t.high};
+    ranges[t.name] = t.range;
   auto refuse = [&](const std::string &why) {
     return Error::at(source, why, "the file is of another model, of other flags or another version of optc: calibrate again");
   };
@@ -79,7 +78,8 @@ Error optc::applyCalibration(ModuleOp module, const Calibration &calibration, co
     auto it = ranges.find(tap.name);
     if (it == ranges.end())
       return refuse("has no range of the model's tensor '" + tap.name + "'");
-    setRange(tap.value, it->second);
+    if (it->second)
+      setRange(tap.value, {it->second->low, it->second->high});
     ranges.erase(it);
   }
   for (const Calibration::Tensor &t : calibration.tensors)

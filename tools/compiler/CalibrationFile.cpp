@@ -26,8 +26,8 @@ Error optc::writeCalibration(const std::string &path, const Calibration &calibra
       for (const Calibration::Tensor &t : calibration.tensors)
         out.object([&] {
           out.attribute("name", json::fixUTF8(t.name));
-          out.attribute("low", t.low);
-          out.attribute("high", t.high);
+          out.attribute("low", t.range ? json::Value(t.range->low) : json::Value(nullptr));
+          out.attribute("high", t.range ? json::Value(t.range->high) : json::Value(nullptr));
         });
     });
   });
@@ -56,12 +56,16 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
   for (const json::Value &entry : *tensors) {
     const json::Object *o = entry.getAsObject();
     auto name = o ? o->getString("name") : std::nullopt;
+    if (name && o->getNull("low") && o->getNull("high")) {
+      calibration.tensors.push_back({name->str(), std::nullopt});
+      continue;
+    }
     auto low = o ? o->getNumber("low") : std::nullopt, high = o ? o->getNumber("high") : std::nullopt;
     if (!name || !low || !high)
       return refuse("entry " + llvm::Twine(calibration.tensors.size()) + " of 'tensors' lacks 'name', 'low' or 'high'");
     if (!(*low <= *high) || !std::isfinite(float(*low)) || !std::isfinite(float(*high)))
       return refuse("tensor '" + *name + "': low and high are no range");
-    calibration.tensors.push_back({name->str(), *low, *high});
+    calibration.tensors.push_back({name->str(), Observer::Bounds{*low, *high}});
   }
   return Error::success();
 }

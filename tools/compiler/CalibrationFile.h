@@ -3,7 +3,8 @@
 //   {"format": "optc-calibration", "version": 1, "method": "minmax", "samples": 64,
 //    "tensors": [{"name": "/layer1/Relu", "low": 0, "high": 6.2}, ...]}
 //
-// Tensors are in the model's order, under the names of passes/QuantizedTensors.h. The same data give the same bytes.
+// Tensors are in the model's order, under the names of passes/QuantizedTensors.h. A tensor that no sample reached, in a
+// branch that none took, has null for both ends. The same data give the same bytes.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_TOOLS_COMPILER_CALIBRATIONFILE_H
@@ -18,7 +19,7 @@ namespace optc {
 struct Calibration {
   struct Tensor {
     std::string name;
-    double low, high;
+    std::optional<Observer::Bounds> range;
   };
   std::string method;
   int64_t samples = 0;
