@@ -58,8 +58,11 @@ std::string optc::commandOf(const QuantizationOptions &options) {
     command += std::string(" --calib --calib-method=") + nameOf(options.method);
   if (!options.load.empty())
     command += " --load-calib";
-  if (!options.guard.golden.empty())
-    llvm::raw_string_ostream(command) << llvm::format(" --golden --max-error=%g", options.guard.maxError);
+  const GuardOptions &guard = options.guard;
+  if (!guard.metric.empty())
+    llvm::raw_string_ostream(command) << llvm::format(" --golden --metric --max-drop=%g", guard.maxDrop);
+  else if (!guard.golden.empty())
+    llvm::raw_string_ostream(command) << llvm::format(" --golden --max-error=%g", guard.maxError);
   for (const std::string &node : options.keepFloat)
     command += " --keep-float=" + node;
   return command;

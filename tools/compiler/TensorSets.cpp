@@ -61,6 +61,10 @@ std::string TensorSets::name(size_t i) const {
   return archive.empty() ? folders[i] : path + ", sample " + std::to_string(i);
 }
 
+std::string TensorSets::folder(size_t i) const {
+  return archive.empty() ? fs::weakly_canonical(folders[i]).filename().string() : std::to_string(i);
+}
+
 bool TensorSets::hasOutputs(size_t i) const {
   if (archive.empty())
     return holdsFile(folders[i], "output_");

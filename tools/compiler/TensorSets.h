@@ -19,6 +19,8 @@ public:
   size_t size() const { return archive.empty() ? folders.size() : size_t(samples); }
   /// Set i, for messages.
   std::string name(size_t i) const;
+  /// The name of its folder, or its number in the archive.
+  std::string folder(size_t i) const;
   Error inputs(size_t i, const std::vector<Port> &ports, std::vector<Value> &values) const { return read(i, "input", ports, values); }
   bool hasOutputs(size_t i) const;
   Error outputs(size_t i, const std::vector<Port> &ports, std::vector<Value> &values) const { return read(i, "output", ports, values); }

@@ -22,7 +22,7 @@ static int usageError(const std::string &message) {
 /// The flags of --int8; what is wrong with them, or an empty text.
 static std::string readQuantization(const cxxopts::ParseResult &flags, QuantizationOptions &options) {
   options.int8 = flags.count("int8");
-  for (const char *flag : {"calib", "calib-method", "keep-float", "save-calib", "load-calib", "golden", "max-error"})
+  for (const char *flag : {"calib", "calib-method", "keep-float", "save-calib", "load-calib", "golden", "max-error", "metric", "max-drop"})
     if (flags.count(flag) && !options.int8)
       return std::string("--") + flag + " has an effect with --int8 only";
   auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
@@ -38,14 +38,21 @@ static std::string readQuantization(const cxxopts::ParseResult &flags, Quantizat
     return "--calib-method=" + flags["calib-method"].as<std::string>() + " is none of minmax, percentile, entropy, mse";
   options.method = *method;
   options.guard.golden = text("golden");
-  if (options.guard.golden.empty() != !flags.count("max-error"))
-    return "--golden and --max-error have an effect together only";
-  if (flags.count("max-error")) {
-    auto error = parseMaxError(text("max-error"));
-    if (!error)
-      return "--max-error=" + text("max-error") + " is not a share such as 0.5% or 0.005";
-    options.guard.maxError = *error;
-  }
+  options.guard.metric = text("metric");
+  bool hasError = flags.count("max-error"), hasMetric = flags.count("metric");
+  if (hasError && hasMetric)
+    return "--max-error and --metric both say what decides: one is enough";
+  if (flags.count("max-drop") != flags.count("metric"))
+    return "--metric and --max-drop have an effect together only";
+  if (options.guard.golden.empty() == (hasError || hasMetric))
+    return hasMetric ? "--metric has an effect with --golden only" : "--golden and --max-error have an effect together only";
+  for (auto [flag, limit] : {std::pair("max-error", &options.guard.maxError), std::pair("max-drop", &options.guard.maxDrop)})
+    if (flags.count(flag)) {
+      auto value = parseLimit(text(flag));
+      if (!value)
+        return std::string("--") + flag + "=" + text(flag) + " is not a share such as 0.5% or 0.005";
+      *limit = *value;
+    }
   if (flags.count("keep-float"))
     options.keepFloat = flags["keep-float"].as<std::vector<std::string>>();
   return "";
@@ -75,6 +82,8 @@ int main(int argc, char **argv) {
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
     ("golden", "sets of inputs, perhaps outputs, that the quantised model is measured on", cxxopts::value<std::string>())
     ("max-error", "how far it may be from them: 0.5%", cxxopts::value<std::string>())
+    ("metric", "command that gives the worth of {outputs}, a folder with those of each golden set", cxxopts::value<std::string>())
+    ("max-drop", "how far the metric may be below that of f32: 0.01", cxxopts::value<std::string>())
     ("compare-layers", "print each node's error in 8 bits, worst first: text or json", cxxopts::value<std::string>()->implicit_value("text"))
     ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
