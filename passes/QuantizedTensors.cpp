@@ -40,6 +40,30 @@ std::string optc::readQuantizableLayer(Operation *op, QuantizableLayer &layer) {
   return "";
 }
 
+int64_t optc::weightChannelAxis(const QuantizableLayer &layer) {
+  if (isa<ConvOp>(layer.op))
+    return cast<ConvOp>(layer.op).getLayout() == "nhwc" ? tensorOf(layer.op->getOperand(1)).getRank() - 1 : 0;
+  auto contract = cast<ContractOp>(layer.op);
+  bool isRight = layer.weight == 1;
+  ArrayRef<int64_t> batch = isRight ? contract.getRhsBatch() : contract.getLhsBatch();
+  ArrayRef<int64_t> contracted = isRight ? contract.getRhsContract() : contract.getLhsContract();
+  int64_t axis = tensorOf(layer.op->getOperand(layer.weight)).getRank() - 1;
+  while (axis >= 0 && (llvm::is_contained(batch, axis) || llvm::is_contained(contracted, axis)))
+    --axis;
+  return axis;
+}
+
+int64_t optc::resultChannelAxis(const QuantizableLayer &layer) {
+  if (layer.weight < 0 || weightChannelAxis(layer) < 0)
+    return -1;
+  int64_t last = tensorOf(layer.op->getResult(0)).getRank() - 1;
+  if (auto conv = dyn_cast<ConvOp>(layer.op))
+    return conv.getLayout() == "nhwc" ? last : 1;
+  // Batch dims, those of the left operand, those of the right.
+  auto contract = cast<ContractOp>(layer.op);
+  return layer.weight == 1 ? last : tensorOf(contract.getLhs()).getRank() - int64_t(contract.getLhsContract().size()) - 1;
+}
+
 /// The operands whose elements the op only moves, all of them activations; none for other ops.
 static SmallVector<Value> movedBy(Operation *op) {
   SmallVector<Value> moved = llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)

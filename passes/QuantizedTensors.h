@@ -33,6 +33,10 @@ struct QuantizableLayer {
 /// Why the op cannot, or an empty text. `layer` is set where it can.
 std::string readQuantizableLayer(mlir::Operation *op, QuantizableLayer &layer);
 
+/// The dim of the weight whose indices are output channels, and the dim of the result where these lie; -1: none.
+int64_t weightChannelAxis(const QuantizableLayer &layer);
+int64_t resultChannelAxis(const QuantizableLayer &layer);
+
 class QuantizedTensors {
 public:
   /// `isLowered` says which layers are to compute in 8 bits.
@@ -69,9 +73,10 @@ private:
 };
 
 /// What is written on the IR between calibration and InsertQuantization: the range of a value's elements (`optc.range`, of
-/// an argument or an op's first result; `optc.range.result1`, ..., `optc.range.argument0` of its region), and why a layer is
-/// to stay in floats (on the layer).
-inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float";
+/// an argument or an op's first result; `optc.range.result1`, ..., `optc.range.argument0` of its region), why a layer is
+/// to stay in floats, and what is to be added to each channel of its result in 8 bits (on the layer).
+inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float",
+                                     kBiasCorrection = "optc.bias_correction";
 struct ElementRange {
   double low, high;
 };

@@ -88,7 +88,8 @@ private:
     Operation *lowered = b.clone(*layer.op);
     lowered->setOperand(layer.weight, weight);
     Value kept = layer.op->getResult(0);
-    Value either = select(b, flag, lowered->getResult(0), kept);
+    Value corrected = QuantizationBuilder(b, layer.op->getLoc()).corrected(layer, lowered->getResult(0));
+    Value either = select(b, flag, corrected, kept);
     kept.replaceUsesWithIf(either, [&](OpOperand &use) { return use.getOwner() != either.getDefiningOp(); });
   }
 };

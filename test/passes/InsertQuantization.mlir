@@ -116,3 +116,23 @@ func.func @regions(%x: tensor<2x4xf32> {optc.range = array<f64: -1.0, 1.55>}, %c
   }
   return %0#0, %0#1, %4 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>
 }
+
+// A bias takes up what is to be added to its layer; a layer without one gets it.
+// CHECK-LABEL: @correction
+// CHECK: %[[A:.*]] = optc.contract
+// CHECK: %[[S:.*]] = optc.add %{{.*}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK: %[[B:.*]] = optc.broadcast %[[S]]
+// CHECK: %[[R:.*]] = optc.add %[[A]], %[[B]]
+// CHECK: %[[Y:.*]] = optc.contract
+// CHECK: optc.constant dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00]>
+// CHECK: %[[Z:.*]] = optc.add %[[Y]]
+// CHECK: return %[[Z]]
+func.func @correction(%x: tensor<2x4xf32> {optc.range = array<f64: -1.0, 1.55>}) -> tensor<2x4xf32> {
+  %w = optc.constant dense<2.0> : tensor<4x4xf32>
+  %b = optc.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>, optc.bias_correction = array<f32: 1.0, 2.0, 3.0, 4.0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+  %1 = optc.broadcast %b : (tensor<4xf32>) -> tensor<2x4xf32>
+  %2 = optc.add %0, %1 {optc.range = array<f64: -1.0, 1.0>} : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %3 = optc.contract %2, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>, optc.bias_correction = array<f32: 1.0, 2.0, 3.0, 4.0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+  return %3 : tensor<2x4xf32>
+}

@@ -33,7 +33,7 @@ Error optc::calibrate(ModuleOp module, const std::string &path, CalibrationMetho
   auto function = tapped->lookupSymbol<func::FuncOp>("main");
   SmallVector<Tap> taps = tapsOf(function);
   size_t first = function.getNumResults();
-  calibration = {nameOf(method), int64_t(sets.size()), {}};
+  calibration = {nameOf(method), int64_t(sets.size()), {}, {}};
   if (taps.empty())
     return Error::success();
   addOutputs(function, taps);

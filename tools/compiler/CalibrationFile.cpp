@@ -30,6 +30,17 @@ Error optc::writeCalibration(const std::string &path, const Calibration &calibra
           out.attribute("high", t.range ? json::Value(t.range->high) : json::Value(nullptr));
         });
     });
+    if (!calibration.corrections.empty())
+      out.attributeArray("corrections", [&] {
+        for (const Calibration::Correction &c : calibration.corrections)
+          out.object([&] {
+            out.attribute("name", json::fixUTF8(c.name));
+            out.attributeArray("channels", [&] {
+              for (float x : c.channels)
+                out.value(double(x));
+            });
+          });
+      });
   });
   return writeFile(path, os.str() + "\n");
 }
@@ -52,7 +63,7 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
   const json::Array *tensors = top->getArray("tensors");
   if (!method || !samples || !tensors)
     return refuse("lacks 'method', 'samples' or 'tensors'");
-  calibration = {method->str(), *samples, {}};
+  calibration = {method->str(), *samples, {}, {}};
   for (const json::Value &entry : *tensors) {
     const json::Object *o = entry.getAsObject();
     auto name = o ? o->getString("name") : std::nullopt;
@@ -67,5 +78,21 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
       return refuse("tensor '" + *name + "': low and high are no range");
     calibration.tensors.push_back({name->str(), Observer::Bounds{*low, *high}});
   }
+  if (const json::Array *corrections = top->getArray("corrections"))
+    for (const json::Value &entry : *corrections) {
+      const json::Object *o = entry.getAsObject();
+      auto name = o ? o->getString("name") : std::nullopt;
+      const json::Array *channels = o ? o->getArray("channels") : nullptr;
+      if (!name || !channels)
+        return refuse("entry " + llvm::Twine(calibration.corrections.size()) + " of 'corrections' lacks 'name' or 'channels'");
+      Calibration::Correction correction{name->str(), {}};
+      for (const json::Value &channel : *channels) {
+        auto number = channel.getAsNumber();
+        if (!number || !std::isfinite(float(*number)))
+          return refuse("correction '" + *name + "': a channel is no number");
+        correction.channels.push_back(float(*number));
+      }
+      calibration.corrections.push_back(std::move(correction));
+    }
   return Error::success();
 }

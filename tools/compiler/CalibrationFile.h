@@ -1,10 +1,11 @@
 //===- CalibrationFile.h - Observed ranges as JSON --------------*- C++ -*-===//
 //
 //   {"format": "optc-calibration", "version": 1, "method": "minmax", "samples": 64,
-//    "tensors": [{"name": "/layer1/Relu", "low": 0, "high": 6.2}, ...]}
+//    "tensors": [{"name": "/layer1/Relu", "low": 0, "high": 6.2}, ...],
+//    "corrections": [{"name": "/layer1/Conv", "channels": [0.01, -0.002]}, ...]}
 //
 // Tensors are in the model's order, under the names of passes/QuantizedTensors.h. A tensor that no sample reached, in a
-// branch that none took, has null for both ends. The same data give the same bytes.
+// branch that none took, has null for both ends. Corrections are those of biases (tools/compiler/BiasCorrection.h), if any. The same data give the same bytes.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_TOOLS_COMPILER_CALIBRATIONFILE_H
@@ -21,9 +22,14 @@ struct Calibration {
     std::string name;
     std::optional<Observer::Bounds> range;
   };
+  struct Correction {
+    std::string name;
+    std::vector<float> channels;
+  };
   std::string method;
   int64_t samples = 0;
   std::vector<Tensor> tensors;
+  std::vector<Correction> corrections;
 };
 
 Error writeCalibration(const std::string &path, const Calibration &calibration);

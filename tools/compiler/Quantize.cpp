@@ -4,6 +4,7 @@
 #include "ir/Dialect.h"
 #include "ir/Locations.h"
 #include "passes/QuantizedTensors.h"
+#include "tools/compiler/BiasCorrection.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -32,13 +33,21 @@ static Error findRanges(ModuleOp module, const QuantizationOptions &options, uns
   if (!options.load.empty()) {
     if (Error error = readCalibration(options.load, calibration))
       return error;
-    return applyCalibration(module, calibration, options.load);
+    if (Error error = applyCalibration(module, calibration, options.load))
+      return error;
+    return applyBias(module, calibration, options.load);
   }
   if (options.calibration.empty())
     return Error::success();
   if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
     return error;
-  return applyCalibration(module, calibration, options.calibration);
+  if (Error error = applyCalibration(module, calibration, options.calibration))
+    return error;
+  if (!options.correctBias)
+    return Error::success();
+  if (Error error = measureBias(module, options.calibration, jobs, progress, calibration))
+    return error;
+  return applyBias(module, calibration, options.calibration);
 }
 
 Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
@@ -56,6 +65,8 @@ std::string optc::commandOf(const QuantizationOptions &options) {
     command += " --int8";
   if (!options.calibration.empty())
     command += std::string(" --calib --calib-method=") + nameOf(options.method);
+  if (options.correctBias)
+    command += " --bias-correction";
   if (!options.load.empty())
     command += " --load-calib";
   const GuardOptions &guard = options.guard;

@@ -12,6 +12,7 @@ struct QuantizationOptions {
   bool int8 = false;
   std::string calibration; // --calib: sets of inputs
   CalibrationMethod method = CalibrationMethod::mse;
+  bool correctBias = false;
   std::string save, load; // calibration files
   /// Names of ONNX nodes.
   std::vector<std::string> keepFloat;
