@@ -74,9 +74,10 @@ private:
 
 /// What is written on the IR between calibration and InsertQuantization: the range of a value's elements (`optc.range`, of
 /// an argument or an op's first result; `optc.range.result1`, ..., `optc.range.argument0` of its region), why a layer is
-/// to stay in floats, and what is to be added to each channel of its result in 8 bits (on the layer).
+/// to stay in floats, and what is to be added to each channel of its result in 8 bits (on the layer). SmoothQuant goes by
+/// the largest magnitude of each channel (on the normalisation).
 inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float",
-                                     kBiasCorrection = "optc.bias_correction";
+                                     kBiasCorrection = "optc.bias_correction", kChannelMax = "optc.channel_max";
 struct ElementRange {
   double low, high;
 };

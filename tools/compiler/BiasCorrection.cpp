@@ -1,11 +1,9 @@
 //===- BiasCorrection.cpp - What 8 bits move a channel by -----------------===//
 
 #include "tools/compiler/BiasCorrection.h"
-#include "ir/Shape.h"
+#include "ir/eval/Evaluate.h"
 #include "passes/QuantizationBuilder.h"
-#include "tools/compiler/NativeModel.h"
-#include "tools/compiler/Taps.h"
-#include "tools/compiler/TensorSets.h"
+#include "tools/compiler/Observe.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -74,57 +72,45 @@ Error optc::measureBias(ModuleOp module, const std::string &path, unsigned jobs,
   std::vector<size_t> channels;
   for (const Tap &tap : taps)
     channels.push_back(size_t(tensorOf(tap.value).getNumElements()));
-  size_t first = function.getNumResults();
-  addOutputs(function, taps);
-  progress("compile " + std::to_string(taps.size()) + " layers both ways");
-  NativeModel model;
-  if (Error error = model.build(*copy, jobs))
-    return error;
-
-  std::vector<std::vector<double>> sums(taps.size());
+  std::vector<std::vector<double>> sums;
+  for (size_t n : channels)
+    sums.emplace_back(n, 0.0);
   std::vector<int64_t> counts(taps.size());
-  for (size_t i = 0; i < sets.size(); ++i) {
-    progress("correct biases " + std::to_string(i + 1) + "/" + std::to_string(sets.size()));
-    std::vector<HostValue> inputs;
-    if (Error error = sets.inputs(i, model.plan().inputs, inputs))
-      return error;
-    if (Error error = model.run(inputs))
-      return Error::at(sets.name(i), error.message);
-    for (size_t t = 0; t < taps.size(); ++t) {
-      // Of a layer in a loop, one mean a turn.
-      const HostValue &means = model.outputs()[first + t];
-      sums[t].resize(channels[t]);
-      for (int64_t e = 0; e < means.size(); ++e)
-        sums[t][size_t(e) % channels[t]] += means.as<float>()[e];
-      counts[t] += means.size() / int64_t(channels[t]);
-    }
-  }
+  Error failed = observe(*copy, taps, sets, jobs, progress, "correct biases", 1, [&](int, size_t, size_t t, const HostValue &means) {
+    // Of a layer in a loop, one mean a turn.
+    for (int64_t e = 0; e < means.size(); ++e)
+      sums[t][size_t(e) % channels[t]] += means.as<float>()[e];
+    counts[t] += means.size() / int64_t(channels[t]);
+    return Error::success();
+  });
+  if (failed)
+    return failed;
   for (size_t t = 0; t < taps.size(); ++t) {
-    Calibration::Correction correction{taps[t].name, {}};
+    Calibration::Channels correction{taps[t].name, {}};
     for (double sum : sums[t])
-      correction.channels.push_back(float(sum / double(counts[t])));
+      correction.values.push_back(float(sum / double(counts[t])));
     // None of a layer without elements.
-    if (counts[t] > 0 && llvm::all_of(correction.channels, [](float x) { return std::isfinite(x); }))
+    if (counts[t] > 0 && llvm::all_of(correction.values, [](float x) { return std::isfinite(x); }))
       calibration.corrections.push_back(std::move(correction));
   }
   return Error::success();
 }
 
 Error optc::applyBias(ModuleOp module, const Calibration &calibration, const std::string &source) {
-  llvm::StringMap<const Calibration::Correction *> corrections;
-  for (const Calibration::Correction &correction : calibration.corrections)
+  llvm::StringMap<const Calibration::Channels *> corrections;
+  for (const Calibration::Channels &correction : calibration.corrections)
     corrections[correction.name] = &correction;
   std::string misfit;
   forEachCorrected(module.lookupSymbol<func::FuncOp>("main"), [&](const QuantizableLayer &layer, int64_t axis, const std::string &name) {
     auto it = corrections.find(name);
     if (it == corrections.end())
       return;
-    if (dimOf(layer.op->getResult(0).getType(), axis).constant() != int64_t(it->second->channels.size()))
+    if (dimOf(layer.op->getResult(0).getType(), axis).constant() != int64_t(it->second->values.size()))
       misfit = name;
-    layer.op->setAttr(kBiasCorrection, DenseF32ArrayAttr::get(module.getContext(), it->second->channels));
+    layer.op->setAttr(kBiasCorrection, DenseF32ArrayAttr::get(module.getContext(), it->second->values));
     corrections.erase(it);
   });
-  for (const Calibration::Correction &correction : calibration.corrections)
+  for (const Calibration::Channels &correction : calibration.corrections)
     if (misfit.empty() && corrections.contains(correction.name))
       misfit = correction.name;
   if (misfit.empty())

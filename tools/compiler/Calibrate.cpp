@@ -1,10 +1,9 @@
 //===- Calibrate.cpp - Ranges of a model's tensors out of samples ---------===//
 
 #include "tools/compiler/Calibrate.h"
+#include "ir/eval/Evaluate.h"
 #include "passes/QuantizedTensors.h"
-#include "tools/compiler/NativeModel.h"
-#include "tools/compiler/Taps.h"
-#include "tools/compiler/TensorSets.h"
+#include "tools/compiler/Observe.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -32,35 +31,22 @@ Error optc::calibrate(ModuleOp module, const std::string &path, CalibrationMetho
   OwningOpRef<ModuleOp> tapped = module.clone();
   auto function = tapped->lookupSymbol<func::FuncOp>("main");
   SmallVector<Tap> taps = tapsOf(function);
-  size_t first = function.getNumResults();
-  calibration = {nameOf(method), int64_t(sets.size()), {}, {}};
+  calibration.method = nameOf(method);
+  calibration.samples = int64_t(sets.size());
   if (taps.empty())
     return Error::success();
-  addOutputs(function, taps);
-  progress("compile with " + std::to_string(taps.size()) + " observed tensors");
-  NativeModel model;
-  if (Error error = model.build(*tapped, jobs))
-    return error;
-
   std::vector<Observer> observers(taps.size(), Observer(method));
-  int passes = Observer::needsHistogram(method) ? 2 : 1;
-  for (int pass = 0; pass < passes; ++pass)
-    for (size_t i = 0; i < sets.size(); ++i) {
-      progress("calibrate " + std::to_string(pass * sets.size() + i + 1) + "/" + std::to_string(passes * sets.size()));
-      std::vector<HostValue> inputs;
-      if (Error error = sets.inputs(i, model.plan().inputs, inputs))
-        return error;
-      if (Error error = model.run(inputs))
-        return Error::at(sets.name(i), error.message);
-      for (size_t t = 0; t < taps.size(); ++t) {
-        const HostValue &value = model.outputs()[first + t];
-        if (pass == 1)
-          observers[t].observeAgain(value.as<float>(), value.size());
-        else if (!observers[t].observe(value.as<float>(), value.size()))
-          return Error::at(sets.name(i), "tensor '" + taps[t].name + "' becomes infinite or not a number",
-                           "the sets have to be inputs that the model is made for");
-      }
-    }
+  Error failed = observe(*tapped, taps, sets, jobs, progress, "calibrate", Observer::needsHistogram(method) ? 2 : 1,
+                         [&](int pass, size_t set, size_t t, const HostValue &value) {
+                           if (pass == 1)
+                             observers[t].observeAgain(value.as<float>(), value.size());
+                           else if (!observers[t].observe(value.as<float>(), value.size()))
+                             return Error::at(sets.name(set), "tensor '" + taps[t].name + "' becomes infinite or not a number",
+                                              "the sets have to be inputs that the model is made for");
+                           return Error::success();
+                         });
+  if (failed)
+    return failed;
   for (size_t t = 0; t < taps.size(); ++t)
     calibration.tensors.push_back(
         {taps[t].name, observers[t].hasSeen() ? std::optional(observers[t].range()) : std::nullopt});

@@ -13,6 +13,42 @@ namespace json = llvm::json;
 static constexpr llvm::StringLiteral kFormat = "optc-calibration";
 static constexpr int64_t kVersion = 1;
 
+static void writeChannels(json::OStream &out, llvm::StringRef key, const std::vector<Calibration::Channels> &all) {
+  out.attributeArray(key, [&] {
+    for (const Calibration::Channels &channels : all)
+      out.object([&] {
+        out.attribute("name", json::fixUTF8(channels.name));
+        out.attributeArray("channels", [&] {
+          for (float x : channels.values)
+            out.value(double(x));
+        });
+      });
+  });
+}
+
+/// What is wrong, or an empty text.
+static std::string readChannels(const json::Object &top, llvm::StringRef key, std::vector<Calibration::Channels> &all) {
+  const json::Array *entries = top.getArray(key);
+  if (!entries)
+    return top.get(key) ? ("'" + key + "' is no list").str() : "";
+  for (const json::Value &entry : *entries) {
+    const json::Object *o = entry.getAsObject();
+    auto name = o ? o->getString("name") : std::nullopt;
+    const json::Array *values = o ? o->getArray("channels") : nullptr;
+    if (!name || !values)
+      return ("entry " + llvm::Twine(all.size()) + " of '" + key + "' lacks 'name' or 'channels'").str();
+    Calibration::Channels channels{name->str(), {}};
+    for (const json::Value &value : *values) {
+      auto number = value.getAsNumber();
+      if (!number || !std::isfinite(float(*number)))
+        return ("'" + key + "' of '" + *name + "': a channel is no number").str();
+      channels.values.push_back(float(*number));
+    }
+    all.push_back(std::move(channels));
+  }
+  return "";
+}
+
 Error optc::writeCalibration(const std::string &path, const Calibration &calibration) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -31,16 +67,13 @@ Error optc::writeCalibration(const std::string &path, const Calibration &calibra
         });
     });
     if (!calibration.corrections.empty())
-      out.attributeArray("corrections", [&] {
-        for (const Calibration::Correction &c : calibration.corrections)
-          out.object([&] {
-            out.attribute("name", json::fixUTF8(c.name));
-            out.attributeArray("channels", [&] {
-              for (float x : c.channels)
-                out.value(double(x));
-            });
-          });
-      });
+      writeChannels(out, "corrections", calibration.corrections);
+    if (calibration.equalized)
+      out.attribute("equalized", true);
+    if (calibration.smoothAlpha) {
+      out.attribute("smooth_alpha", *calibration.smoothAlpha);
+      writeChannels(out, "channel_max", calibration.channelMax);
+    }
   });
   return writeFile(path, os.str() + "\n");
 }
@@ -63,7 +96,9 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
   const json::Array *tensors = top->getArray("tensors");
   if (!method || !samples || !tensors)
     return refuse("lacks 'method', 'samples' or 'tensors'");
-  calibration = {method->str(), *samples, {}, {}};
+  calibration = {};
+  calibration.method = method->str();
+  calibration.samples = *samples;
   for (const json::Value &entry : *tensors) {
     const json::Object *o = entry.getAsObject();
     auto name = o ? o->getString("name") : std::nullopt;
@@ -78,21 +113,14 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
       return refuse("tensor '" + *name + "': low and high are no range");
     calibration.tensors.push_back({name->str(), Observer::Bounds{*low, *high}});
   }
-  if (const json::Array *corrections = top->getArray("corrections"))
-    for (const json::Value &entry : *corrections) {
-      const json::Object *o = entry.getAsObject();
-      auto name = o ? o->getString("name") : std::nullopt;
-      const json::Array *channels = o ? o->getArray("channels") : nullptr;
-      if (!name || !channels)
-        return refuse("entry " + llvm::Twine(calibration.corrections.size()) + " of 'corrections' lacks 'name' or 'channels'");
-      Calibration::Correction correction{name->str(), {}};
-      for (const json::Value &channel : *channels) {
-        auto number = channel.getAsNumber();
-        if (!number || !std::isfinite(float(*number)))
-          return refuse("correction '" + *name + "': a channel is no number");
-        correction.channels.push_back(float(*number));
-      }
-      calibration.corrections.push_back(std::move(correction));
-    }
-  return Error::success();
+  calibration.equalized = top->getBoolean("equalized").value_or(false);
+  calibration.smoothAlpha = top->getNumber("smooth_alpha");
+  if (calibration.smoothAlpha && !(*calibration.smoothAlpha >= 0 && *calibration.smoothAlpha <= 1))
+    return refuse("'smooth_alpha' is not between 0 and 1");
+  if (calibration.smoothAlpha.has_value() != (top->get("channel_max") != nullptr))
+    return refuse("'smooth_alpha' and 'channel_max' go together");
+  std::string problem = readChannels(*top, "corrections", calibration.corrections);
+  if (problem.empty())
+    problem = readChannels(*top, "channel_max", calibration.channelMax);
+  return problem.empty() ? Error::success() : refuse(problem);
 }

@@ -22,14 +22,18 @@ struct Calibration {
     std::string name;
     std::optional<Observer::Bounds> range;
   };
-  struct Correction {
+  struct Channels {
     std::string name;
-    std::vector<float> channels;
+    std::vector<float> values;
   };
   std::string method;
   int64_t samples = 0;
   std::vector<Tensor> tensors;
-  std::vector<Correction> corrections;
+  std::vector<Channels> corrections;
+  // What was done to the model before.
+  bool equalized = false;
+  std::optional<double> smoothAlpha;
+  std::vector<Channels> channelMax;
 };
 
 Error writeCalibration(const std::string &path, const Calibration &calibration);

@@ -5,6 +5,7 @@
 #include "ir/Locations.h"
 #include "passes/QuantizedTensors.h"
 #include "tools/compiler/BiasCorrection.h"
+#include "tools/compiler/Smooth.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -33,12 +34,21 @@ static Error findRanges(ModuleOp module, const QuantizationOptions &options, uns
   if (!options.load.empty()) {
     if (Error error = readCalibration(options.load, calibration))
       return error;
+    if (Error error = applySmoothing(module, calibration, options.load))
+      return error;
     if (Error error = applyCalibration(module, calibration, options.load))
       return error;
     return applyBias(module, calibration, options.load);
   }
   if (options.calibration.empty())
     return Error::success();
+  calibration.equalized = options.equalize;
+  calibration.smoothAlpha = options.smoothAlpha;
+  if (options.smoothAlpha)
+    if (Error error = measureChannels(module, options.calibration, jobs, progress, calibration))
+      return error;
+  if (Error error = applySmoothing(module, calibration, options.calibration))
+    return error;
   if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
     return error;
   if (Error error = applyCalibration(module, calibration, options.calibration))
@@ -65,6 +75,10 @@ std::string optc::commandOf(const QuantizationOptions &options) {
     command += " --int8";
   if (!options.calibration.empty())
     command += std::string(" --calib --calib-method=") + nameOf(options.method);
+  if (options.equalize)
+    command += " --equalize";
+  if (options.smoothAlpha)
+    llvm::raw_string_ostream(command) << llvm::format(" --smooth-quant=%g", *options.smoothAlpha);
   if (options.correctBias)
     command += " --bias-correction";
   if (!options.load.empty())

@@ -12,7 +12,8 @@ struct QuantizationOptions {
   bool int8 = false;
   std::string calibration; // --calib: sets of inputs
   CalibrationMethod method = CalibrationMethod::mse;
-  bool correctBias = false;
+  bool correctBias = false, equalize = false;
+  std::optional<double> smoothAlpha; // --smooth-quant
   std::string save, load; // calibration files
   /// Names of ONNX nodes.
   std::vector<std::string> keepFloat;

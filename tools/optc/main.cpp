@@ -22,7 +22,7 @@ static int usageError(const std::string &message) {
 /// The flags of --int8; what is wrong with them, or an empty text.
 static std::string readQuantization(const cxxopts::ParseResult &flags, QuantizationOptions &options) {
   options.int8 = flags.count("int8");
-  for (const char *flag : {"calib", "calib-method", "keep-float", "bias-correction", "save-calib", "load-calib", "golden", "max-error", "metric", "max-drop"})
+  for (const char *flag : {"calib", "calib-method", "keep-float", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib", "golden", "max-error", "metric", "max-drop"})
     if (flags.count(flag) && !options.int8)
       return std::string("--") + flag + " has an effect with --int8 only";
   auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
@@ -33,9 +33,17 @@ static std::string readQuantization(const cxxopts::ParseResult &flags, Quantizat
     return "--calib and --load-calib both give the ranges: one is enough";
   if (options.calibration.empty() && (!options.save.empty() || flags.count("calib-method")))
     return "--save-calib and --calib-method have an effect with --calib only";
+  for (const char *flag : {"bias-correction", "equalize", "smooth-quant"})
+    if (flags.count(flag) && options.calibration.empty())
+      return std::string("--") + flag + " has an effect with --calib only";
   options.correctBias = flags.count("bias-correction");
-  if (options.correctBias && options.calibration.empty())
-    return "--bias-correction has an effect with --calib only";
+  options.equalize = flags.count("equalize");
+  if (flags.count("smooth-quant")) {
+    auto alpha = parseLimit(text("smooth-quant"));
+    if (!alpha || *alpha > 1)
+      return "--smooth-quant=" + text("smooth-quant") + " is not between 0 and 1";
+    options.smoothAlpha = *alpha;
+  }
   auto method = parseCalibrationMethod(flags["calib-method"].as<std::string>());
   if (!method)
     return "--calib-method=" + flags["calib-method"].as<std::string>() + " is none of minmax, percentile, entropy, mse";
@@ -81,6 +89,8 @@ int main(int argc, char **argv) {
     ("calib", "sets of inputs that ranges are chosen from: a folder of folders, or a .npz", cxxopts::value<std::string>())
     ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("mse"))
     ("bias-correction", "take out of the biases what 8 bits move each channel by, over the calibration data")
+    ("equalize", "like ranges of the channels between convolutions, by their weights")
+    ("smooth-quant", "like ranges of the channels of normalisations, by the calibration data: 0.5", cxxopts::value<std::string>()->implicit_value("0.5"))
     ("keep-float", "nodes that stay in floats", cxxopts::value<std::vector<std::string>>())
     ("save-calib", "file to keep the ranges in", cxxopts::value<std::string>())
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
