@@ -113,7 +113,9 @@ private:
         pairs.push_back(std::move(pair));
         return;
       }
-      int64_t next = isa<PoolOp>(op) ? 0 : nextOf(op, axis, pair);
+      // Windows lie within a channel of a convolution's image.
+      bool isWindow = isa<PoolOp>(op) && isa<ConvOp>(layers[i].layer.op);
+      int64_t next = isWindow ? 0 : nextOf(op, axis, pair);
       if (next < 0)
         return;
       value = op->getOperand(next);

@@ -28,12 +28,12 @@ struct Calibration {
   };
   std::string method;
   int64_t samples = 0;
-  std::vector<Tensor> tensors;
-  std::vector<Channels> corrections;
+  std::vector<Tensor> tensors = {};
+  std::vector<Channels> corrections = {};
   // What was done to the model before.
   bool equalized = false;
-  std::optional<double> smoothAlpha;
-  std::vector<Channels> channelMax;
+  std::optional<double> smoothAlpha = {};
+  std::vector<Channels> channelMax = {};
 };
 
 Error writeCalibration(const std::string &path, const Calibration &calibration);

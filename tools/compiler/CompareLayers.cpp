@@ -47,7 +47,7 @@ Error optc::compareLayers(ModuleOp module, const std::string &path, unsigned job
   SmallVector<Tap> taps = resultsOfNodes(function);
   QuantizationChoice choice(function, /*dynamic=*/true);
   for (const Tap &tap : taps)
-    errors.push_back({tap.name});
+    errors.push_back({tap.name, errors.size()});
   // A node's last op may be what follows the product: its bias.
   llvm::StringSet<> layers;
   for (const QuantizableLayer &layer : choice.layers())

@@ -9,6 +9,7 @@ namespace optc {
 /// How far a node's result is from that in f32, over all sets: what earlier layers did to it is part of it.
 struct LayerError {
   std::string node;
+  size_t position = 0; // in the model's order
   bool lowered = false;
   /// |got - expected| / |expected| in 2-norms, and the largest |got - expected|.
   double relative = 0, largest = 0;
@@ -20,6 +21,8 @@ Error compareLayers(mlir::ModuleOp module, const std::string &path, unsigned job
 
 std::string layerTable(const std::vector<LayerError> &errors);
 std::string layerJson(const std::vector<LayerError> &errors);
+/// A picture: a bar a node, in the model's order.
+std::string layerSvg(std::vector<LayerError> errors);
 
 } // namespace optc
 

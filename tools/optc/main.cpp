@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
     ("max-error", "how far it may be from them: 0.5%", cxxopts::value<std::string>())
     ("metric", "command that gives the worth of {outputs}, a folder with those of each golden set", cxxopts::value<std::string>())
     ("max-drop", "how far the metric may be below that of f32: 0.01", cxxopts::value<std::string>())
-    ("compare-layers", "print each node's error in 8 bits, worst first: text or json", cxxopts::value<std::string>()->implicit_value("text"))
+    ("compare-layers", "print each node's error in 8 bits, worst first: text, json, svg", cxxopts::value<std::string>()->implicit_value("text"))
     ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
@@ -171,9 +171,9 @@ int main(int argc, char **argv) {
       if (!quantization.int8 || (quantization.calibration.empty() && quantization.guard.golden.empty()))
         return usageError("--compare-layers takes --int8 and samples, of --golden or --calib");
       std::string form = flags["compare-layers"].as<std::string>();
-      if (form != "text" && form != "json")
-        return usageError("--compare-layers=" + form + " is none of text, json");
-      compile.emit = form == "text" ? Emit::layers : Emit::layersJson;
+      if (form != "text" && form != "json" && form != "svg")
+        return usageError("--compare-layers=" + form + " is none of text, json, svg");
+      compile.emit = form == "text" ? Emit::layers : form == "json" ? Emit::layersJson : Emit::layersSvg;
     }
     if (flags.count("output"))
       compile.output = flags["output"].as<std::string>();

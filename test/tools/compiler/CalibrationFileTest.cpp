@@ -55,3 +55,20 @@ TEST_F(CalibrationFile, WhatIsWrong) {
 }
 
 } // namespace
+
+TEST_F(CalibrationFile, ChannelsAreKept) {
+  Calibration written;
+  written.method = "mse";
+  written.corrections = {{"conv", {0.5f, -1e-9f}}};
+  written.equalized = true;
+  written.smoothAlpha = 0.25;
+  ASSERT_FALSE(writeCalibration(path, written));
+  Calibration calibration;
+  ASSERT_FALSE(readCalibration(path, calibration));
+  ASSERT_EQ(calibration.corrections.size(), 1u);
+  EXPECT_EQ(calibration.corrections[0].name, "conv");
+  EXPECT_EQ(calibration.corrections[0].values, written.corrections[0].values);
+  EXPECT_TRUE(calibration.equalized);
+  EXPECT_EQ(calibration.smoothAlpha, 0.25);
+  EXPECT_TRUE(calibration.channelMax.empty());
+}
