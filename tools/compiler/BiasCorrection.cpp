@@ -45,10 +45,10 @@ mlir::Value meanError(const QuantizableLayer &layer, int64_t axis, llvm::functio
 
 } // namespace
 
-Error optc::measureBias(ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+Error optc::measureBias(ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                         Calibration &calibration) {
   TensorSets sets;
-  if (Error error = TensorSets::open(path, sets))
+  if (Error error = TensorSets::open(source, sets))
     return error;
   OwningOpRef<ModuleOp> copy = module.clone();
   auto function = copy->lookupSymbol<func::FuncOp>("main");

@@ -14,7 +14,7 @@
 namespace optc {
 
 /// Adds the corrections to `calibration`, whose ranges are on the IR.
-Error measureBias(mlir::ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+Error measureBias(mlir::ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                   Calibration &calibration);
 /// Writes them on the IR.
 Error applyBias(mlir::ModuleOp module, const Calibration &calibration, const std::string &source);

@@ -23,10 +23,10 @@ SmallVector<Tap> tapsOf(func::FuncOp function) {
 
 } // namespace
 
-Error optc::calibrate(ModuleOp module, const std::string &path, CalibrationMethod method, unsigned jobs,
+Error optc::calibrate(ModuleOp module, const SampleSource &source, CalibrationMethod method, unsigned jobs,
                       const Progress &progress, Calibration &calibration) {
   TensorSets sets;
-  if (Error error = TensorSets::open(path, sets))
+  if (Error error = TensorSets::open(source, sets))
     return error;
   OwningOpRef<ModuleOp> tapped = module.clone();
   auto function = tapped->lookupSymbol<func::FuncOp>("main");

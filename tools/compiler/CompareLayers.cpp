@@ -37,10 +37,10 @@ static SmallVector<Tap> resultsOfNodes(func::FuncOp function) {
   return taps;
 }
 
-Error optc::compareLayers(ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+Error optc::compareLayers(ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                           std::vector<LayerError> &errors) {
   TensorSets sets;
-  if (Error error = TensorSets::open(path, sets))
+  if (Error error = TensorSets::open(source, sets))
     return error;
   OwningOpRef<ModuleOp> tapped = module.clone();
   auto function = tapped->lookupSymbol<func::FuncOp>("main");

@@ -15,8 +15,8 @@ struct LayerError {
   double relative = 0, largest = 0;
 };
 
-/// Runs the model in f32 and lowered over the sets at `path`; worst first. `module` has what InsertQuantization goes by.
-Error compareLayers(mlir::ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+/// Runs the model in f32 and lowered over the sets of `source`; worst first. `module` has what InsertQuantization goes by.
+Error compareLayers(mlir::ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                     std::vector<LayerError> &errors);
 
 std::string layerTable(const std::vector<LayerError> &errors);

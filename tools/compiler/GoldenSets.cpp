@@ -17,8 +17,8 @@ static HostValue copyOf(const HostValue &value) {
   return copy;
 }
 
-Error GoldenSets::open(const std::string &path, NativeModel &f32) {
-  if (Error error = TensorSets::open(path, sets))
+Error GoldenSets::open(const SampleSource &source, NativeModel &f32) {
+  if (Error error = TensorSets::open(source, sets))
     return error;
   expected.resize(sets.size());
   for (size_t i = 0; i < sets.size(); ++i) {

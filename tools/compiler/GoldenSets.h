@@ -18,7 +18,7 @@ struct Deviation {
 class GoldenSets {
 public:
   /// Sets without outputs expect those of `f32`, the model that is not quantised.
-  Error open(const std::string &path, NativeModel &f32);
+  Error open(const SampleSource &source, NativeModel &f32);
 
   size_t size() const { return sets.size(); }
   /// Over `most` sets, evenly chosen. `further` are inputs that the model has after those of the sets.

@@ -15,7 +15,7 @@
 namespace optc {
 
 struct GuardOptions {
-  std::string golden; // sets of inputs, perhaps of outputs; empty: no guard
+  SampleSource golden; // sets of inputs, perhaps of outputs; empty: no guard
   double maxError = 0;
   std::string metric; // a command (tools/compiler/Metric.h) that decides instead
   double maxDrop = 0;

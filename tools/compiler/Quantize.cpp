@@ -47,17 +47,17 @@ static Error findRanges(ModuleOp module, const QuantizationOptions &options, uns
   if (options.smoothAlpha)
     if (Error error = measureChannels(module, options.calibration, jobs, progress, calibration))
       return error;
-  if (Error error = applySmoothing(module, calibration, options.calibration))
+  if (Error error = applySmoothing(module, calibration, options.calibration.path))
     return error;
   if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
     return error;
-  if (Error error = applyCalibration(module, calibration, options.calibration))
+  if (Error error = applyCalibration(module, calibration, options.calibration.path))
     return error;
   if (!options.correctBias)
     return Error::success();
   if (Error error = measureBias(module, options.calibration, jobs, progress, calibration))
     return error;
-  return applyBias(module, calibration, options.calibration);
+  return applyBias(module, calibration, options.calibration.path);
 }
 
 Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
@@ -88,6 +88,9 @@ std::string optc::commandOf(const QuantizationOptions &options) {
     llvm::raw_string_ostream(command) << llvm::format(" --golden --metric --max-drop=%g", guard.maxDrop);
   else if (!guard.golden.empty())
     llvm::raw_string_ostream(command) << llvm::format(" --golden --max-error=%g", guard.maxError);
+  const auto &preprocess = options.calibration.empty() ? guard.golden.preprocess : options.calibration.preprocess;
+  if (preprocess)
+    command += " --preprocess=" + preprocess->text;
   for (const std::string &node : options.keepFloat)
     command += " --keep-float=" + node;
   return command;

@@ -19,10 +19,10 @@ template <typename Visit> static void forEachSmoothed(func::FuncOp function, Vis
   });
 }
 
-Error optc::measureChannels(ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+Error optc::measureChannels(ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                             Calibration &calibration) {
   TensorSets sets;
-  if (Error error = TensorSets::open(path, sets))
+  if (Error error = TensorSets::open(source, sets))
     return error;
   OwningOpRef<ModuleOp> copy = module.clone();
   SmallVector<Tap> taps;

@@ -10,8 +10,8 @@
 
 namespace optc {
 
-/// The largest magnitude of each channel of what normalisations give, over the sets at `path`, into `calibration`.
-Error measureChannels(mlir::ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+/// The largest magnitude of each channel of what normalisations give, over the sets of `source`, into `calibration`.
+Error measureChannels(mlir::ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                       Calibration &calibration);
 
 /// Runs the passes that `calibration` asks for on the module. `source` as for applyCalibration.

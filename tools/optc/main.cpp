@@ -22,11 +22,11 @@ static int usageError(const std::string &message) {
 /// The flags of --int8; what is wrong with them, or an empty text.
 static std::string readQuantization(const cxxopts::ParseResult &flags, QuantizationOptions &options) {
   options.int8 = flags.count("int8");
-  for (const char *flag : {"calib", "calib-method", "keep-float", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib", "golden", "max-error", "metric", "max-drop"})
+  for (const char *flag : {"calib", "calib-method", "keep-float", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib", "preprocess", "golden", "max-error", "metric", "max-drop"})
     if (flags.count(flag) && !options.int8)
       return std::string("--") + flag + " has an effect with --int8 only";
   auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
-  options.calibration = text("calib");
+  options.calibration.path = text("calib");
   options.save = text("save-calib");
   options.load = text("load-calib");
   if (!options.load.empty() && !options.calibration.empty())
@@ -48,7 +48,7 @@ static std::string readQuantization(const cxxopts::ParseResult &flags, Quantizat
   if (!method)
     return "--calib-method=" + flags["calib-method"].as<std::string>() + " is none of minmax, percentile, entropy, mse";
   options.method = *method;
-  options.guard.golden = text("golden");
+  options.guard.golden.path = text("golden");
   options.guard.metric = text("metric");
   bool hasError = flags.count("max-error"), hasMetric = flags.count("metric");
   if (hasError && hasMetric)
@@ -64,6 +64,14 @@ static std::string readQuantization(const cxxopts::ParseResult &flags, Quantizat
         return std::string("--") + flag + "=" + text(flag) + " is not a share such as 0.5% or 0.005";
       *limit = *value;
     }
+  if (flags.count("preprocess")) {
+    Preprocess preprocess;
+    if (options.calibration.empty() && options.guard.golden.empty())
+      return "--preprocess has an effect with --calib or --golden only";
+    if (std::string problem = parsePreprocess(text("preprocess"), preprocess); !problem.empty())
+      return "--preprocess: " + problem;
+    options.calibration.preprocess = options.guard.golden.preprocess = preprocess;
+  }
   if (flags.count("keep-float"))
     options.keepFloat = flags["keep-float"].as<std::vector<std::string>>();
   return "";
@@ -87,6 +95,7 @@ int main(int argc, char **argv) {
     ("list-targets", "print the targets")
     ("int8", "convolutions and matrix products in 8 bits")
     ("calib", "sets of inputs that ranges are chosen from: a folder of folders, or a .npz", cxxopts::value<std::string>())
+    ("preprocess", "how pictures of --calib and --golden become inputs: resize=256,crop=224,mean=...,std=...", cxxopts::value<std::string>())
     ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("mse"))
     ("bias-correction", "take out of the biases what 8 bits move each channel by, over the calibration data")
     ("equalize", "like ranges of the channels between convolutions, by their weights")
