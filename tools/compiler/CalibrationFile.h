@@ -5,7 +5,9 @@
 //    "corrections": [{"name": "/layer1/Conv", "channels": [0.01, -0.002]}, ...]}
 //
 // Tensors are in the model's order, under the names of passes/QuantizedTensors.h. A tensor that no sample reached, in a
-// branch that none took, has null for both ends. Corrections are those of biases (tools/compiler/BiasCorrection.h), if any. The same data give the same bytes.
+// branch that none took, has null for both ends. Corrections are those of biases (tools/compiler/BiasCorrection.h), if any.
+// With "equalized": true, or "smooth_alpha": 0.5 and "channel_max" (in the form of corrections), ranges are of the model
+// after the passes EqualizeLayers and SmoothQuant. The same data give the same bytes.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_TOOLS_COMPILER_CALIBRATIONFILE_H

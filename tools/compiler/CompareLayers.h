@@ -22,7 +22,7 @@ Error compareLayers(mlir::ModuleOp module, const SampleSource &source, unsigned 
 std::string layerTable(const std::vector<LayerError> &errors);
 std::string layerJson(const std::vector<LayerError> &errors);
 /// A picture: a bar a node, in the model's order.
-std::string layerSvg(std::vector<LayerError> errors);
+std::string layerSvg(const std::vector<LayerError> &errors);
 
 } // namespace optc
 

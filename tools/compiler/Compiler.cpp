@@ -218,8 +218,8 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     if (Error error = compareLayers(module, quantization.guard.golden.empty() ? quantization.calibration : quantization.guard.golden,
                                     options.jobs, progress, errors))
       return failWith(error);
-    return writeText(options, options.emit == Emit::layers ? layerTable(errors) : options.emit == Emit::layersJson ? layerJson(errors) : layerSvg(errors),
-                     result);
+    auto format = options.emit == Emit::layers ? layerTable : options.emit == Emit::layersJson ? layerJson : layerSvg;
+    return writeText(options, format(errors), result);
   }
   progress("optimise");
   PipelineOptions pipeline;

@@ -45,7 +45,8 @@ static std::string cut(llvm::StringRef text) {
   return "\xE2\x80\xA6" + text.substr(at).str();
 }
 
-std::string optc::layerSvg(std::vector<LayerError> errors) {
+std::string optc::layerSvg(const std::vector<LayerError> &worstFirst) {
+  std::vector<LayerError> errors = worstFirst;
   std::sort(errors.begin(), errors.end(), [](const LayerError &a, const LayerError &b) { return a.position < b.position; });
   size_t longest = 0;
   double largest = 0;

@@ -74,7 +74,8 @@ struct Picture {
 };
 
 /// Along one axis: `size` elements with `stride` between them become `wanted`; `count` such lines, `step` apart.
-void resizeAxis(const float *from, float *to, int64_t size, int64_t wanted, int64_t count, int64_t fromStep, int64_t toStep, int64_t stride) {
+void resizeAxis(const float *from, float *to, int64_t size, int64_t wanted, int64_t count, int64_t fromStep, int64_t toStep,
+                int64_t stride) {
   double ratio = double(size) / double(wanted), support = std::max(ratio, 1.0);
   for (int64_t i = 0; i < wanted; ++i) {
     double centre = (double(i) + 0.5) * ratio;
@@ -114,7 +115,8 @@ Error optc::toInput(const Image &image, const Preprocess &p, const Port &port, V
   // 1 x 1 x H x 3 is a row of colour.
   bool isFirst = isRank && (dims[1] == 3 || (dims[1] == 1 && dims[3] != 3));
   if (!isRank || (!isFirst && !isChannels(dims[3])))
-    return Error::at("", "input '" + port.name + "' takes no picture: that is f32, 1 x C x H x W or 1 x H x W x C with 3 or 1 channels");
+    return Error::at("", "input '" + port.name +
+                             "' takes no picture: that is f32, 1 x C x H x W or 1 x H x W x C with 3 or 1 channels");
   int64_t channels = dims[isFirst ? 1 : 3], height = dims[isFirst ? 2 : 1], width = dims[isFirst ? 3 : 2];
   Picture picture{image.width, image.height, {image.pixels.begin(), image.pixels.end()}};
   if (p.resize > 0) {
@@ -128,7 +130,8 @@ Error optc::toInput(const Image &image, const Preprocess &p, const Port &port, V
   int64_t wide = p.crop > 0 ? p.crop : width > 0 ? width : picture.width, high = p.crop > 0 ? p.crop : height > 0 ? height : picture.height;
   auto size = [](int64_t w, int64_t h) { return std::to_string(w) + " x " + std::to_string(h); };
   if (wide > picture.width || high > picture.height)
-    return Error::at("", "the picture has " + size(picture.width, picture.height) + " pixels, fewer than the " + size(wide, high) + " to be cut out");
+    return Error::at("", "the picture has " + size(picture.width, picture.height) + " pixels, fewer than the " + size(wide, high) +
+                             " to be cut out");
   if ((width > 0 && wide != width) || (height > 0 && high != height))
     return Error::at("", "input '" + port.name + "' takes " + size(width, height) + " pixels, --preprocess gives " + size(wide, high));
   value = Value::allocate(DType::f32, isFirst ? std::vector<int64_t>{1, channels, high, wide} : std::vector<int64_t>{1, high, wide, channels});

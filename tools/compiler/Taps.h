@@ -1,7 +1,8 @@
 //===- Taps.h - Tensors inside a model, made outputs ------------*- C++ -*-===//
 //
 // What is computed in a branch or loop leaves it as one more result: the elements of all times that it was computed, end
-// to end. It has none where the branch is not taken.
+// to end. It has none where the branch is not taken. Each turn of a loop copies what the turns before gave, whose sizes may
+// differ: loops of thousands of turns are slow to observe.
 //
 //   y = if c { v = relu x; yield v } else { yield x }
 //     ⇒  y, t = if c { v = relu x; yield v, (reshape v) } else { yield x, [] }
