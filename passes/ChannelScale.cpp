@@ -9,6 +9,8 @@ using namespace optc;
 
 /// Beyond it a channel is as good as empty, and its inverse of no use.
 static constexpr int kMostExponent = 16;
+/// Below it rounding to a power of two takes about as much as the factor gives.
+static constexpr double kLeastExponent = 1.5;
 
 // A product over no dims, with that one as batch.
 Value optc::scaleAlong(OpBuilder &b, Value w, Value factor, int64_t axis) {
@@ -26,9 +28,16 @@ Value optc::scaleAlong(OpBuilder &b, Value w, Value factor, int64_t axis) {
 }
 
 Exponents optc::roundExponents(ArrayRef<double> exponents) {
+  if (exponents.empty())
+    return {};
+  SmallVector<double> sorted(exponents);
+  auto middle = sorted.begin() + (sorted.size() - 1) / 2;
+  std::nth_element(sorted.begin(), middle, sorted.end());
   Exponents rounded;
-  for (double e : exponents)
-    rounded.push_back(int(std::lrint(std::clamp(e, -double(kMostExponent), double(kMostExponent)))));
+  for (double e : exponents) {
+    double apart = std::clamp(e - *middle, -double(kMostExponent), double(kMostExponent));
+    rounded.push_back(std::abs(apart) < kLeastExponent ? 0 : int(std::lrint(apart)));
+  }
   return rounded;
 }
 

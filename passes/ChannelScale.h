@@ -18,6 +18,7 @@ mlir::Value scaleAlong(mlir::OpBuilder &b, mlir::Value w, mlir::Value factor, in
 /// Whole powers of two, one a channel: products with them are exact, so that a factor and its inverse leave what f32
 /// computes as it is to the bit.
 using Exponents = llvm::SmallVector<int>;
+/// Relative to the channel in the middle: a factor of all does nothing, and channels near it need none.
 Exponents roundExponents(llvm::ArrayRef<double> exponents);
 /// w * 2^(sign * exponent) along `axis`.
 mlir::Value scaleAlong(mlir::OpBuilder &b, mlir::Value w, const Exponents &exponents, int sign, int64_t axis);
