@@ -15,9 +15,10 @@
 #include "codegen/kernel/PackedWeights.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
-#include "passes/BlockQuantization.h"
 #include "passes/KernelFormation.h"
 #include "passes/Passes.h"
+#include "passes/QuantizedTensors.h"
+#include "passes/WeightFormats.h"
 #include "runtime/reference/Blocks.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
@@ -34,9 +35,6 @@ using namespace optc;
 
 namespace {
 
-/// Smaller matrices are not worth it.
-constexpr int64_t kMinElements = 4096, kMinK = 8;
-
 /// A matrix as its user sees it: [k, n], or [n, k] where `turned`.
 struct Matrix {
   mlir::Value value;
@@ -45,7 +43,7 @@ struct Matrix {
 
 class Compressor {
 public:
-  Compressor(func::FuncOp function, StringRef format, int64_t block) : function(function), format(format), block(block), b(function) {
+  Compressor(func::FuncOp function, WeightFormat format) : function(function), format(std::move(format)), b(function) {
     b.setInsertionPointToStart(&function.getBody().front());
   }
 
@@ -100,8 +98,7 @@ private:
   void eraseDead(Operation *op);
 
   func::FuncOp function;
-  StringRef format;
-  int64_t block;
+  WeightFormat format;
   OpBuilder b;
   llvm::DenseMap<Operation *, bool> known;
   /// By the untransposed value and whether that is [n, k].
@@ -198,21 +195,6 @@ std::optional<CompressedPanels> Compressor::keptPanels(Matrix matrix) {
   return blocks ? std::optional(packCodes(b, dequantize.getLoc(), *blocks)) : std::nullopt;
 }
 
-/// Each value as bf16 or f16; nullopt when one is not finite or too large.
-static std::optional<std::vector<uint16_t>> toHalves(ArrayRef<float> w, const llvm::fltSemantics &semantics) {
-  std::vector<uint16_t> bits;
-  bits.reserve(w.size());
-  for (float x : w) {
-    APFloat f(x);
-    bool lossy;
-    f.convert(semantics, APFloat::rmNearestTiesToEven, &lossy);
-    if (!f.isFinite())
-      return std::nullopt;
-    bits.push_back(uint16_t(f.bitcastToAPInt().getZExtValue()));
-  }
-  return bits;
-}
-
 /// f32 rounded to the format that was asked for.
 std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operation *user) {
   auto value = evaluateAs(matrix, matrix.value, {});
@@ -221,27 +203,26 @@ std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operati
   int64_t k = value->dims[0], n = value->dims[1];
   ArrayRef<float> w(value->as<float>(), size_t(k * n));
   Location loc = matrix.value.getLoc();
-  if (format == "bf16" || format == "f16") {
-    auto bits = toHalves(w, format == "bf16" ? APFloat::BFloat() : APFloat::IEEEhalf());
-    if (!bits) {
-      noteKept(function, user, "a weight does not fit " + format.str());
-      return std::nullopt;
-    }
-    note(user, 0, 0);
-    return packHalves(b, loc, *bits, k, n, format == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
-  }
-  int64_t bits = format == "int4" ? 4 : 8, size = block ? block : bits == 4 ? 32 : 128;
-  auto codes = quantizeBlocks(w, k, n, bits, size);
-  if (!codes) {
-    noteKept(function, user, "a weight is not finite");
+  auto refuse = [&](const Twine &why) {
+    noteKept(function, user, why.str());
     return std::nullopt;
+  };
+  if (format.isInteger()) {
+    auto codes = quantizeBlocks(w, k, n, format.bits(), format.blockSize());
+    if (!codes)
+      return refuse("a weight is not finite");
+    note(user, format.blockSize(), signalToNoise(w, *codes));
+    return packCodes(b, loc, *codes);
   }
-  note(user, size, signalToNoise(w, *codes));
-  return packCodes(b, loc, *codes);
+  auto bits = toHalves(w, format);
+  if (!bits)
+    return refuse("a weight does not fit " + format.name);
+  note(user, 0, 0);
+  return packHalves(b, loc, *bits, k, n, format.name == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
 }
 
 void Compressor::note(Operation *user, int64_t size, double decibels) {
-  std::string text = ("weights in " + format).str();
+  std::string text = "weights in " + format.name;
   if (size)
     text += llvm::formatv(", a scale for each {0}, signal over noise {1:f1} dB", size, decibels);
   noteLowered(function, user, text);
@@ -262,10 +243,10 @@ std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *u
   auto [it, isNew] = done.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
   if (!isNew)
     return it->second;
-  if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinK)
+  if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinCompressedK)
     return std::nullopt;
   it->second = keptPanels(matrix);
-  if (!it->second && !format.empty() && tensorOf(matrix.value).getNumElements() >= kMinElements)
+  if (!it->second && !format.name.empty() && tensorOf(matrix.value).getNumElements() >= kMinCompressed)
     it->second = loweredPanels(matrix, user);
   return it->second;
 }
@@ -296,7 +277,11 @@ void Compressor::compress(ContractOp op) {
     return;
   OpBuilder builder(op);
   mlir::Value unpacked;
-  if (auto panels = panelsOf({rhs, op.getRhsContract().front() == 1}, op)) {
+  Matrix matrix{rhs, op.getRhsContract().front() == 1};
+  auto keep = op->getAttrOfType<StringAttr>(kKeepFloat);
+  if (keep && !format.name.empty())
+    noteKept(function, op, keep);
+  if (auto panels = keep ? keptPanels(untransposed(matrix)) : panelsOf(matrix, op)) {
     unpacked = unpackCompressed(builder, rhs.getLoc(), *panels);
     auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
                                               ArrayRef<int64_t>{0});
@@ -317,7 +302,7 @@ void Compressor::compress(ContractOp op) {
 void Compressor::compress(GatherOp op) {
   mlir::Value table = op.getX();
   if (op.getAxis() != 0 || tensorOf(table).getRank() != 2 || !elementOf(table).isF32() || !isKnown(table) || isKnown(op.getY()) ||
-      tensorOf(table).getNumElements() < kMinElements)
+      tensorOf(table).getNumElements() < kMinCompressed)
     return;
   // Of f32, but packed for a product: the same panels serve both.
   Matrix matrix = untransposed({table, true});
@@ -352,15 +337,16 @@ void Compressor::compress(GatherOp op) {
 struct CompressWeights : optc::impl::CompressWeightsBase<CompressWeights> {
   using CompressWeightsBase::CompressWeightsBase;
   void runOnOperation() override {
-    if (!format.empty() && format != "int4" && format != "int8" && format != "bf16" && format != "f16") {
-      getOperation()->emitError("'") << std::string(format) << "' is no format of weights";
+    WeightFormat wanted{format, block};
+    if (!format.empty() && !wanted.isKnown()) {
+      getOperation()->emitError("'") << wanted.name << "' is no format of weights";
       return signalPassFailure();
     }
     if (block != 0 && (block < 16 || block % 8 != 0)) {
       getOperation()->emitError("a block of ") << int64_t(block) << " weights: expected a multiple of 8, at least 16";
       return signalPassFailure();
     }
-    Compressor(getOperation(), format, block).run();
+    Compressor(getOperation(), wanted).run();
   }
 };
 } // namespace

@@ -10,8 +10,7 @@
 using namespace mlir;
 using namespace optc;
 
-/// Marks the layers of the named nodes.
-static Error keepInFloat(func::FuncOp function, const std::vector<std::string> &nodes) {
+Error optc::keepInFloat(func::FuncOp function, const std::vector<std::string> &nodes) {
   for (const std::string &node : nodes) {
     bool found = false;
     function.walk([&](Operation *op) {
@@ -55,7 +54,7 @@ std::string optc::commandOf(const QuantizationOptions &options) {
   if (options.int8)
     command += " --int8";
   if (!options.calibration.empty())
-    command += std::string(" --calib --calib-method=") + nameOf(options.method);
+    command += std::string(" --calib") + (options.int8 ? std::string(" --calib-method=") + nameOf(options.method) : "");
   if (!options.load.empty())
     command += " --load-calib";
   if (!options.guard.golden.empty())
