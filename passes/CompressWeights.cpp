@@ -13,6 +13,7 @@
 
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/PackedWeights.h"
+#include "codegen/kernel/ScalarBody.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
 #include "passes/KernelFormation.h"
@@ -89,6 +90,7 @@ private:
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
   std::optional<CompressedPanels> keptPanels(Matrix matrix);
   std::optional<CompressedPanels> loweredPanels(Matrix matrix, Operation *user);
+  std::optional<CompressedPanels> float8Panels(FailureOr<HostValue> codes, Type element, std::optional<FailureOr<HostValue>> scale, Location loc);
   std::optional<BlockCodes> readCodes(const HostValue &codes, const HostValue &scale, const HostValue *zero);
 
   /// The value of `source` as the matrix has it: through the movement between them, as [k, n].
@@ -127,6 +129,15 @@ FailureOr<HostValue> Compressor::evaluateAs(Matrix matrix, mlir::Value source, A
   return value;
 }
 
+/// The k's from one change of a number along them to the next, at most: 0 where there is none. [k, n].
+template <typename T> static int64_t stepOf(ArrayRef<T> values, int64_t n) {
+  int64_t step = 0;
+  for (int64_t i = n; i < int64_t(values.size()); ++i)
+    if (values[i] != values[i - n])
+      step = std::gcd(step, i / n);
+  return step;
+}
+
 /// Integers with a scale and a zero point each, all [k, n], as blocks along k; nullopt where they do not come in blocks.
 std::optional<BlockCodes> Compressor::readCodes(const HostValue &codes, const HostValue &scale, const HostValue *zero) {
   BlockCodes out;
@@ -140,10 +151,7 @@ std::optional<BlockCodes> Compressor::readCodes(const HostValue &codes, const Ho
   if (zero)
     load(*zero, 0, count, z.data());
   // Where a scale or zero point differs from the one before, a block begins.
-  int64_t step = 0;
-  for (int64_t i = out.n; i < count; ++i)
-    if (s[i] != s[i - out.n] || (zero && z[i] != z[i - out.n]))
-      step = std::gcd(step, i / out.n);
+  int64_t step = std::gcd(stepOf<double>(s, out.n), stepOf<int64_t>(z, out.n));
   if (step % 8 != 0)
     return std::nullopt;
   out.block = step == 0 ? out.k : step;
@@ -166,6 +174,42 @@ std::optional<BlockCodes> Compressor::readCodes(const HostValue &codes, const Ho
   return out;
 }
 
+/// True where there is no zero point, or all are 0.
+static bool isZero(mlir::Value zeroPoint) {
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto value = zeroPoint ? evaluateWeight(zeroPoint, cache) : FailureOr<HostValue>(HostValue());
+  if (failed(value))
+    return false;
+  std::vector<double> x(zeroPoint ? value->size() : 0);
+  load(*value, 0, int64_t(x.size()), x.data());
+  return llvm::all_of(x, [](double z) { return z == 0; });
+}
+
+/// Floats of 8 bits with a scale each, all [k, n]; nullopt where scales do not come in blocks or there is a NaN.
+std::optional<CompressedPanels> Compressor::float8Panels(FailureOr<HostValue> codes, Type element, std::optional<FailureOr<HostValue>> scale, Location loc) {
+  if (failed(codes) || (scale && failed(*scale)))
+    return std::nullopt;
+  int64_t k = codes->dims[0], n = codes->dims[1];
+  ArrayRef<uint8_t> bits(codes->as<uint8_t>(), size_t(k * n));
+  uint8_t largest = isa<Float8E5M2Type>(element) ? 0x7c : 0x7e;
+  std::vector<float> all(k * n, 1.0f), scales;
+  if (scale) {
+    std::vector<double> s(k * n);
+    load(**scale, 0, k * n, s.data());
+    llvm::copy(s, all.begin());
+  }
+  // A scale is multiplied by 256.
+  auto fits = [](float s) { return std::abs(s) < 0x1p118f; };
+  if (!llvm::all_of(bits, [&](uint8_t b) { return (b & 127) <= largest; }) || !llvm::all_of(all, fits))
+    return std::nullopt;
+  int64_t step = stepOf<float>(all, n), block = step == 0 ? k : step;
+  if (step % 8 != 0)
+    return std::nullopt;
+  for (int64_t i = 0; i < k; i += block)
+    scales.insert(scales.end(), all.begin() + i * n, all.begin() + (i + 1) * n);
+  return packFloat8(b, loc, bits, k, n, element, scales, block);
+}
+
 /// What the model itself has in few bits.
 std::optional<CompressedPanels> Compressor::keptPanels(Matrix matrix) {
   SmallVector<Operation *> movement;
@@ -177,6 +221,8 @@ std::optional<CompressedPanels> Compressor::keptPanels(Matrix matrix) {
   auto as = [&](mlir::Value v) { return evaluateAs(matrix, v, movement); };
   if (auto cast = source.getDefiningOp<CastOp>()) {
     Type element = elementOf(cast.getX());
+    if (isFloat8(element))
+      return float8Panels(as(cast.getX()), element, {}, cast.getLoc());
     if (!element.isF16() && !element.isBF16())
       return std::nullopt;
     auto bits = as(cast.getX());
@@ -185,6 +231,8 @@ std::optional<CompressedPanels> Compressor::keptPanels(Matrix matrix) {
     return packHalves(b, cast.getLoc(), ArrayRef(bits->as<uint16_t>(), size_t(bits->size())), bits->dims[0], bits->dims[1], element);
   }
   auto dequantize = source.getDefiningOp<DequantizeOp>();
+  if (dequantize && isFloat8(elementOf(dequantize.getX())) && isZero(dequantize.getZeroPoint()))
+    return float8Panels(as(dequantize.getX()), elementOf(dequantize.getX()), as(dequantize.getScale()), dequantize.getLoc());
   if (!dequantize || !isa<IntegerType>(elementOf(dequantize.getX())) || elementOf(dequantize.getX()).getIntOrFloatBitWidth() > 8)
     return std::nullopt;
   auto codes = as(dequantize.getX()), scale = as(dequantize.getScale());
@@ -213,6 +261,13 @@ std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operati
       return refuse("a weight is not finite");
     note(user, format.blockSize(), signalToNoise(w, *codes));
     return packCodes(b, loc, *codes);
+  }
+  if (format.name == "f8") {
+    auto codes = toFloat8(w, k, n);
+    if (!codes)
+      return refuse("a weight is not finite");
+    note(user, k, signalToNoise(w, *codes));
+    return packFloat8(b, loc, codes->bits, k, n, Float8E4M3FNType::get(b.getContext()), codes->scales, k);
   }
   auto bits = toHalves(w, format);
   if (!bits)

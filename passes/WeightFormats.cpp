@@ -45,6 +45,18 @@ std::optional<Float8Codes> optc::toFloat8(ArrayRef<float> w, int64_t k, int64_t 
   return out;
 }
 
+static float float8Value(const Float8Codes &c, size_t i) { return float(decodeSmallFloat(DType::f8e4m3fn, c.bits[i])) * c.scales[i % c.scales.size()]; }
+
+double optc::signalToNoise(ArrayRef<float> w, const Float8Codes &codes) {
+  double signal = 0, noise = 0;
+  for (size_t i = 0; i < w.size(); ++i) {
+    double d = double(w[i]) - float8Value(codes, i);
+    signal += double(w[i]) * w[i];
+    noise += d * d;
+  }
+  return 10 * std::log10(signal / std::max(noise, 1e-300));
+}
+
 std::optional<std::vector<float>> optc::roundedWeights(ArrayRef<float> w, int64_t k, int64_t n, const WeightFormat &format) {
   std::vector<float> out(w.size());
   if (format.isInteger()) {
@@ -59,7 +71,7 @@ std::optional<std::vector<float>> optc::roundedWeights(ArrayRef<float> w, int64_
     if (!codes)
       return std::nullopt;
     for (int64_t i = 0; i < k * n; ++i)
-      out[i] = float(decodeSmallFloat(DType::f8e4m3fn, codes->bits[i])) * codes->scales[i % n];
+      out[i] = float8Value(*codes, i);
   } else {
     auto bits = toHalves(w, format);
     if (!bits)

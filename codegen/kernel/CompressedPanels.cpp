@@ -3,6 +3,7 @@
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
+#include "codegen/kernel/ScalarBody.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
@@ -43,6 +44,17 @@ static std::optional<uint16_t> exactHalf(float value) {
   return uint16_t(f.bitcastToAPInt().getZExtValue());
 }
 
+/// Scales [blocks][n] in panels: of f16 where that holds them exactly.
+static Value scalesOf(OpBuilder &b, Location loc, const std::vector<float> &scales, int64_t blocks, int64_t n) {
+  SmallVector<int64_t> dims{panelsOf(n), blocks, kPanel};
+  std::vector<float> all = inPanels<float>(scales, blocks, n);
+  std::vector<uint16_t> halves;
+  for (float s : all)
+    if (auto half = exactHalf(s))
+      halves.push_back(*half);
+  return halves.size() == all.size() ? constantOf(b, loc, halves, dims, b.getF16Type()) : constantOf(b, loc, all, dims, b.getF32Type());
+}
+
 CompressedPanels optc::packCodes(OpBuilder &b, Location loc, const BlockCodes &c) {
   CompressedPanels out;
   out.k = c.k;
@@ -59,18 +71,20 @@ CompressedPanels optc::packCodes(OpBuilder &b, Location loc, const BlockCodes &c
     out.words = constantOf(b, loc, inPanels<int8_t>(c.codes, c.k, c.n), {panels, c.k, kPanel}, b.getI8Type());
   }
   out.block = c.blocks() == 1 ? out.rows() : c.block;
-  SmallVector<int64_t> dims{panels, c.blocks(), kPanel};
-  std::vector<float> scales = inPanels<float>(c.scales, c.blocks(), c.n);
-  std::vector<uint16_t> halves;
-  for (float s : scales)
-    if (auto half = exactHalf(s))
-      halves.push_back(*half);
-  if (halves.size() == scales.size())
-    out.scales = constantOf(b, loc, halves, dims, b.getF16Type());
-  else
-    out.scales = constantOf(b, loc, scales, dims, b.getF32Type());
+  out.scales = scalesOf(b, loc, c.scales, c.blocks(), c.n);
   if (llvm::any_of(c.zeros, [](int8_t z) { return z != 0; }))
-    out.zeros = constantOf(b, loc, inPanels<int8_t>(c.zeros, c.blocks(), c.n), dims, b.getI8Type());
+    out.zeros = constantOf(b, loc, inPanels<int8_t>(c.zeros, c.blocks(), c.n), {panels, c.blocks(), kPanel}, b.getI8Type());
+  return out;
+}
+
+CompressedPanels optc::packFloat8(OpBuilder &b, Location loc, ArrayRef<uint8_t> bits, int64_t k, int64_t n, Type element,
+                                  const std::vector<float> &scales, int64_t block) {
+  CompressedPanels out;
+  out.k = k;
+  out.n = n;
+  out.words = constantOf(b, loc, inPanels<uint8_t>(bits, k, n), {panelsOf(n), k, kPanel}, element);
+  out.block = block < k ? block : k;
+  out.scales = scalesOf(b, loc, scales, (k + out.block - 1) / out.block, n);
   return out;
 }
 
@@ -212,7 +226,7 @@ std::optional<CompressedPanels> optc::readCompressed(Value matrix) {
   if (!dequantize)
     return std::nullopt;
   out.words = dequantize.getX();
-  if (!elementOf(out.words).isSignlessInteger(8))
+  if (!elementOf(out.words).isSignlessInteger(8) && !isFloat8(elementOf(out.words)))
     return std::nullopt;
   if (Value words = readNibbles(out.words))
     out.words = words;

@@ -71,6 +71,7 @@ int main(int argc, char **argv) {
     ("merge-lora", "adapter (.safetensors) added to the weights, FILE or FILE=SCALE", cxxopts::value<std::vector<std::string>>())
     ("bf16", "weights in bf16, arithmetic in fp32")
     ("fp16", "weights in fp16, arithmetic in fp32")
+    ("fp8", "weights in fp8 (e4m3), arithmetic in fp32")
     ("weights-int8", "weights in 8 bits, arithmetic in fp32")
     ("int4", "weights in 4 bits, arithmetic in fp32")
     ("int4-block", "weights of --int4 that share a scale", cxxopts::value<int64_t>()->default_value("32"))
@@ -121,7 +122,7 @@ int main(int argc, char **argv) {
     if (flags.count("merge-lora"))
       for (const std::string &flag : flags["merge-lora"].as<std::vector<std::string>>())
         compile.adapters.push_back(parseLoraFlag(flag));
-    for (const char *flag : {"bf16", "fp16", "weights-int8", "int4"})
+    for (const char *flag : {"bf16", "fp16", "fp8", "weights-int8", "int4"})
       if (flags.count(flag)) {
         if (!compile.weights.empty())
           return usageError("--" + compile.weights + " and --" + flag + " both say how weights are stored");

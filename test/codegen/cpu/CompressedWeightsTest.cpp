@@ -14,12 +14,13 @@ namespace {
 
 struct Format {
   const char *codes, *scale;
-  int64_t limit; // of the codes
+  int64_t limit; // of the codes; -1: floats of 8 bits
   bool zeros;
 };
 
 const Format kFormats[] = {
-    {"i8", "f32", 0, false}, {"i8", "f16", 0, true}, {"ui8", "f32", 16, true}, {"ui8", "f16", 16, false}, {"ui8", "f32", 256, true},
+    {"i8", "f32", 0, false},    {"i8", "f16", 0, true},         {"ui8", "f32", 16, true},     {"ui8", "f16", 16, false},
+    {"ui8", "f32", 256, true},  {"f8E4M3FN", "f16", -1, false}, {"f8E5M2", "f32", -1, false},
 };
 
 std::string contractText(bool turned) {
@@ -58,7 +59,7 @@ Case caseOf(const Format &format, const std::string &m, int64_t k, int64_t n, in
   c.name = std::string(format.codes) + (format.limit == 16 ? " of 4 bits" : "") + " " + format.scale + (format.zeros ? " zeros" : "") + " m=" + m +
            " k=" + text(k) + " n=" + text(n) + " block=" + text(block) + (turned ? " turned" : "");
   c.arguments = {{x, Fill::moderate},
-                 {codes, format.limit ? Fill::index : Fill::any, format.limit, true},
+                 {codes, format.limit < 0 ? Fill::moderate : format.limit ? Fill::index : Fill::any, std::max<int64_t>(0, format.limit), true},
                  {typeText(order(blocks, text(n)), format.scale), Fill::positive, 0, true}};
   c.body = spread("s", "%2", format.scale, "f32");
   std::vector<std::string> types{codes, w};
@@ -69,7 +70,7 @@ Case caseOf(const Format &format, const std::string &m, int64_t k, int64_t n, in
   }
   c.body += opText("w", std::string("dequantize %1, %s") + (format.zeros ? ", %z" : ""), types, w) + "\n" + opText("y", contractText(turned), {x, w}, y);
   c.result = y;
-  double largest = 2 * 4 * (format.limit == 16 ? 16.0 : 256.0);
+  double largest = 2 * 4 * (format.limit == 16 ? 16.0 : format.limit < 0 ? 2.0 : 256.0);
   c.bound = {8, double(k) * largest * 0x1p-22};
   return c;
 }
@@ -110,7 +111,7 @@ TEST(CompressedWeights, codes) {
 TEST(CompressedWeights, halves) {
   for (const char *target : {"native", "x86-64-v3", "x86-64"}) {
     Batch batch(target);
-    for (const char *element : {"f16", "bf16"})
+    for (const char *element : {"f16", "bf16", "f8E4M3FN", "f8E5M2"})
       for (const char *m : {"n", "1", "4", "20"}) {
         batch.add(halvesOf(element, m, 77, 130));
         batch.add(halvesOf(element, m, 8, 5));
@@ -123,7 +124,7 @@ TEST(CompressedWeights, halves) {
 TEST(CompressedWeights, gathers) {
   Batch batch;
   std::string indices = typeText({"n"}, "i64");
-  for (const char *element : {"f16", "bf16"}) {
+  for (const char *element : {"f16", "bf16", "f8E4M3FN", "f8E5M2"}) {
     std::string h = typeText({"300", "35"}, element), w = typeText({"300", "35"}, "f32"), y = typeText({"n", "35"}, "f32");
     batch.add({std::string("table of ") + element, {{h, Fill::moderate, 0, true}, {indices, Fill::index, 300}},
                opText("w", "cast %0", {h}, w) + "\n" + opText("y", "gather %w, %1 {axis = 0 : i64}", {w, indices}, y), y, {1, 0}, ""});
