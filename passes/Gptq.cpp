@@ -75,7 +75,14 @@ std::vector<float> gather(ArrayRef<float> w, int64_t n, const InputFactors &f, i
 
 int64_t strideOf(int64_t k) { return (k + 15) / 16 * 16; }
 
-/// sum over columns of x^T H x.
+double squares(const std::vector<float> &x) {
+  double sum = 0;
+  for (float v : x)
+    sum += double(v) * v;
+  return sum;
+}
+
+/// sum over columns of x^T H x, less what damping adds.
 double energy(const std::vector<float> &x, const InputFactors &f) {
   int64_t ld = strideOf(f.size());
   std::vector<float> sums = x;
@@ -89,7 +96,7 @@ double energy(const std::vector<float> &x, const InputFactors &f) {
     }
     accumulate(sums.data(), kColumns, begin, kColumns, f.lower.data() + begin * ld, 1, ld, x.data() + begin * kColumns, kColumns, end - begin);
   }
-  return total;
+  return std::max(0.0, total - f.damping * squares(x));
 }
 
 double decibelsOf(double signal, double noise) { return 10 * std::log10(std::max(signal, 1e-300) / std::max(noise, 1e-300)); }
@@ -117,7 +124,7 @@ public:
       }
       accumulate(wanted.data(), kColumns, begin, kColumns, f.lower.data() + begin * ld, 1, ld, errors.data() + begin * kColumns, kColumns, end - begin);
     }
-    return noise;
+    return std::max(0.0, noise - f.damping * squares(errors));
   }
   double signal() const { return energy(original, f); }
 
@@ -186,12 +193,13 @@ std::optional<InputFactors> InputFactors::of(ArrayRef<float> hessian, int64_t k,
 
   int64_t ld = strideOf(k);
   f.d.resize(k);
-  for (double damping = 0.01; damping < 1000; damping *= 10) {
+  for (double share = 0.01; share < 1000; share *= 10) {
+    f.damping = share * (mean > 0 ? mean : 1);
     f.lower.assign(k * ld, 0);
     for (int64_t p = 0; p < k; ++p) {
       for (int64_t q = 0; q <= p; ++q)
         f.lower[p * ld + q] = hessian[f.order[p] * k + f.order[q]];
-      f.lower[p * ld + p] += float(damping * (mean > 0 ? mean : 1));
+      f.lower[p * ld + p] += float(f.damping);
     }
     if (factorise(f.lower, f.d, k, ld, threads))
       return f;

@@ -31,6 +31,7 @@ public:
   std::vector<int64_t> order;
   /// Places where blocks begin, and the last one's end.
   std::vector<int64_t> begins;
+  double damping = 0; // on the diagonal
   std::vector<float> d;     // [k]
   std::vector<float> lower; // L [k][k]
 };
