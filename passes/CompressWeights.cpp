@@ -3,6 +3,7 @@
 //   contract %x, (dequantize %codes, %scale, %zero)   =>  contract %x, (unpack of panels of 8 or 4 bits)
 //   contract %x, (cast %w : bf16 to f32)              =>  contract %x, (unpack of panels of bf16)
 //   contract %x, %w : f32, format given               =>  the same of w rounded to the format
+//   contract %x, %w : f32, many zeros     =>  contract %x, (unpack of the other values)
 //   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels) { unpack; gather }
 //
 // A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
@@ -13,7 +14,9 @@
 
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/PackedWeights.h"
+#include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/ScalarBody.h"
+#include "codegen/kernel/SparsePanels.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
 #include "passes/KernelFormation.h"
@@ -95,6 +98,7 @@ private:
 
   /// The value of `source` as the matrix has it: through the movement between them, as [k, n].
   FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement);
+  std::optional<SparsePanels> sparsePanels(Matrix matrix, ContractOp user);
   /// For the report: `size` weights share a scale (0: there are none).
   void note(Operation *user, int64_t size, double decibels);
   void eraseDead(Operation *op);
@@ -105,6 +109,7 @@ private:
   llvm::DenseMap<Operation *, bool> known;
   /// By the untransposed value and whether that is [n, k].
   std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
+  std::map<std::pair<void *, bool>, std::optional<SparsePanels>> doneSparse;
 };
 
 FailureOr<HostValue> Compressor::evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement) {
@@ -276,6 +281,56 @@ std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operati
   return packHalves(b, loc, *bits, k, n, format.name == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
 }
 
+/// A matrix with many zeros, without them.
+std::optional<SparsePanels> Compressor::sparsePanels(Matrix matrix, ContractOp user) {
+  // Below that the masks and what unpacking costs are not worth it.
+  constexpr double kLeastZeros = 0.3;
+  auto type = tensorOf(matrix.value);
+  if (type.getNumElements() < kMinCompressed || !isWeight(matrix.value) || isa<DequantizeOp, CastOp>(matrix.value.getDefiningOp()))
+    return std::nullopt;
+  auto key = std::pair(matrix.value.getAsOpaquePointer(), matrix.turned);
+  if (auto it = doneSparse.find(key); it != doneSparse.end())
+    return it->second;
+  auto &result = doneSparse[key];
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto value = evaluateWeight(matrix.value, cache);
+  if (failed(value))
+    return std::nullopt;
+  const float *elements = value->as<float>();
+  int64_t zeros = std::count(elements, elements + value->size(), 0.0f);
+  if (double(zeros) < kLeastZeros * double(value->size()))
+    return std::nullopt;
+  value = evaluateAs(matrix, matrix.value, {});
+  if (failed(value))
+    return std::nullopt;
+  int64_t k = value->dims[0], n = value->dims[1];
+  ArrayRef<float> w(value->as<float>(), size_t(k * n));
+  Sparsity sparsity = sparsityOf(w, k, n);
+  std::string found = llvm::formatv("{0:f1} % zeros{1}", 100 * double(zeros) / double(k * n), sparsity.isTwoOfFour ? ", 2 of 4 along the contracted dim" : "");
+  auto refuse = [&](StringRef why) {
+    noteSparse(function, user, found + ": stored as dense, " + why.str());
+    return std::nullopt;
+  };
+  auto rows = dimsOf(user.getLhs())[0].constant();
+  bool halves = format.name == "bf16" || format.name == "f16";
+  if (user->hasAttr(kKeepFloat) || format.isInteger() || format.name == "f8")
+    return refuse(user->hasAttr(kKeepFloat) ? "as it is kept in f32" : "codes of few bits have no masks");
+  if (!halves && rows && *rows > kDirectRows)
+    return refuse("many rows read it");
+  if (llvm::any_of(matrix.value.getUsers(), [](Operation *o) { return isa<GatherOp>(o); }))
+    return refuse("an embedding reads it, too");
+  auto bits = halves ? toHalves(w, format) : std::vector<uint16_t>();
+  if (!bits)
+    return refuse("a weight does not fit " + format.name);
+  int64_t bytes = halves ? 2 : 4, dense = (n + kPanel - 1) / kPanel * kPanel * k * bytes, own = sparseBytes(k, n, sparsity.count, bytes);
+  noteSparse(function, user, llvm::formatv("{0}: stored without them, {1} bytes less", found, dense - own).str());
+  if (halves)
+    noteLowered(function, user, "weights in " + format.name);
+  Type element = format.name == "bf16" ? Type(b.getBF16Type()) : halves ? Type(b.getF16Type()) : Type(b.getF32Type());
+  result = packSparse(b, matrix.value.getLoc(), w, *bits, k, n, element);
+  return result;
+}
+
 void Compressor::note(Operation *user, int64_t size, double decibels) {
   std::string text = "weights in " + format.name;
   if (size)
@@ -320,7 +375,7 @@ void Compressor::eraseDead(Operation *op) {
     known.erase(next);
     for (mlir::Value result : next->getResults())
       for (bool turned : {false, true})
-        done.erase({result.getAsOpaquePointer(), turned});
+        done.erase({result.getAsOpaquePointer(), turned}), doneSparse.erase({result.getAsOpaquePointer(), turned});
     next->erase();
   }
 }
@@ -331,19 +386,20 @@ void Compressor::compress(ContractOp op) {
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
     return;
   OpBuilder builder(op);
-  mlir::Value unpacked;
-  Matrix matrix{rhs, op.getRhsContract().front() == 1};
-  auto keep = op->getAttrOfType<StringAttr>(kKeepFloat);
-  if (keep && !format.name.empty())
-    noteKept(function, op, keep);
-  if (auto panels = keep ? keptPanels(untransposed(matrix)) : panelsOf(matrix, op)) {
-    unpacked = unpackCompressed(builder, rhs.getLoc(), *panels);
+  auto replace = [&](mlir::Value unpacked) {
     auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
                                               ArrayRef<int64_t>{0});
     op.replaceAllUsesWith(product.getY());
     eraseDead(op);
-    return;
-  }
+  };
+  Matrix matrix{rhs, op.getRhsContract().front() == 1};
+  auto keep = op->getAttrOfType<StringAttr>(kKeepFloat);
+  if (keep && !format.name.empty())
+    noteKept(function, op, keep);
+  if (auto sparse = sparsePanels(untransposed(matrix), op))
+    return replace(unpackSparse(builder, rhs.getLoc(), *sparse));
+  if (auto panels = keep ? keptPanels(untransposed(matrix)) : panelsOf(matrix, op))
+    return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
   if (isWeight(rhs))
     return;
   // Known, but too large to be a weight expression: scales that do not come in blocks.

@@ -20,6 +20,7 @@
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/ProductEpilogue.h"
 #include "codegen/cpu/RegisterTile.h"
+#include "codegen/cpu/SparseTile.h"
 #include "codegen/cpu/WindowRows.h"
 
 using namespace mlir;
@@ -36,6 +37,8 @@ public:
         vectorsPerPanel(registers.vectorsPerPanel), epilogue(f, c, lanes), window(f, c, f.b.getF32Type()), f32(f.b.getF32Type()) {
     if (c.compressed)
       compressed.emplace(f, *c.compressed, lanes);
+    if (c.sparse)
+      sparse.emplace(f, *c.sparse, lanes);
   }
   LogicalResult run();
 
@@ -65,6 +68,7 @@ private:
   ProductEpilogue epilogue;
   WindowRows window;
   std::optional<CompressedTile> compressed;
+  std::optional<SparseTile> sparse;
   /// Weights of few bits are dequantised in registers: there are few rows.
   bool direct = false;
   Type f32;
@@ -98,7 +102,7 @@ LogicalResult ContractionEmitter::run() {
     Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
     Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
     Value panel = f.mul(columnBlock, f.index(c.panelsPerTile));
-    if (c.compressed) {
+    if (c.isCompressed()) {
       compressedTile(batch, panel, columnBlock, rowBegin, rowEnd);
       return Values{};
     }
@@ -122,7 +126,7 @@ int64_t ContractionEmitter::widestGroup() const {
   }
   int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16, 1, c.panelsPerTile);
   // Wider where several rows fit all the same, or there is one.
-  if (c.panelsPerTile > 2 && !c.compressed && (!c.gatherRows || f.target.vectorRegisters >= 32))
+  if (c.panelsPerTile > 2 && !c.isCompressed() && (!c.gatherRows || f.target.vectorRegisters >= 32))
     widest = std::min<int64_t>(c.panelsPerTile, std::max<int64_t>(1, 8 / vectorsPerPanel));
   return widest;
 }
@@ -137,7 +141,8 @@ void ContractionEmitter::compressedTile(Value batch, Value panel, Value columnBl
   auto throughScratch = [&] {
     TensorEmitter::Scope scope(epilogue.emitter);
     direct = false;
-    compressed->unpack(panel, f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels())), packedBase());
+    Value end = f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels()));
+    c.sparse ? sparse->unpack(panel, end, packedBase()) : compressed->unpack(panel, end, packedBase());
     columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
   };
   if (!c.mayUnpack())
@@ -231,7 +236,8 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
   planPrefetch(panel, panels, row);
   ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
-  Values sums = direct ? compressed->sum(registers.zeros(panels, height), rows, panel, panels, height) : product(rows, base, panels, height);
+  auto fewRows = [&](auto &weights) { return weights->sum(registers.zeros(panels, height), rows, panel, panels, height); };
+  Values sums = !direct ? product(rows, base, panels, height) : c.sparse ? fewRows(sparse) : fewRows(compressed);
   epilogue.store(sums, tile, sumBase());
 }
 

@@ -120,6 +120,28 @@ TEST(CompressedWeights, halves) {
   }
 }
 
+/// Weights of which half are 0, and of which most are: only the others are stored.
+TEST(CompressedWeights, zeros) {
+  for (const char *target : {"native", "x86-64-v3", "x86-64"}) {
+    Batch batch(target);
+    for (auto [k, n] : {std::pair<int64_t, int64_t>{70, 70}, {129, 130}, {300, 17}, {64, 64}, {2050, 2}})
+      for (const char *m : {"n", "1", "5"})
+        for (bool few : {false, true}) {
+          std::string K = std::to_string(k), N = std::to_string(n), x = typeText({m, K}, "f32"), w = typeText({K, N}, "f32"), mask = typeText({K, N}, "i1"),
+                      y = typeText({m, N}, "f32");
+          Case c;
+          c.name = std::string(few ? "few" : "half") + " m=" + m + " k=" + K + " n=" + N;
+          c.arguments = {{x, Fill::moderate}, {w, Fill::moderate, 0, true}, {mask, Fill::any, 0, true}, {mask, Fill::any, 0, true}};
+          c.body = opText("b", few ? "and %2, %3" : "and %2, %2", {mask, mask}, mask) + "\n" + opText("f", "cast %b", {mask}, w) + "\n" +
+                   opText("w", "mul %1, %f", {w, w}, w) + "\n" + opText("y", contractText(false), {x, w}, y);
+          c.result = y;
+          c.bound = {8, double(k) * 4 * 0x1p-22};
+          batch.add(c);
+        }
+    batch.check(kRuns);
+  }
+}
+
 /// Rows of a table of few bits.
 TEST(CompressedWeights, gathers) {
   Batch batch;

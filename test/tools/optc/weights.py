@@ -137,3 +137,39 @@ bad[0, 0] = numpy.inf
 write_set(f"{path}/bad/set_0", bad)
 done = compile_layers("never.so", "--int4", f"--calib={path}/bad")
 assert done.returncode == 1 and "infinite or not a number" in done.stderr and not os.path.exists(f"{path}/never.so"), done.stderr
+
+# Weights of which two of four are 0: half of the bytes, the same results; not where many rows or an embedding read them.
+sparse = random.normal(size=(64, 4, 160)).astype(numpy.float32)
+order = numpy.argsort(numpy.abs(sparse), axis=1)
+numpy.put_along_axis(sparse, order[:, :2], 0, axis=1)
+sparse = sparse.reshape(256, 160) * numpy.float32(1)
+
+
+def compile_sparse(name, rows, *flags, gather=False):
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="sparse")]
+    ins, outs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, 256])], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, 160])]
+    if gather:
+        nodes.append(helper.make_node("Gather", ["w", "i"], ["g"], name="embed"))
+        ins.append(helper.make_tensor_value_info("i", TensorProto.INT64, [3]))
+        outs.append(helper.make_tensor_value_info("g", TensorProto.FLOAT, [3, 160]))
+    graph = helper.make_graph(nodes, "sparse", ins, outs, [numpy_helper.from_array(sparse, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{path}/sparse.onnx")
+    subprocess.run([optc, f"{path}/sparse.onnx", "-o", f"{path}/{name}", "-q", *flags], check=True)
+    report = json.loads(subprocess.run([run, f"{path}/{name}", "--report"], check=True, capture_output=True, text=True).stdout)
+    return report["sparsity"][0]["found"], report["memory"]["weight_bytes"]
+
+
+full = 4 * sparse.size
+found, size = compile_sparse("sparse.so", "n")
+assert found.startswith("50.0 % zeros, 2 of 4 along the contracted dim: stored without them, ") and size < 0.54 * full, (found, size)
+found, size = compile_sparse("halves.so", 100, "--bf16")
+assert "stored without them" in found and size < 0.29 * full, (found, size)
+for flags, why, more in (([], "many rows read it", {}), (["--int4"], "codes of few bits", {}), (["--bf16"], "an embedding reads it, too", {"gather": True})):
+    found, size = compile_sparse("dense.so", 100, *flags, **more)
+    assert why in found, found
+for count in (1, 20):
+    x = random.normal(size=(count, 256)).astype(numpy.float32)
+    assert signal_to_noise(x @ sparse, results("sparse.so", x)) > 120
+# What is not finite meets the zeros, too.
+x[0, 5] = numpy.inf
+assert (numpy.isnan(results("sparse.so", x)) == numpy.isnan(x @ sparse)).all()
