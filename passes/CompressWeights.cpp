@@ -45,6 +45,12 @@ struct Matrix {
   bool turned;
 };
 
+/// A matrix without its zeros, in one form or none.
+struct SparseWeights {
+  std::optional<SparsePanels> panels;
+  std::optional<BlockPanels> blocks;
+};
+
 class Compressor {
 public:
   Compressor(func::FuncOp function, WeightFormat format) : function(function), format(std::move(format)), b(function) {
@@ -98,7 +104,7 @@ private:
 
   /// The value of `source` as the matrix has it: through the movement between them, as [k, n].
   FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement);
-  std::optional<SparsePanels> sparsePanels(Matrix matrix, ContractOp user);
+  SparseWeights withoutZeros(Matrix matrix, ContractOp user);
   /// For the report: `size` weights share a scale (0: there are none).
   void note(Operation *user, int64_t size, double decibels);
   void eraseDead(Operation *op);
@@ -109,7 +115,7 @@ private:
   llvm::DenseMap<Operation *, bool> known;
   /// By the untransposed value and whether that is [n, k].
   std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
-  std::map<std::pair<void *, bool>, std::optional<SparsePanels>> doneSparse;
+  std::map<std::pair<void *, bool>, SparseWeights> doneSparse;
 };
 
 FailureOr<HostValue> Compressor::evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement) {
@@ -282,12 +288,12 @@ std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operati
 }
 
 /// A matrix with many zeros, without them.
-std::optional<SparsePanels> Compressor::sparsePanels(Matrix matrix, ContractOp user) {
+SparseWeights Compressor::withoutZeros(Matrix matrix, ContractOp user) {
   // Below that the masks and what unpacking costs are not worth it.
-  constexpr double kLeastZeros = 0.3;
+  constexpr double kLeastZeros = 0.3, kMostBlocks = 0.7;
   auto type = tensorOf(matrix.value);
   if (type.getNumElements() < kMinCompressed || !isWeight(matrix.value) || isa<DequantizeOp, CastOp>(matrix.value.getDefiningOp()))
-    return std::nullopt;
+    return SparseWeights();
   auto key = std::pair(matrix.value.getAsOpaquePointer(), matrix.turned);
   if (auto it = doneSparse.find(key); it != doneSparse.end())
     return it->second;
@@ -295,39 +301,48 @@ std::optional<SparsePanels> Compressor::sparsePanels(Matrix matrix, ContractOp u
   llvm::DenseMap<mlir::Value, HostValue> cache;
   auto value = evaluateWeight(matrix.value, cache);
   if (failed(value))
-    return std::nullopt;
+    return SparseWeights();
   const float *elements = value->as<float>();
   int64_t zeros = std::count(elements, elements + value->size(), 0.0f);
   if (double(zeros) < kLeastZeros * double(value->size()))
-    return std::nullopt;
+    return SparseWeights();
   value = evaluateAs(matrix, matrix.value, {});
   if (failed(value))
-    return std::nullopt;
+    return SparseWeights();
   int64_t k = value->dims[0], n = value->dims[1];
   ArrayRef<float> w(value->as<float>(), size_t(k * n));
   Sparsity sparsity = sparsityOf(w, k, n);
   std::string found = llvm::formatv("{0:f1} % zeros{1}", 100 * double(zeros) / double(k * n), sparsity.isTwoOfFour ? ", 2 of 4 along the contracted dim" : "");
   auto refuse = [&](StringRef why) {
     noteSparse(function, user, found + ": stored as dense, " + why.str());
-    return std::nullopt;
+    return SparseWeights();
   };
+  int64_t dense = (n + kPanel - 1) / kPanel * kPanel * k, masked = sparseBytes(k, n, sparsity.count, sizeof(float)), count = blockCount(w, k, n);
   auto rows = dimsOf(user.getLhs())[0].constant();
   bool halves = format.name == "bf16" || format.name == "f16";
   if (user->hasAttr(kKeepFloat) || format.isInteger() || format.name == "f8")
     return refuse(user->hasAttr(kKeepFloat) ? "as it is kept in f32" : "codes of few bits have no masks");
-  if (!halves && rows && *rows > kDirectRows)
-    return refuse("many rows read it");
   if (llvm::any_of(matrix.value.getUsers(), [](Operation *o) { return isa<GatherOp>(o); }))
     return refuse("an embedding reads it, too");
+  // What is not multiplied gains with any number of rows.
+  int64_t listed = dense / k * count / kPanel * int64_t(17 * sizeof(float));
+  if (!halves && double(count) <= kMostBlocks * double(k) && double(listed) < 1.2 * double(masked)) {
+    noteSparse(function, user, llvm::formatv("{0}: at most {1} of {2} blocks of 16 columns are not 0 and stored, {3} bytes less", found, count, k,
+                                             4 * dense - listed).str());
+    result.blocks = packBlocks(b, matrix.value.getLoc(), w, k, n);
+    return result;
+  }
+  if (!halves && rows && *rows > kDirectRows)
+    return refuse("many rows read it");
   auto bits = halves ? toHalves(w, format) : std::vector<uint16_t>();
   if (!bits)
     return refuse("a weight does not fit " + format.name);
-  int64_t bytes = halves ? 2 : 4, dense = (n + kPanel - 1) / kPanel * kPanel * k * bytes, own = sparseBytes(k, n, sparsity.count, bytes);
-  noteSparse(function, user, llvm::formatv("{0}: stored without them, {1} bytes less", found, dense - own).str());
+  int64_t bytes = halves ? 2 : 4;
+  noteSparse(function, user, llvm::formatv("{0}: stored without them, {1} bytes less", found, dense * bytes - sparseBytes(k, n, sparsity.count, bytes)).str());
   if (halves)
     noteLowered(function, user, "weights in " + format.name);
   Type element = format.name == "bf16" ? Type(b.getBF16Type()) : halves ? Type(b.getF16Type()) : Type(b.getF32Type());
-  result = packSparse(b, matrix.value.getLoc(), w, *bits, k, n, element);
+  result.panels = packSparse(b, matrix.value.getLoc(), w, *bits, k, n, element);
   return result;
 }
 
@@ -396,8 +411,10 @@ void Compressor::compress(ContractOp op) {
   auto keep = op->getAttrOfType<StringAttr>(kKeepFloat);
   if (keep && !format.name.empty())
     noteKept(function, op, keep);
-  if (auto sparse = sparsePanels(untransposed(matrix), op))
-    return replace(unpackSparse(builder, rhs.getLoc(), *sparse));
+  if (SparseWeights sparse = withoutZeros(untransposed(matrix), op); sparse.blocks)
+    return replace(unpackBlocks(builder, rhs.getLoc(), *sparse.blocks));
+  else if (sparse.panels)
+    return replace(unpackSparse(builder, rhs.getLoc(), *sparse.panels));
   if (auto panels = keep ? keptPanels(untransposed(matrix)) : panelsOf(matrix, op))
     return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
   if (isWeight(rhs))

@@ -263,7 +263,8 @@ private:
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
     auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
     auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
-    bool packed = !compressed && !sparse && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
+    auto blocks = isa<ContractOp>(root) ? readBlocks(root->getOperand(1)) : std::nullopt;
+    bool packed = !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     int64_t packedRows = 0;
     bool depthwise = isDepthwise(root), winograd = packed && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
@@ -286,6 +287,8 @@ private:
     }
     if (sparse) {
       operands.append({sparse->values, sparse->masks, sparse->starts});
+    } else if (blocks) {
+      operands.append({blocks->blocks, blocks->rows});
     } else if (compressed) {
       operands.push_back(compressed->words);
       for (Value v : {compressed->scales, compressed->zeros})
@@ -343,6 +346,10 @@ private:
         sparse->masks = body->getArgument(2);
         sparse->starts = body->getArgument(3);
         w = unpackSparse(b, root->getLoc(), *sparse);
+      } else if (blocks) {
+        blocks->blocks = w;
+        blocks->rows = body->getArgument(2);
+        w = unpackBlocks(b, root->getLoc(), *blocks);
       } else if (compressed) {
         compressed->words = w;
         if (compressed->scales)

@@ -50,6 +50,7 @@ private:
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
+  Value listedRows(Values &rows, Value panel);
   void planPrefetch(Value panel, int64_t panels, Value row);
   void pack(Value batch, Value panel, int64_t panels);
   bool weightsStayCached();
@@ -106,7 +107,7 @@ LogicalResult ContractionEmitter::run() {
       compressedTile(batch, panel, columnBlock, rowBegin, rowEnd);
       return Values{};
     }
-    if (!c.packed)
+    if (!c.packed && !c.blocks)
       pack(batch, panel, c.panelsPerTile);
     columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
     return Values{};
@@ -117,6 +118,9 @@ LogicalResult ContractionEmitter::run() {
 
 /// Panels that a tile of registers takes: as many as leave room for several rows.
 int64_t ContractionEmitter::widestGroup() const {
+  // Each panel has its own list of k's.
+  if (c.blocks)
+    return 1;
   // Few rows: wide tiles, whose sums do not wait for each other.
   if (direct) {
     int64_t rows = c.m.constant().value_or(2), panels = c.panelsPerTile;
@@ -235,10 +239,22 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
   Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
   planPrefetch(panel, panels, row);
+  if (c.blocks)
+    base = listedRows(rows, panel);
   ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
   auto fewRows = [&](auto &weights) { return weights->sum(registers.zeros(panels, height), rows, panel, panels, height); };
   Values sums = !direct ? product(rows, base, panels, height) : c.sparse ? fewRows(sparse) : fewRows(compressed);
   epilogue.store(sums, tile, sumBase());
+}
+
+/// The blocks of a panel. Their positions count from the first panel on.
+Value ContractionEmitter::listedRows(Values &rows, Value panel) {
+  Value first = f.mul(panel, f.index(c.blocks->count()));
+  registers.length = f.index(c.blocks->count());
+  registers.positions = f.pointerTo(f.input(cast<BlockArgument>(c.blocks->rows).getArgNumber()), first, f.b.getI32Type());
+  for (Value &row : rows)
+    row = f.pointerTo(row, f.sub(f.index(0), f.mul(panel, f.index(c.blocks->k))), f32);
+  return f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(first, f.index(kPanel)), f32);
 }
 
 /// Weights are read from memory once where few rows share them, at its speed: while some panels are used the next are

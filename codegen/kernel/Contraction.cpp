@@ -42,8 +42,9 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
     return c.lhs != nullptr;
   c.compressed = readCompressed(op.getRhs());
   c.sparse = readSparse(op.getRhs());
-  c.packed = !c.isCompressed();
-  c.rhs = c.packed ? panelsOf(op.getRhs()) : dyn_cast<BlockArgument>(c.sparse ? c.sparse->values : c.compressed->words);
+  c.blocks = readBlocks(op.getRhs());
+  c.packed = !c.isCompressed() && !c.blocks;
+  c.rhs = c.packed ? panelsOf(op.getRhs()) : dyn_cast<BlockArgument>(c.blocks ? c.blocks->blocks : c.sparse ? c.sparse->values : c.compressed->words);
   return c.lhs && c.rhs;
 }
 
@@ -182,14 +183,14 @@ DimExpr ContractionKernel::rowBlocks() const {
   // An activation rhs is packed once for all rows; unpacking weights of few bits is worth a few blocks' rows.
   if (isCompressed())
     return DimExpr::ceildiv(m, 4 * kRowBlock);
-  return packed ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
+  return packed || blocks ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
 
 static DimExpr aligned(const DimExpr &bytes) { return DimExpr::ceildiv(bytes, 64) * DimExpr(64); }
 
 DimExpr ContractionKernel::packedBytes() const {
-  if (packed || (isCompressed() && !mayUnpack()))
+  if (packed || blocks || (isCompressed() && !mayUnpack()))
     return 0;
   return (bytes ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
 }

@@ -16,6 +16,7 @@
 #ifndef OPTC_CODEGEN_KERNEL_CONTRACTION_H
 #define OPTC_CODEGEN_KERNEL_CONTRACTION_H
 
+#include "codegen/kernel/BlockPanels.h"
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Kernel.h"
 #include "codegen/kernel/SparsePanels.h"
@@ -72,6 +73,8 @@ struct ContractionKernel {
   std::optional<CompressedPanels> compressed;
   /// rhs: panels without zeros (rhs is then their values).
   std::optional<SparsePanels> sparse;
+  /// rhs: panels without rows of zeros (rhs is then their blocks).
+  std::optional<BlockPanels> blocks;
   bool rhsTransposed = false; // unpacked rhs is [b, n, k]
   bool isConv = false;
   bool batched = false; // product has rank 3

@@ -167,6 +167,13 @@ assert "stored without them" in found and size < 0.29 * full, (found, size)
 for flags, why, more in (([], "many rows read it", {}), (["--int4"], "codes of few bits", {}), (["--bf16"], "an embedding reads it, too", {"gather": True})):
     found, size = compile_sparse("dense.so", 100, *flags, **more)
     assert why in found, found
+blocks = (sparse.reshape(256, 10, 16) * (random.uniform(size=(256, 10, 1)) < 0.3)).reshape(256, 160)
+pattern, sparse = sparse, random.normal(size=sparse.shape).astype(numpy.float32) * (blocks != 0).reshape(256, 10, 16).any(axis=2, keepdims=True).repeat(16, 2).reshape(256, 160)
+found, size = compile_sparse("blocks.so", 100)
+assert "blocks of 16 columns are not 0" in found and size < 0.5 * full, (found, size)
+x = random.normal(size=(100, 256)).astype(numpy.float32)
+assert signal_to_noise(x @ sparse, results("blocks.so", x)) > 120
+sparse = pattern
 for count in (1, 20):
     x = random.normal(size=(count, 256)).astype(numpy.float32)
     assert signal_to_noise(x @ sparse, results("sparse.so", x)) > 120
