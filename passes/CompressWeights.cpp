@@ -4,7 +4,7 @@
 //   contract %x, (cast %w : bf16 to f32)              =>  contract %x, (unpack of panels of bf16)
 //   contract %x, %w : f32, format given               =>  the same of w rounded to the format
 //   contract %x, %w : f32, many zeros     =>  contract %x, (unpack of the other values)
-//   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels) { unpack; gather }
+//   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels, or rows) { unpack; gather }
 //
 // A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
 // weights. A table that is a product's weight, too (tied embeddings), is there once. Unpacking is spelled out in ordinary
@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/kernel/CompressedPanels.h"
+#include "codegen/kernel/CompressedRows.h"
 #include "codegen/kernel/PackedWeights.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
@@ -33,6 +34,18 @@ using namespace mlir;
 using namespace optc;
 
 namespace {
+
+/// How matrices of a format are packed.
+template <typename Result> struct Packer {
+  Result (*codes)(OpBuilder &, Location, const BlockCodes &);
+  Result (*float8)(OpBuilder &, Location, ArrayRef<uint8_t>, const std::vector<float> &, int64_t, int64_t, Type);
+  Result (*halves)(OpBuilder &, Location, ArrayRef<uint16_t>, int64_t, int64_t, Type);
+};
+constexpr Packer<CompressedPanels> kPanelPacker{packCodes,
+                                                [](OpBuilder &b, Location loc, ArrayRef<uint8_t> bits, const std::vector<float> &scales, int64_t k, int64_t n,
+                                                   Type element) { return packFloat8(b, loc, bits, k, n, element, scales, k); },
+                                                packHalves};
+constexpr Packer<CompressedRows> kRowPacker{packRows, packRows, packRows};
 
 class Compressor {
 public:
@@ -80,7 +93,7 @@ private:
   void compress(GatherOp op);
   static Matrix untransposed(Matrix matrix);
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
-  std::optional<CompressedPanels> loweredPanels(Matrix matrix, Operation *user);
+  template <typename Result> std::optional<Result> lowered(Matrix matrix, Operation *user, Packer<Result> pack);
   /// withoutZeros, of each matrix once.
   SparseWeights sparseOf(Matrix matrix, ContractOp user);
   /// For the report: `size` weights share a scale (0: there are none).
@@ -94,10 +107,11 @@ private:
   /// By the untransposed value and whether that is [n, k].
   std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
   std::map<std::pair<void *, bool>, SparseWeights> doneSparse;
+  std::map<void *, std::optional<CompressedRows>> doneRows;
 };
 
-/// f32 rounded to the format that was asked for.
-std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operation *user) {
+/// f32 rounded to the format that was asked for, as `pack` packs it.
+template <typename Result> std::optional<Result> Compressor::lowered(Matrix matrix, Operation *user, Packer<Result> pack) {
   auto value = evaluateAs(matrix, matrix.value, {});
   if (failed(value))
     return std::nullopt;
@@ -113,20 +127,20 @@ std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operati
     if (!codes)
       return refuse("a weight is not finite");
     note(user, format.blockSize(), signalToNoise(w, *codes));
-    return packCodes(b, loc, *codes);
+    return pack.codes(b, loc, *codes);
   }
   if (format.name == "f8") {
     auto codes = toFloat8(w, k, n);
     if (!codes)
       return refuse("a weight is not finite");
     note(user, k, signalToNoise(w, *codes));
-    return packFloat8(b, loc, codes->bits, k, n, Float8E4M3FNType::get(b.getContext()), codes->scales, k);
+    return pack.float8(b, loc, codes->bits, codes->scales, k, n, Float8E4M3FNType::get(b.getContext()));
   }
   auto bits = toHalves(w, format);
   if (!bits)
     return refuse("a weight does not fit " + format.name);
   note(user, 0, 0);
-  return packHalves(b, loc, *bits, k, n, format.name == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
+  return pack.halves(b, loc, *bits, k, n, format.name == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
 }
 
 SparseWeights Compressor::sparseOf(Matrix matrix, ContractOp user) {
@@ -162,7 +176,7 @@ std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *u
     return std::nullopt;
   it->second = keptPanels(b, matrix);
   if (!it->second && !format.name.empty() && tensorOf(matrix.value).getNumElements() >= kMinCompressed)
-    it->second = loweredPanels(matrix, user);
+    it->second = lowered(matrix, user, kPanelPacker);
   return it->second;
 }
 
@@ -178,6 +192,8 @@ void Compressor::eraseDead(Operation *op) {
     for (mlir::Value v : next->getOperands())
       left.insert(v.getDefiningOp());
     known.erase(next);
+    for (mlir::Value result : next->getResults())
+      doneRows.erase(result.getAsOpaquePointer());
     for (mlir::Value result : next->getResults())
       for (bool turned : {false, true})
         done.erase({result.getAsOpaquePointer(), turned}), doneSparse.erase({result.getAsOpaquePointer(), turned});
@@ -225,18 +241,31 @@ void Compressor::compress(GatherOp op) {
   // Of f32, but packed for a product: the same panels serve both.
   Matrix matrix = untransposed({table, true});
   bool isShared = done.count({matrix.value.getAsOpaquePointer(), matrix.turned});
-  auto panels = panelsOf(matrix, op);
-  if (!panels && !(isShared && isWeight(table)))
+  auto panels = isShared ? panelsOf(matrix, op) : keptPanels(b, matrix);
+  // Nothing but rows of it is read.
+  std::optional<CompressedRows> ownRows;
+  if (!isShared && !panels && !format.name.empty()) {
+    auto [it, isNew] = doneRows.try_emplace(matrix.value.getAsOpaquePointer());
+    if (isNew)
+      it->second = lowered(matrix, op, kRowPacker);
+    ownRows = it->second;
+  }
+  if (!panels && !ownRows && !(isShared && isWeight(table)))
     return;
   OpBuilder builder(op);
   Location loc = table.getLoc();
   mlir::Value packed;
-  if (!panels)
+  if (!panels && !ownRows)
     packed = packPanels(builder, builder.create<TransposeOp>(loc, table, ArrayRef<int64_t>{1, 0}));
   Operation *before = op->getPrevNode();
   auto dims = tensorOf(table).getShape();
-  mlir::Value columns = panels ? unpackCompressed(builder, loc, *panels) : unpackPanels(builder, loc, packed, dims[1], dims[0]);
-  mlir::Value rows = builder.create<TransposeOp>(loc, columns, ArrayRef<int64_t>{1, 0});
+  mlir::Value rows;
+  if (ownRows) {
+    rows = unpackRows(builder, loc, *ownRows);
+  } else {
+    mlir::Value columns = panels ? unpackCompressed(builder, loc, *panels) : unpackPanels(builder, loc, packed, dims[1], dims[0]);
+    rows = builder.create<TransposeOp>(loc, columns, ArrayRef<int64_t>{1, 0});
+  }
   builder.create<GatherOp>(op.getLoc(), rows, op.getIndices(), 0);
   SmallVector<Operation *> ops;
   for (Operation *i = before ? before->getNextNode() : &op->getBlock()->front(); i != op; i = i->getNextNode())

@@ -165,7 +165,7 @@ private:
 
 } // namespace
 
-std::optional<InputFactors> InputFactors::of(ArrayRef<float> hessian, int64_t k, int64_t block, unsigned threads) {
+std::optional<InputFactors> InputFactors::of(ArrayRef<float> hessian, int64_t k, int64_t block, unsigned threads, double share) {
   InputFactors f;
   double mean = 0;
   for (int64_t i = 0; i < k; ++i)
@@ -193,7 +193,7 @@ std::optional<InputFactors> InputFactors::of(ArrayRef<float> hessian, int64_t k,
 
   int64_t ld = strideOf(k);
   f.d.resize(k);
-  for (double share = 0.01; share < 1000; share *= 10) {
+  for (; share < 1000; share *= 10) {
     f.damping = share * (mean > 0 ? mean : 1);
     f.lower.assign(k * ld, 0);
     for (int64_t p = 0; p < k; ++p) {
@@ -205,6 +205,34 @@ std::optional<InputFactors> InputFactors::of(ArrayRef<float> hessian, int64_t k,
       return f;
   }
   return std::nullopt;
+}
+
+double optc::chooseDamping(ArrayRef<float> w, int64_t k, int64_t n, ArrayRef<float> fitted, ArrayRef<float> others, int64_t bits, int64_t block,
+                           unsigned threads) {
+  double best = 0.01, least = INFINITY;
+  int64_t columns = std::min(n, kColumns), ld = strideOf(columns);
+  std::vector<float> some(k * columns), error(k * ld);
+  for (int64_t i = 0; i < k; ++i)
+    std::copy_n(w.data() + i * n, columns, some.data() + i * columns);
+  for (double share : {0.01, 0.1, 1.0}) {
+    auto factors = InputFactors::of(fitted, k, block, threads, share);
+    auto rounded = factors ? roundByInputs(some, columns, *factors, bits, block, threads) : std::nullopt;
+    if (!rounded)
+      continue;
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t j = 0; j < columns; ++j)
+        error[i * ld + j] = some[i * columns + j] - valueOf(rounded->codes, i, j);
+    std::vector<float> product(k * ld);
+    accumulate(product.data(), ld, k, ld, others.data(), k, 1, error.data(), ld, k);
+    double noise = 0;
+    for (int64_t i = 0; i < k * ld; ++i)
+      noise += double(product[i]) * error[i];
+    if (noise < least) {
+      least = noise;
+      best = share;
+    }
+  }
+  return best;
 }
 
 std::optional<GptqResult> optc::roundByInputs(ArrayRef<float> w, int64_t n, const InputFactors &factors, int64_t bits, int64_t block, unsigned threads) {

@@ -19,12 +19,13 @@
 
 namespace optc {
 
-/// The factors of H [k, k], damped by 1 % of its mean diagonal so that they exist. Rows are in the order in which weights are
+/// The factors of H [k, k], damped by a share of its mean diagonal: so that they exist, and so that weights do not take up what only
+/// these samples have. Rows are in the order in which weights are
 /// rounded, the last first: blocks of `block` by how much their inputs are (act-order), the largest last, and so within a block.
 class InputFactors {
 public:
   /// nullopt when H is not finite.
-  static std::optional<InputFactors> of(llvm::ArrayRef<float> hessian, int64_t k, int64_t block, unsigned threads);
+  static std::optional<InputFactors> of(llvm::ArrayRef<float> hessian, int64_t k, int64_t block, unsigned threads, double share = 0.01);
 
   int64_t size() const { return int64_t(order.size()); }
   /// Row of W that is at a place.
@@ -35,6 +36,10 @@ public:
   std::vector<float> d;     // [k]
   std::vector<float> lower; // L [k][k]
 };
+
+/// The share of damping with which weights that are rounded by one half of the samples do best on the other half, tried on a few columns.
+double chooseDamping(llvm::ArrayRef<float> w, int64_t k, int64_t n, llvm::ArrayRef<float> fitted, llvm::ArrayRef<float> others, int64_t bits,
+                     int64_t block, unsigned threads);
 
 struct GptqResult {
   BlockCodes codes;

@@ -35,15 +35,17 @@ static std::optional<uint16_t> exactHalf(float value) {
   return uint16_t(f.bitcastToAPInt().getZExtValue());
 }
 
-/// Scales [blocks][n] in panels: of f16 where that holds them exactly.
-static Value scalesOf(OpBuilder &b, Location loc, const std::vector<float> &scales, int64_t blocks, int64_t n) {
-  SmallVector<int64_t> dims{panelsOf(n), blocks, kPanel};
-  std::vector<float> all = inPanels<float>(scales, blocks, n);
+Value optc::packScales(OpBuilder &b, Location loc, const std::vector<float> &scales, ArrayRef<int64_t> dims) {
   std::vector<uint16_t> halves;
-  for (float s : all)
+  for (float s : scales)
     if (auto half = exactHalf(s))
       halves.push_back(*half);
-  return halves.size() == all.size() ? packedConstant(b, loc, halves, dims, b.getF16Type()) : packedConstant(b, loc, all, dims, b.getF32Type());
+  return halves.size() == scales.size() ? packedConstant(b, loc, halves, dims, b.getF16Type()) : packedConstant(b, loc, scales, dims, b.getF32Type());
+}
+
+/// Scales [blocks][n] in panels.
+static Value scalesOf(OpBuilder &b, Location loc, const std::vector<float> &scales, int64_t blocks, int64_t n) {
+  return packScales(b, loc, inPanels<float>(scales, blocks, n), {panelsOf(n), blocks, kPanel});
 }
 
 CompressedPanels optc::packCodes(OpBuilder &b, Location loc, const BlockCodes &c) {

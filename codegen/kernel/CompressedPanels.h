@@ -52,6 +52,9 @@ CompressedPanels packHalves(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayR
 CompressedPanels packFloat8(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<uint8_t> bits, int64_t k, int64_t n, mlir::Type element,
                             const std::vector<float> &scales, int64_t block);
 
+/// Scales as a constant: of f16 where that holds them exactly, else of f32.
+mlir::Value packScales(mlir::OpBuilder &b, mlir::Location loc, const std::vector<float> &scales, llvm::ArrayRef<int64_t> dims);
+
 /// The matrix [k, n] of f32.
 mlir::Value unpackCompressed(mlir::OpBuilder &b, mlir::Location loc, const CompressedPanels &panels);
 /// Reads unpackCompressed back; nullopt when the value is something else.

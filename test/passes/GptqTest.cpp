@@ -76,6 +76,16 @@ TEST(Gptq, beatsRounding) {
   }
 }
 
+/// Few samples without a pattern: what one half takes up is noise to the other. Many of a few directions hold.
+TEST(Gptq, damping) {
+  auto shareOf = [](int64_t rows, int64_t rank, float noise) {
+    Layer first(rows, 96, 40, rank, noise), second(rows, 96, 40, rank, noise, 2);
+    return chooseDamping(first.w, 96, 40, first.moments, second.moments, 4, 32, 2);
+  };
+  EXPECT_GE(shareOf(10, 1, 10), 1);
+  EXPECT_LE(shareOf(500, 8, 0.1f), 0.1);
+}
+
 TEST(Gptq, threadsChangeNothing) {
   Layer layer(100, 200, 300, 4, 0.5f);
   auto one = InputFactors::of(layer.moments, 200, 32, 1), many = InputFactors::of(layer.moments, 200, 32, 3);

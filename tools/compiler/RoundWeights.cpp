@@ -82,11 +82,14 @@ public:
 private:
   Error roundByInputs() {
     const WeightFormat &format = options.format;
-    return collectMoments(module, options.calibration, jobs, progress, [&](size_t t, ArrayRef<float> moments) {
+    return collectMoments(module, options.calibration, jobs, progress, [&](size_t t, const InputMoments &moments) {
       if (isKept(tables[t]))
         return;
-      auto factors = InputFactors::of(moments, tables[t].k, format.blockSize(), threads);
-      auto result = factors ? optc::roundByInputs(elementsOf(tables[t]), tables[t].n, *factors, format.bits(), format.blockSize(), threads) : std::nullopt;
+      int64_t k = tables[t].k, n = tables[t].n, block = format.blockSize();
+      std::vector<float> w = elementsOf(tables[t]);
+      double share = chooseDamping(w, k, n, moments.first, moments.second, format.bits(), block, threads);
+      auto factors = InputFactors::of(moments.all(), k, block, threads, share);
+      auto result = factors ? optc::roundByInputs(w, n, *factors, format.bits(), block, threads) : std::nullopt;
       if (!result)
         return;
       codes[t] = std::move(result->codes);
@@ -123,12 +126,12 @@ private:
 
   /// Tables by how far their own results are off, the worst first.
   Error rank() {
-    Error error = collectMoments(module, options.guard.golden, jobs, progress, [&](size_t t, ArrayRef<float> moments) {
+    Error error = collectMoments(module, options.guard.golden, jobs, progress, [&](size_t t, const InputMoments &moments) {
       if (isKept(tables[t]))
         return;
       std::vector<float> w = elementsOf(tables[t]);
       auto rounded = roundedOf(t, w);
-      auto factors = InputFactors::of(moments, tables[t].k, tables[t].k, threads);
+      auto factors = InputFactors::of(moments.all(), tables[t].k, tables[t].k, threads);
       if (!rounded || !factors)
         return;
       for (size_t i = 0; i < w.size(); ++i)

@@ -89,6 +89,17 @@ std::vector<float> optc::elementsOf(const WeightTable &table) {
   return out;
 }
 
+static void add(std::vector<float> &sum, ArrayRef<float> x) {
+  for (size_t i = 0; i < sum.size(); ++i)
+    sum[i] += x[i];
+}
+
+std::vector<float> InputMoments::all() const {
+  std::vector<float> sum = first;
+  add(sum, second);
+  return sum;
+}
+
 namespace {
 
 /// A product's left operand, and the dim that is summed over.
@@ -121,7 +132,8 @@ public:
         auto [it, isNew] = numbers.try_emplace(inputOf(op), taps.size());
         if (isNew) {
           taps.push_back({momentOf(it->first), llvm::json::fixUTF8(nameOf(tables[t]))});
-          sums.emplace_back(tables[t].k * tables[t].k, 0.0f);
+          for (auto &half : sums)
+            half.emplace_back(tables[t].k * tables[t].k, 0.0f);
         }
         own.push_back(it->second);
       }
@@ -136,19 +148,22 @@ public:
       return error;
     if (Error error = model.run(inputs))
       return Error::at(sets.name(set), error.message);
-    for (size_t i = 0; i < sums.size(); ++i) {
+    auto &half = sums[set % 2];
+    for (size_t i = 0; i < half.size(); ++i) {
       const float *x = model.outputs()[outputs + i].as<float>();
-      for (size_t e = 0; e < sums[i].size(); ++e)
-        sums[i][e] += x[e];
+      for (size_t e = 0; e < half[i].size(); ++e)
+        half[i][e] += x[e];
     }
     return Error::success();
   }
-  std::vector<float> momentsOf(size_t table) const {
-    std::vector<float> total = sums[ofTable[table].front()];
-    for (size_t i : ArrayRef(ofTable[table]).drop_front())
-      for (size_t e = 0; e < total.size(); ++e)
-        total[e] += sums[i][e];
-    return total;
+  InputMoments momentsOf(size_t table) const {
+    auto totalOf = [&](const std::vector<std::vector<float>> &half) {
+      std::vector<float> total = half[ofTable[table].front()];
+      for (size_t i : ArrayRef(ofTable[table]).drop_front())
+        add(total, half[i]);
+      return total;
+    };
+    return {totalOf(sums[0]), totalOf(sums[1])};
   }
 
 private:
@@ -157,7 +172,7 @@ private:
     return std::pair(a.first.getAsOpaquePointer(), a.second) < std::pair(b.first.getAsOpaquePointer(), b.second);
   }};
   std::vector<SmallVector<size_t>> ofTable;
-  std::vector<std::vector<float>> sums;
+  std::vector<std::vector<float>> sums[2];
   size_t outputs = 0;
   NativeModel model;
 };
@@ -165,12 +180,12 @@ private:
 } // namespace
 
 Error optc::collectMoments(ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
-                           llvm::function_ref<void(size_t table, ArrayRef<float> moments)> use) {
+                           llvm::function_ref<void(size_t table, const InputMoments &moments)> use) {
   TensorSets sets;
   if (Error error = TensorSets::open(path, sets))
     return error;
-  // Of the sums; the model's outputs take as much.
-  constexpr int64_t kBytes = int64_t(512) << 20;
+  // Of the sums; the model's outputs take half as much.
+  constexpr int64_t kBytes = int64_t(680) << 20;
   SmallVector<WeightTable> tables = weightTables(module.lookupSymbol<func::FuncOp>("main"));
   for (size_t first = 0; first < tables.size();) {
     int64_t bytes = 0;
@@ -180,7 +195,7 @@ Error optc::collectMoments(ModuleOp module, const std::string &path, unsigned jo
       int64_t own = 0;
       for (ContractOp op : tables[last].products)
         if (inputs.insert({inputOf(op).first.getAsOpaquePointer(), inputOf(op).second}).second)
-          own += tables[last].k * tables[last].k * int64_t(sizeof(float));
+          own += 2 * tables[last].k * tables[last].k * int64_t(sizeof(float));
       if (last > first && bytes + own > kBytes)
         break;
       bytes += own;
@@ -197,8 +212,8 @@ Error optc::collectMoments(ModuleOp module, const std::string &path, unsigned jo
     }
     for (size_t t = first; t < last; ++t) {
       progress("weights " + std::to_string(t + 1) + "/" + std::to_string(tables.size()));
-      std::vector<float> moments = group.momentsOf(t - first);
-      if (!llvm::all_of(moments, [](float x) { return std::isfinite(x); }))
+      InputMoments moments = group.momentsOf(t - first);
+      if (!llvm::all_of(moments.all(), [](float x) { return std::isfinite(x); }))
         return Error::at(path, "the input of node '" + nameOf(tables[t]) + "' becomes infinite or not a number",
                          "the sets have to be inputs that the model is made for");
       use(t, moments);

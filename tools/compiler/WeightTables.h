@@ -28,10 +28,16 @@ std::string nameOf(const WeightTable &table);
 /// Its elements as [k, n].
 std::vector<float> elementsOf(const WeightTable &table);
 
-/// Calls use(table, X^T X) once for each table of `module`, X being all rows that its products' inputs have in the sets at `path`. The
+/// X^T X, X being the rows that the inputs of a table's products have in every other set, and in the sets between.
+struct InputMoments {
+  std::vector<float> first, second;
+  std::vector<float> all() const;
+};
+
+/// Calls use(table, moments) once for each table of `module`, over the sets at `path`. The
 /// model runs in f32 once for each group of tables whose results fit into memory.
 Error collectMoments(mlir::ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
-                     llvm::function_ref<void(size_t table, llvm::ArrayRef<float> moments)> use);
+                     llvm::function_ref<void(size_t table, const InputMoments &moments)> use);
 
 } // namespace optc
 
