@@ -111,6 +111,12 @@ static std::optional<CompressedPanels> float8Panels(OpBuilder &b, FailureOr<Host
   return packFloat8(b, loc, bits, k, n, element, scales, block);
 }
 
+bool optc::isInFewBits(mlir::Value value) {
+  while (isa_and_nonnull<TransposeOp, ReshapeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return isa_and_nonnull<DequantizeOp, CastOp>(value.getDefiningOp());
+}
+
 /// What the model itself has in few bits.
 std::optional<CompressedPanels> optc::keptPanels(OpBuilder &b, Matrix matrix) {
   SmallVector<Operation *> movement;

@@ -13,7 +13,7 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
   // Below that the masks and what unpacking costs are not worth it.
   constexpr double kLeastZeros = 0.3, kMostBlocks = 0.7;
   auto type = tensorOf(matrix.value);
-  if (type.getNumElements() < kMinCompressed || !isWeight(matrix.value) || isa<DequantizeOp, CastOp>(matrix.value.getDefiningOp()))
+  if (type.getNumElements() < kMinCompressed || !isWeight(matrix.value) || isInFewBits(matrix.value))
     return SparseWeights();
   SparseWeights result;
   llvm::DenseMap<mlir::Value, HostValue> cache;
@@ -52,6 +52,8 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
   }
   if (!halves && rows && *rows > kDirectRows)
     return refuse("many rows read it");
+  if (sparsity.count >= INT32_MAX - kPanel)
+    return refuse("it has too many other values");
   auto bits = halves ? toHalves(w, format) : std::vector<uint16_t>();
   if (!bits)
     return refuse("a weight does not fit " + format.name);

@@ -3,6 +3,7 @@
 #include "tools/compiler/WeightTables.h"
 #include "ir/Locations.h"
 #include "ir/eval/Evaluate.h"
+#include "passes/StoredWeights.h"
 #include "passes/WeightFormats.h"
 #include "tools/compiler/NativeModel.h"
 #include "tools/compiler/Taps.h"
@@ -62,8 +63,7 @@ SmallVector<WeightTable> optc::weightTables(func::FuncOp function) {
   }
   SmallVector<WeightTable> out;
   for (auto &[value, table] : tables) {
-    bool isInFewBits = isa_and_nonnull<DequantizeOp, CastOp>(value.getDefiningOp());
-    if (!isInFewBits && !twoWays.contains(value) && table.k * table.n >= kMinCompressed && table.k >= kMinCompressedK &&
+    if (!isInFewBits(value) && !twoWays.contains(value) && table.k * table.n >= kMinCompressed && table.k >= kMinCompressedK &&
         isOnlyMultiplied(value, value, table.products))
       out.push_back(table);
   }
