@@ -47,7 +47,8 @@ SmallVector<PrecisionNote> optc::mergedNodes(Operation *function) { return read(
 
 void optc::noteAccuracy(Operation *function, const AccuracyNote &note) {
   Builder b(function->getContext());
-  function->setAttr(kAccuracy, b.getDictionaryAttr({b.getNamedAttr("error", b.getF64FloatAttr(note.error)),
+  function->setAttr(kAccuracy, b.getDictionaryAttr({b.getNamedAttr("measure", b.getStringAttr(note.measure)),
+                                                    b.getNamedAttr("error", b.getF64FloatAttr(note.error)),
                                                     b.getNamedAttr("allowed", b.getF64FloatAttr(note.allowed)),
                                                     b.getNamedAttr("sets", b.getI64IntegerAttr(note.sets)),
                                                     b.getNamedAttr("output", b.getStringAttr(note.output))}));
@@ -58,8 +59,8 @@ std::optional<AccuracyNote> optc::accuracyOf(Operation *function) {
     return std::nullopt;
   auto error = entry.getAs<FloatAttr>("error"), allowed = entry.getAs<FloatAttr>("allowed");
   auto sets = entry.getAs<IntegerAttr>("sets");
-  auto output = entry.getAs<StringAttr>("output");
-  if (!error || !allowed || !sets || !output)
+  auto measure = entry.getAs<StringAttr>("measure"), output = entry.getAs<StringAttr>("output");
+  if (!measure || !error || !allowed || !sets || !output)
     return std::nullopt;
-  return AccuracyNote{error.getValueAsDouble(), allowed.getValueAsDouble(), sets.getInt(), output.str()};
+  return AccuracyNote{measure.str(), error.getValueAsDouble(), allowed.getValueAsDouble(), sets.getInt(), output.str()};
 }

@@ -4,7 +4,7 @@
 //
 //   optc.lowered = [{node = "conv1", precision = "int8"}], optc.kept = [{node = "conv2", reason = "..."}],
 //   optc.sparse = [{node = "fc", found = "50.0 % zeros ..."}], optc.merged = [{node = "query", adapter = "..."}]
-//   optc.accuracy = {error = 0.001, allowed = 0.005, sets = 10, output = "y"}
+//   optc.accuracy = {measure = "relative_l2", error = 0.001, allowed = 0.005, sets = 10, output = "y"}
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_IR_PRECISIONNOTES_H
@@ -31,8 +31,10 @@ llvm::SmallVector<PrecisionNote> keptNodes(mlir::Operation *function);
 llvm::SmallVector<PrecisionNote> sparseNodes(mlir::Operation *function);
 llvm::SmallVector<PrecisionNote> mergedNodes(mlir::Operation *function);
 
-/// How far the outputs are from golden ones (docs/quantization.md), at the worst output.
+/// How far the model is from its golden sets (docs/quantization.md): `relative_l2`, at the worst output, or `metric_drop`,
+/// of no output.
 struct AccuracyNote {
+  std::string measure;
   double error, allowed;
   int64_t sets;
   std::string output;

@@ -13,6 +13,7 @@
 
 #include "ir/Shape.h"
 #include "ir/eval/Weight.h"
+#include "passes/ChannelScale.h"
 #include "passes/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -38,21 +39,6 @@ Value alongDim(PatternRewriter &rewriter, Value value, int64_t axis) {
     if (own[d] != DimExpr(1) && d + missing != axis)
       return {};
   return rewriter.create<ReshapeOp>(value.getLoc(), tensorType({numElements(own)}, elementOf(value)), broadcast.getX());
-}
-
-/// w * factor along dim `axis` of w: a product over no dims, with that one as batch.
-Value scaled(PatternRewriter &rewriter, Value w, Value factor, int64_t axis) {
-  Location loc = w.getLoc();
-  if (dimOf(factor.getType(), 0) != dimOf(w.getType(), axis))
-    factor = rewriter.create<BroadcastOp>(loc, tensorType({dimOf(w.getType(), axis)}, elementOf(factor)), factor);
-  Value product = rewriter.create<ContractOp>(loc, w, factor, ArrayRef<int64_t>{axis}, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{}, ArrayRef<int64_t>{});
-  if (axis == 0)
-    return product;
-  // The batch dim has come to the front.
-  SmallVector<int64_t> back;
-  for (int64_t d = 0; d < tensorOf(w).getRank(); ++d)
-    back.push_back(d < axis ? d + 1 : d == axis ? 0 : d);
-  return rewriter.create<TransposeOp>(loc, product, back);
 }
 
 struct FoldScale : OpRewritePattern<MulOp> {
@@ -82,7 +68,7 @@ private:
     Value channel = isWeight(conv.getW()) ? alongDim(rewriter, factor, last ? rank - 1 : 1) : Value();
     if (!channel)
       return rewriter.notifyMatchFailure(op, "the weights or the factor are not constant, or it varies within a channel");
-    Value w = scaled(rewriter, conv.getW(), channel, last ? rank - 1 : 0);
+    Value w = scaleAlong(rewriter, conv.getW(), channel, last ? rank - 1 : 0);
     return replace(op, conv, 1, w, rewriter);
   }
 
@@ -98,7 +84,7 @@ private:
     Value column = alongDim(rewriter, factor, rank - 1);
     if (!column)
       return rewriter.notifyMatchFailure(op, "the factor is not constant, or varies within a column");
-    return replace(op, contract, 1, scaled(rewriter, w, column, axis), rewriter);
+    return replace(op, contract, 1, scaleAlong(rewriter, w, column, axis), rewriter);
   }
 
   /// Only where the factor then reaches a convolution or product.

@@ -6,9 +6,9 @@
 //     ⇒  q = quantize (max x, 0) : ui8;  v = quantize w : i8;  y = conv (dequantize q), (dequantize v)
 //
 // Activations: ui8, one scale and zero point a tensor, out of the range that `optc.range` states; quantize and
-// dequantize stand on the tensor, so all that reads it (residuals, too) reads the same 8 bits. The model's outputs stay
-// what they are. Weights: i8 in [-127, 127], one scale an output channel; theirs is a weight expression. Biases stay
-// floats.
+// dequantize stand on the tensor, so all that reads it (residuals, too) reads the same 8 bits. The model's outputs, and
+// what branches and loops yield, stay what they are. Weights: i8 in [-127, 127], one scale an output channel; theirs is
+// a weight expression. Biases stay floats; `optc.bias_correction` of a layer is added to them.
 //
 // A range is [0, 0] made wider: zero, which padding and relu bring, has a code of its own. A matrix product whose range
 // is not known takes it from the tensor itself when it runs (`dynamic`), as ONNX's DynamicQuantizeLinear does:
@@ -48,11 +48,13 @@ struct InsertQuantization : optc::impl::InsertQuantizationBase<InsertQuantizatio
         OpBuilder b(layer.op);
         OpOperand &operand = layer.op->getOpOperand(layer.weight);
         operand.set(QuantizationBuilder(b, operand.get().getLoc()).weightOf(layer));
+        QuantizationBuilder(b, layer.op->getLoc()).correctBias(layer);
       }
     }
     function.walk([](Operation *op) {
       clearRanges(op);
       op->removeAttr(kKeepFloat);
+      op->removeAttr(kBiasCorrection);
     });
     clearRanges(function);
   }
@@ -64,7 +66,7 @@ private:
     QuantizationBuilder builder(b, tensor.getLoc());
     Value twin = builder.activation(tensor, range);
     tensor.replaceUsesWithIf(twin, [&](OpOperand &use) {
-      return use.getOwner() != builder.quantize() && !isa<func::ReturnOp>(use.getOwner());
+      return use.getOwner() != builder.quantize() && !use.getOwner()->hasTrait<OpTrait::IsTerminator>();
     });
   }
 
@@ -94,14 +96,12 @@ private:
       std::string reason = readQuantizableLayer(op, layer);
       if (!reason.empty())
         noteKept(function, op, reason);
-      else if (op->getBlock() != &function.getBody().front())
-        noteKept(function, op, "it is inside a branch or loop, where no ranges are observed");
       else if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat))
         noteKept(function, op, why);
       else if (choice.isLowered(op))
         noteLowered(function, op, "int8");
       else
-        noteKept(function, op, "the range of what it reads is not known, it takes calibration data");
+        noteKept(function, op, "the range of what it reads is not known, it takes calibration data that gets there");
     });
   }
 

@@ -133,6 +133,27 @@ def RecognizeNormalize : Pass<"recognize-normalize", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def EqualizeLayers : Pass<"equalize-layers", "::mlir::func::FuncOp"> {
+  let summary = "Factors from a layer's output channels to the layer that reads them, so that channels have like ranges";
+  let description = [{
+    before:  %1 = optc.max (optc.conv %x, %w), 0;  %2 = optc.conv %1, %v
+    after:   %1 = optc.max (optc.conv %x, (%w / s)), 0;  %2 = optc.conv %1, (%v * s)
+    s is a power of two a channel: results are the same to the bit.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def SmoothQuant : Pass<"smooth-quant", "::mlir::func::FuncOp"> {
+  let summary = "Factors from normalisations to the matrix products that read them, so that channels have like ranges";
+  let description = [{
+    before:  %1 = optc.normalize %x scale %g bias %b {optc.channel_max = ...};  %2 = optc.contract %1, %w
+    after:   %1 = optc.normalize %x scale (%g / s) bias (%b / s);  %2 = optc.contract %1, (%w * s)
+    s is a power of two a channel: results are the same to the bit.
+  }];
+  let options = [Option<"alpha", "alpha", "double", "0.5", "share of the activations' range that goes to the weights">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def InsertQuantization : Pass<"insert-quantization", "::mlir::func::FuncOp"> {
   let summary = "quantize and dequantize around convolutions and matrix products whose ranges are known";
   let description = [{

@@ -81,23 +81,9 @@ Value QuantizationBuilder::dynamicActivation(Value x) {
   return throughBytes(x, scale, b.create<QuantizeOp>(loc, RankedTensorType::get({}, u8()), negated, scale, Value()));
 }
 
-/// The dim of the weight whose indices are output channels; -1: it has none.
-static int64_t channelAxis(const QuantizableLayer &layer) {
-  if (isa<ConvOp>(layer.op))
-    return cast<ConvOp>(layer.op).getLayout() == "nhwc" ? tensorOf(layer.op->getOperand(1)).getRank() - 1 : 0;
-  auto contract = cast<ContractOp>(layer.op);
-  bool isRight = layer.weight == 1;
-  ArrayRef<int64_t> batch = isRight ? contract.getRhsBatch() : contract.getLhsBatch();
-  ArrayRef<int64_t> contracted = isRight ? contract.getRhsContract() : contract.getLhsContract();
-  int64_t axis = tensorOf(layer.op->getOperand(layer.weight)).getRank() - 1;
-  while (axis >= 0 && (llvm::is_contained(batch, axis) || llvm::is_contained(contracted, axis)))
-    --axis;
-  return axis;
-}
-
 Value QuantizationBuilder::weightOf(const QuantizableLayer &layer) {
   Value w = layer.op->getOperand(layer.weight);
-  int64_t axis = channelAxis(layer);
+  int64_t axis = weightChannelAxis(layer);
   SmallVector<int64_t> others;
   for (int64_t d = 0; d < tensorOf(w).getRank(); ++d)
     if (d != axis)
@@ -113,4 +99,44 @@ Value QuantizationBuilder::weightOf(const QuantizableLayer &layer) {
   if (axis >= 0)
     dims[axis] = channel.front();
   return throughBytes(w, b.create<ReshapeOp>(loc, tensorType(dims, b.getF32Type()), scale), Value());
+}
+
+Value QuantizationBuilder::correctionOf(const QuantizableLayer &layer) {
+  auto channels = layer.op->getAttrOfType<DenseF32ArrayAttr>(kBiasCorrection);
+  int64_t axis = resultChannelAxis(layer);
+  if (!channels || axis < 0 || dimOf(layer.op->getResult(0).getType(), axis) != DimExpr(channels.size()))
+    return {};
+  SmallVector<int64_t> dims(tensorOf(layer.op->getResult(0)).getRank() - axis, 1);
+  dims[0] = channels.size();
+  return b.create<ConstantOp>(loc, DenseElementsAttr::get(RankedTensorType::get(dims, b.getF32Type()), channels.asArrayRef()));
+}
+
+Value QuantizationBuilder::corrected(const QuantizableLayer &layer, Value y) {
+  Value correction = correctionOf(layer);
+  return correction ? Value(b.create<AddOp>(loc, y.getType(), y, spread(correction, y))) : y;
+}
+
+void QuantizationBuilder::correctBias(const QuantizableLayer &layer) {
+  Value y = layer.op->getResult(0);
+  b.setInsertionPointAfter(layer.op);
+  Value correction = correctionOf(layer);
+  if (!correction)
+    return;
+  // The bias, where one a channel follows.
+  auto add = y.hasOneUse() ? dyn_cast<AddOp>(*y.user_begin()) : AddOp();
+  OpOperand *bias = !add ? nullptr : &add->getOpOperand(add->getOperand(0) == y ? 1 : 0);
+  auto broadcast = bias ? bias->get().getDefiningOp<BroadcastOp>() : BroadcastOp();
+  if (broadcast && isWeight(broadcast.getX()) && numElements(dimsOf(broadcast.getX())) == numElements(dimsOf(correction))) {
+    Dims own = dimsOf(broadcast.getX());
+    int64_t missing = tensorOf(y).getRank() - int64_t(own.size()), axis = tensorOf(y).getRank() - tensorOf(correction).getRank();
+    if (axis >= missing && own[axis - missing] == dimOf(correction.getType(), 0)) {
+      b.setInsertionPoint(add);
+      Value alike = b.create<ReshapeOp>(loc, broadcast.getX().getType(), correction);
+      Value sum = b.create<AddOp>(loc, broadcast.getX().getType(), broadcast.getX(), alike);
+      bias->set(b.create<BroadcastOp>(broadcast.getLoc(), broadcast.getType(), sum));
+      return;
+    }
+  }
+  Value sum = b.create<AddOp>(loc, y.getType(), y, spread(correction, y));
+  y.replaceUsesWithIf(sum, [&](OpOperand &use) { return use.getOwner() != sum.getDefiningOp(); });
 }

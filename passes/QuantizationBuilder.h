@@ -41,10 +41,16 @@ public:
   mlir::Value dynamicActivation(mlir::Value x);
   /// The layer's weight, one scale an output channel.
   mlir::Value weightOf(const QuantizableLayer &layer);
+  /// `y`, computed like the layer's result, with the layer's bias correction.
+  mlir::Value corrected(const QuantizableLayer &layer, mlir::Value y);
+  /// The same for the layer's result itself; in the bias where one follows.
+  void correctBias(const QuantizableLayer &layer);
   /// Of the last call.
   mlir::Operation *quantize() { return codes.getDefiningOp(); }
 
 private:
+  /// As broadcast to the result; null: there is none.
+  mlir::Value correctionOf(const QuantizableLayer &layer);
   mlir::Value scalar(double value);
   mlir::Value code(int64_t value);
   mlir::Value spread(mlir::Value parameter, mlir::Value x);

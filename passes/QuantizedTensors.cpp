@@ -40,6 +40,30 @@ std::string optc::readQuantizableLayer(Operation *op, QuantizableLayer &layer) {
   return "";
 }
 
+int64_t optc::weightChannelAxis(const QuantizableLayer &layer) {
+  if (isa<ConvOp>(layer.op))
+    return cast<ConvOp>(layer.op).getLayout() == "nhwc" ? tensorOf(layer.op->getOperand(1)).getRank() - 1 : 0;
+  auto contract = cast<ContractOp>(layer.op);
+  bool isRight = layer.weight == 1;
+  ArrayRef<int64_t> batch = isRight ? contract.getRhsBatch() : contract.getLhsBatch();
+  ArrayRef<int64_t> contracted = isRight ? contract.getRhsContract() : contract.getLhsContract();
+  int64_t axis = tensorOf(layer.op->getOperand(layer.weight)).getRank() - 1;
+  while (axis >= 0 && (llvm::is_contained(batch, axis) || llvm::is_contained(contracted, axis)))
+    --axis;
+  return axis;
+}
+
+int64_t optc::resultChannelAxis(const QuantizableLayer &layer) {
+  if (layer.weight < 0 || weightChannelAxis(layer) < 0)
+    return -1;
+  int64_t last = tensorOf(layer.op->getResult(0)).getRank() - 1;
+  if (auto conv = dyn_cast<ConvOp>(layer.op))
+    return conv.getLayout() == "nhwc" ? last : 1;
+  // Batch dims, those of the left operand, those of the right.
+  auto contract = cast<ContractOp>(layer.op);
+  return layer.weight == 1 ? last : tensorOf(contract.getLhs()).getRank() - int64_t(contract.getLhsContract().size()) - 1;
+}
+
 /// The operands whose elements the op only moves, all of them activations; none for other ops.
 static SmallVector<Value> movedBy(Operation *op) {
   SmallVector<Value> moved = llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
@@ -62,39 +86,52 @@ static SmallVector<Value> movedBy(Operation *op) {
   return moved;
 }
 
+void optc::forEachOp(func::FuncOp function, llvm::function_ref<void(Operation *)> visit) {
+  function.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+    visit(op);
+    return isa<KernelOp>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
+}
+
+void optc::forEachTensor(func::FuncOp function, llvm::function_ref<void(Value)> visit) {
+  llvm::for_each(function.getArguments(), visit);
+  forEachOp(function, [&](Operation *op) {
+    llvm::for_each(op->getResults(), visit);
+    for (Region &region : op->getRegions())
+      if (!isa<KernelOp>(op))
+        llvm::for_each(region.getArguments(), visit);
+  });
+}
+
 QuantizedTensors::QuantizedTensors(func::FuncOp function, llvm::function_ref<bool(const QuantizableLayer &)> isLowered) {
-  Block &block = function.getBody().front();
-  for (Operation &op : block) {
+  forEachOp(function, [&](Operation *op) {
     unsigned position = positions.size();
-    positions[&op] = position;
+    positions[op] = position;
     QuantizableLayer layer;
-    if (isa<ConvOp, ContractOp>(op) && readQuantizableLayer(&op, layer).empty() && isLowered(layer)) {
+    if (isa<ConvOp, ContractOp>(op) && readQuantizableLayer(op, layer).empty() && isLowered(layer)) {
       lowered.push_back(layer);
-      writers[op.getResult(0)] = &op;
-    } else if (op.hasTrait<Elementwise>()) {
+      writers[op->getResult(0)] = op;
+    } else if (op->hasTrait<Elementwise>()) {
       // It joins the kernel of the last layer among its operands.
       Operation *writer = nullptr;
-      for (Value operand : op.getOperands())
+      for (Value operand : op->getOperands())
         if (Operation *w = operand.hasOneUse() ? writers.lookup(operand) : nullptr)
-          if (!writer || positions[writer] < positions[w])
+          if (w->getBlock() == op->getBlock() && (!writer || positions[writer] < positions[w]))
             writer = w;
       if (writer)
-        writers[op.getResult(0)] = writer;
+        writers[op->getResult(0)] = writer;
     }
-  }
+  });
   for (const QuantizableLayer &layer : lowered)
     for (unsigned i : layer.activations)
       demand(layer.op->getOperand(i));
   for (size_t i = 0; i < found.size(); ++i) // grows meanwhile
     followBack(found[i]);
 
-  for (BlockArgument argument : block.getArguments())
-    if (found.contains(argument))
-      ordered.push_back(argument);
-  for (Operation &op : block)
-    for (Value result : op.getResults())
-      if (found.contains(result))
-        ordered.push_back(result);
+  forEachTensor(function, [&](Value value) {
+    if (found.contains(value))
+      ordered.push_back(value);
+  });
 }
 
 void QuantizedTensors::demand(Value value) {
@@ -133,7 +170,7 @@ SmallVector<Value> QuantizedTensors::sourcesOf(Value operand) const {
 /// True when one kernel computes both: `value` is never in memory.
 bool QuantizedTensors::staysInRegisters(Value value, Operation *user) const {
   Operation *producer = value.getDefiningOp();
-  if (!producer || !value.hasOneUse() || !user->hasTrait<Elementwise>())
+  if (!producer || !value.hasOneUse() || !user->hasTrait<Elementwise>() || producer->getBlock() != user->getBlock())
     return false;
   Operation *writer = writers.lookup(value);
   if (!writer)
@@ -166,28 +203,48 @@ void QuantizedTensors::followBack(Value tensor) {
 // What is written on the IR
 //===----------------------------------------------------------------------===//
 
-std::optional<ElementRange> optc::rangeOf(Value value) {
-  Attribute attribute;
+/// Where the range of a value is written: on an argument of the function, else on an op under a name of its own.
+struct RangePlace {
+  func::FuncOp function;
+  unsigned argument = 0;
+  Operation *op = nullptr;
+  std::string name = kRange.str();
+};
+static RangePlace placeOf(Value value) {
+  RangePlace place;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    if (auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()))
-      attribute = function.getArgAttr(argument.getArgNumber(), kRange);
-  } else if (cast<OpResult>(value).getResultNumber() == 0) {
-    attribute = value.getDefiningOp()->getAttr(kRange);
+    place.op = argument.getOwner()->getParentOp();
+    place.function = dyn_cast<func::FuncOp>(place.op);
+    place.argument = argument.getArgNumber();
+    place.name += ".argument" + std::to_string(place.argument);
+  } else {
+    place.op = value.getDefiningOp();
+    if (unsigned number = cast<OpResult>(value).getResultNumber())
+      place.name += ".result" + std::to_string(number);
   }
+  return place;
+}
+
+std::optional<ElementRange> optc::rangeOf(Value value) {
+  RangePlace place = placeOf(value);
+  Attribute attribute = place.function ? place.function.getArgAttr(place.argument, kRange) : place.op->getAttr(place.name);
   auto pair = dyn_cast_or_null<DenseF64ArrayAttr>(attribute);
   return pair && pair.size() == 2 ? std::optional(ElementRange{pair[0], pair[1]}) : std::nullopt;
 }
 
 void optc::setRange(Value value, ElementRange range) {
   auto pair = DenseF64ArrayAttr::get(value.getContext(), {range.low, range.high});
-  if (auto argument = dyn_cast<BlockArgument>(value))
-    cast<func::FuncOp>(argument.getOwner()->getParentOp()).setArgAttr(argument.getArgNumber(), kRange, pair);
-  else if (cast<OpResult>(value).getResultNumber() == 0)
-    value.getDefiningOp()->setAttr(kRange, pair);
+  RangePlace place = placeOf(value);
+  if (place.function)
+    place.function.setArgAttr(place.argument, kRange, pair);
+  else
+    place.op->setAttr(place.name, pair);
 }
 
 void optc::clearRanges(Operation *op) {
-  op->removeAttr(kRange);
+  for (NamedAttribute attribute : llvm::to_vector(op->getDiscardableAttrs()))
+    if (attribute.getName().getValue().starts_with(kRange))
+      op->removeAttr(attribute.getName());
   if (auto function = dyn_cast<func::FuncOp>(op))
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
       function.removeArgAttr(i, kRange);
@@ -206,11 +263,12 @@ llvm::DenseMap<Value, std::string> optc::nameTensors(func::FuncOp function) {
   }
   // An importer makes constants and broadcasts at its node, too: what the node computes goes first.
   for (bool isPrepared : {false, true})
-    for (Operation &op : function.getBody().front())
-      if (isa<ConstantOp, BroadcastOp>(op) == isPrepared)
-        for (Value result : op.getResults()) {
-          auto nodes = nodesOf(op.getLoc());
-          give(result, nodes.empty() ? op.getName().stripDialect().str() : nodes.front());
-        }
+    forEachTensor(function, [&](Value value) {
+      Operation *op = value.getDefiningOp();
+      if (names.contains(value) || isa_and_nonnull<ConstantOp, BroadcastOp>(op) != isPrepared)
+        return;
+      auto nodes = nodesOf(value.getLoc());
+      give(value, !nodes.empty() ? nodes.front() : op ? op->getName().stripDialect().str() : "carried");
+    });
   return names;
 }

@@ -8,6 +8,7 @@
 //              compute them. Then, backwards, what other layers write and only elementwise ops, poolings and means stand
 //              between it and a tensor of the first kind: residuals, the operands of gates. A value that stays in a
 //              kernel's registers (a convolution before its bias, an addition before its relu) is not among them.
+//              Branches and the bodies of loops are part of it; what they yield is followed no further.
 //   scales     tensors that a concat, a max pooling or a movement joins share one: moving codes is enough.
 //
 //===----------------------------------------------------------------------===//
@@ -31,6 +32,10 @@ struct QuantizableLayer {
 
 /// Why the op cannot, or an empty text. `layer` is set where it can.
 std::string readQuantizableLayer(mlir::Operation *op, QuantizableLayer &layer);
+
+/// The dim of the weight whose indices are output channels, and the dim of the result where these lie; -1: none.
+int64_t weightChannelAxis(const QuantizableLayer &layer);
+int64_t resultChannelAxis(const QuantizableLayer &layer);
 
 class QuantizedTensors {
 public:
@@ -68,17 +73,25 @@ private:
 };
 
 /// What is written on the IR between calibration and InsertQuantization: the range of a value's elements (`optc.range`, of
-/// an argument or an op's first result), and why a layer is to stay in floats (on the layer).
-inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float";
+/// an argument or an op's first result; `optc.range.result1`, ..., `optc.range.argument0` of its region), why a layer is
+/// to stay in floats, and what is to be added to each channel of its result in 8 bits (on the layer). SmoothQuant goes by
+/// the largest magnitude of each channel (on the normalisation).
+inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float",
+                                     kBiasCorrection = "optc.bias_correction", kChannelMax = "optc.channel_max";
 struct ElementRange {
   double low, high;
 };
 std::optional<ElementRange> rangeOf(mlir::Value value);
 void setRange(mlir::Value value, ElementRange range);
-/// Of the op's results; of a function's arguments.
+/// Of the op's results and its regions' arguments.
 void clearRanges(mlir::Operation *op);
 
-/// A name for every tensor of the function's own block that holds from one compile to the next: an input's name, or the
+/// All ops of a function, those in branches and loops too, in order; kernels are entered by none.
+void forEachOp(mlir::func::FuncOp function, llvm::function_ref<void(mlir::Operation *)> visit);
+/// All results and arguments.
+void forEachTensor(mlir::func::FuncOp function, llvm::function_ref<void(mlir::Value)> visit);
+
+/// A name for every tensor of the function that holds from one compile to the next: an input's name, or the
 /// first node of the location, numbered where it is not the first of that name.
 llvm::DenseMap<mlir::Value, std::string> nameTensors(mlir::func::FuncOp function);
 

@@ -70,7 +70,7 @@ private:
     Value either = select(b, flag, lowered, tensor);
     tensor.replaceUsesWithIf(either, [&](OpOperand &use) {
       Operation *user = use.getOwner();
-      return user != builder.quantize() && user != either.getDefiningOp() && !isa<func::ReturnOp>(user);
+      return user != builder.quantize() && user != either.getDefiningOp() && !user->hasTrait<OpTrait::IsTerminator>();
     });
   }
 
@@ -88,7 +88,8 @@ private:
     Operation *lowered = b.clone(*layer.op);
     lowered->setOperand(layer.weight, weight);
     Value kept = layer.op->getResult(0);
-    Value either = select(b, flag, lowered->getResult(0), kept);
+    Value corrected = QuantizationBuilder(b, layer.op->getLoc()).corrected(layer, lowered->getResult(0));
+    Value either = select(b, flag, corrected, kept);
     kept.replaceUsesWithIf(either, [&](OpOperand &use) { return use.getOwner() != either.getDefiningOp(); });
   }
 };

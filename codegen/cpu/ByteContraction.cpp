@@ -27,10 +27,19 @@ namespace {
 
 using Values = SmallVector<Value>;
 
+/// Tiles take as long for a few k's as for 64, and vectors are slower beside them: where functions of the sums are most of the
+/// work, few k's stay in registers.
+bool usesTiles(KernelFunction &f, const ContractionKernel &c) {
+  constexpr int64_t kFew = 32;
+  auto k = c.paddedK().constant();
+  bool few = k && *k <= kFew && ProductEpilogue::hasFunctions(f.kernel);
+  return !few && f.use(OPTC_CPU_AMX);
+}
+
 class ByteContraction {
 public:
   ByteContraction(KernelFunction &f, const ContractionKernel &c)
-      : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), amx(f.use(OPTC_CPU_AMX)), registers(f, rowBytes), epilogue(f, c, registers.lanes),
+      : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), amx(usesTiles(f, c)), registers(f, rowBytes), epilogue(f, c, registers.lanes),
         window(f, c, widensRows() ? f.b.getIntegerType(16) : i8) {}
   LogicalResult run();
 

@@ -94,7 +94,7 @@ public:
       if (!constant || *constant % lanes != 0)
         f.when(f.less(whole, channels), [&] {
           TensorEmitter::Scope scope(emitter);
-          block(whole, maskBelow(f.sub(channels, whole)));
+          block(whole, f.lanesBelow(f.sub(channels, whole), lanes));
         });
       return Values{};
     });
@@ -105,15 +105,6 @@ public:
 private:
   /// Output columns whose accumulators are in registers together.
   static constexpr int64_t kColumns = 7;
-
-  Value maskBelow(Value count) {
-    SmallVector<int64_t> steps;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      steps.push_back(lane);
-    auto type = VectorType::get({lanes}, f.b.getI64Type());
-    Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-    return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(count, lanes));
-  }
 
   Value pixel(Value batch, Value inRow, Value inColumn, Value c) {
     Value offset = f.add(f.mul(f.add(f.mul(f.add(f.mul(batch, inRows), inRow), inColumns), inColumn), channels), c);

@@ -11,14 +11,18 @@ ProductEpilogue::ProductEpilogue(KernelFunction &f, const ContractionKernel &c, 
   yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
 }
 
-/// Loads, exponentials and the like are emitted once in a loop over the rows rather than for each row.
-bool ProductEpilogue::isHeavy() {
-  bool heavy = false;
-  f.kernel.getBody().walk([&](Operation *op) {
-    heavy |= isa<ExpOp, LogOp, ErfOp, TanhOp, SigmoidOp, SiluOp, GeluOp, SoftplusOp, SinOp, CosOp, PowOp, Log1pOp, Expm1Op, QuantizeOp>(op);
-  });
-  return heavy;
+bool ProductEpilogue::hasFunctions(KernelOp kernel) {
+  return kernel.getBody()
+      .walk([](Operation *op) {
+        return isa<ExpOp, LogOp, ErfOp, TanhOp, SigmoidOp, SiluOp, GeluOp, SoftplusOp, SinOp, CosOp, PowOp, Log1pOp, Expm1Op>(op)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
+
+/// Functions and quantisation are emitted once in a loop over the rows rather than for each row.
+bool ProductEpilogue::isHeavy() { return hasFunctions(f.kernel) || !f.kernel.getBody().getOps<QuantizeOp>().empty(); }
 
 void ProductEpilogue::store(const Values &sums, const ProductTile &tile, Value scratch) {
   if (!isHeavy()) {
@@ -72,15 +76,8 @@ void ProductEpilogue::prefetch(const ProductTile &tile, Value row) {
 /// Stores a vector of a row of the results.
 void ProductEpilogue::vector(Value sum, const ProductTile &tile, Value row, int64_t v) {
   Value column = f.add(tile.column, f.index(v * lanes)), mask;
-  if (v >= tile.vectors - tile.checked) {
-    // Lanes below n - column.
-    SmallVector<int64_t> steps;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      steps.push_back(lane);
-    auto type = VectorType::get({lanes}, f.b.getI64Type());
-    Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-    mask = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(f.sub(f.size(c.n), column), lanes));
-  }
+  if (v >= tile.vectors - tile.checked)
+    mask = f.lanesBelow(f.sub(f.size(c.n), column), lanes);
   LaneIndices index;
   if (c.batched)
     index.push_back({tile.batch, 0});

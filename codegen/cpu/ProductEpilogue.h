@@ -32,6 +32,9 @@ public:
   /// Rows [begin, end) of the tile, whose sums are in memory, `stride` elements from one row to the next.
   void storeRows(mlir::Value sums, mlir::Value stride, mlir::Value begin, mlir::Value end, const ProductTile &tile);
 
+  /// True when exponentials and the like are computed on the sums.
+  static bool hasFunctions(KernelOp kernel);
+
   TensorEmitter emitter;
 
 private:

@@ -3,7 +3,6 @@
 #include "codegen/cpu/RecurrentCell.h"
 #include "codegen/cpu/Gate.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include <numeric>
 
 using namespace mlir;
 using namespace optc;
@@ -11,12 +10,7 @@ using namespace optc;
 Value RecurrentFrame::maskFrom(Value unit) {
   if (c.hidden % kUnitPanel == 0)
     return {};
-  auto type = VectorType::get({lanes}, f.b.getI64Type());
-  SmallVector<int64_t> steps(lanes);
-  std::iota(steps.begin(), steps.end(), 0);
-  Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-  return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota,
-                                   f.splat(f.sub(f.index(c.hidden), unit), lanes));
+  return f.lanesBelow(f.sub(f.index(c.hidden), unit), lanes);
 }
 
 Value RecurrentCell::activate(size_t i, Value x) { return buildGate(f.b, f.loc, activations[i], clip(x)); }

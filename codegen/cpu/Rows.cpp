@@ -40,7 +40,6 @@ public:
 private:
   bool isInnermost() const { return rows.isInnermost(); }
   int64_t chooseLanes() const;
-  Value maskOf(Value remaining);
   void emitTile(Value tile);
   void emitAlong();
   void emitAcross(bool full);
@@ -84,25 +83,6 @@ int64_t RowEmitter::chooseLanes() const {
   for (auto op : f.kernel.getBody().getOps<ReduceOp>())
     bytes = std::max(bytes, registerType(accumulatorOf(op)).getIntOrFloatBitWidth() / 8);
   return std::clamp<int64_t>(f.target.lanes(bytes), 2, kRowColumns);
-}
-
-/// Lanes below `remaining`.
-Value RowEmitter::maskOf(Value remaining) {
-  auto type = VectorType::get({lanes}, f.b.getI1Type());
-  if (auto n = KernelFunction::constantOf(remaining)) {
-    SmallVector<bool> bits;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      bits.push_back(lane < *n);
-    return f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<bool>(bits)));
-  }
-  SmallVector<int32_t> steps;
-  for (int64_t lane = 0; lane < lanes; ++lane)
-    steps.push_back(lane);
-  auto integers = VectorType::get({lanes}, f.b.getI32Type());
-  Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(integers, ArrayRef<int32_t>(steps)));
-  Value clamped = f.max(f.index(0), f.min(remaining, f.index(lanes)));
-  Value n = f.splat(f.b.create<arith::TruncIOp>(f.loc, f.b.getI32Type(), clamped), lanes);
-  return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, n);
 }
 
 unsigned RowEmitter::carriedWidth(unsigned p) const {
@@ -317,7 +297,7 @@ void RowEmitter::emitAlong() {
     SmallVector<Site> sites;
     for (int64_t v = 0; v < vectors; ++v) {
       bool whole = (v + 1) * lanes <= *known;
-      sites.push_back(siteAt(f.index(v * lanes), whole ? Value() : maskOf(f.index(*known - v * lanes))));
+      sites.push_back(siteAt(f.index(v * lanes), whole ? Value() : f.lanesBelow(f.index(*known - v * lanes), lanes)));
     }
     unsigned sets = std::clamp<int64_t>(vectors, 1, 4);
     for (unsigned p = 0; p < rows.passes.size(); ++p) {
@@ -360,7 +340,7 @@ void RowEmitter::emitAlong() {
         SmallVector<Value> out;
         // With a length that is known so is the mask.
         Value rest = a && b ? f.index(*b - *a) : f.sub(length, j);
-        emitPass(p, siteAt(j, masked ? maskOf(rest) : Value()), in, out);
+        emitPass(p, siteAt(j, masked ? f.lanesBelow(rest, lanes) : Value()), in, out);
         return out;
       });
       llvm::copy(first, carried.begin());
@@ -380,7 +360,7 @@ void RowEmitter::emitAcross(bool full) {
   columnMasks.assign(sets, Value());
   if (!full)
     for (size_t s = 0; s < sets; ++s)
-      columnMasks[s] = maskOf(f.sub(sizes.back(), columns[s]));
+      columnMasks[s] = f.lanesBelow(f.sub(sizes.back(), columns[s]), lanes);
   auto sitesAt = [&](Value d) {
     SmallVector<Site> sites;
     for (size_t s = 0; s < sets; ++s) {

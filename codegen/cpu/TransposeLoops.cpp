@@ -133,14 +133,8 @@ private:
   void square(const LaneIndices &outer, Value first, Value rows, int64_t r, Value column) {
     TensorEmitter::Scope scope(emitter);
     Value mask;
-    if (KernelFunction::constantOf(rows) != kTransposeRows) {
-      SmallVector<int64_t> steps;
-      for (int64_t lane = 0; lane < lanes; ++lane)
-        steps.push_back(r + lane);
-      auto type = VectorType::get({lanes}, f.b.getI64Type());
-      Value iota = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
-      mask = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::slt, iota, f.splat(rows, lanes));
-    }
+    if (KernelFunction::constantOf(rows) != kTransposeRows)
+      mask = f.lanesBelow(rows, lanes, r);
     Values vectors;
     for (int64_t c = 0; c < lanes; ++c) {
       LaneIndices index = outer;

@@ -211,6 +211,22 @@ void KernelEmitter::when(Value condition, llvm::function_ref<void()> then) {
   then();
 }
 
+Value KernelEmitter::lanesBelow(Value count, int64_t lanes, int64_t first) {
+  if (auto known = constantOf(count)) {
+    SmallVector<bool> bits;
+    for (int64_t lane = first; lane < first + lanes; ++lane)
+      bits.push_back(lane < *known);
+    return b.create<arith::ConstantOp>(loc, DenseElementsAttr::get(VectorType::get({lanes}, b.getI1Type()), ArrayRef<bool>(bits)));
+  }
+  // In 32 bits, of which a register holds twice as many.
+  SmallVector<int32_t> numbers;
+  for (int64_t lane = first; lane < first + lanes; ++lane)
+    numbers.push_back(int32_t(lane));
+  Value lane = b.create<arith::ConstantOp>(loc, DenseElementsAttr::get(VectorType::get({lanes}, b.getI32Type()), ArrayRef<int32_t>(numbers)));
+  Value limit = resize(max(index(0), min(count, index(first + lanes))), b.getI32Type());
+  return b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, lane, splat(limit, lanes));
+}
+
 Value KernelEmitter::splat(Value scalar, int64_t lanes) {
   if (lanes == 1 || isa<VectorType>(scalar.getType()))
     return scalar;

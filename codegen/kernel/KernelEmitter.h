@@ -67,6 +67,8 @@ public:
   /// Elements of `bytes` bytes that a sum over contiguous elements takes at a time.
   virtual int64_t lanes(unsigned bytes) const = 0;
   mlir::Value splat(mlir::Value scalar, int64_t lanes);
+  /// A mask of the lanes whose number, counted from `first`, is below an index.
+  mlir::Value lanesBelow(mlir::Value count, int64_t lanes, int64_t first = 0);
   virtual mlir::Value reduceLanes(llvm::StringRef kind, mlir::Type element, mlir::Value vector);
 
 protected:

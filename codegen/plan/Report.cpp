@@ -28,12 +28,12 @@ static json::Array precisionReport(ArrayRef<PrecisionNote> notes, StringRef key)
 static json::Object precisionReport(func::FuncOp function) {
   json::Object report{{"lowered", precisionReport(loweredNodes(function), "precision")},
                       {"kept", precisionReport(keptNodes(function), "reason")}};
-  if (auto accuracy = accuracyOf(function))
-    report["accuracy"] = json::Object{{"measure", "relative_l2"},
-                                      {"error", accuracy->error},
-                                      {"allowed", accuracy->allowed},
-                                      {"output", accuracy->output},
-                                      {"sets", accuracy->sets}};
+  if (auto accuracy = accuracyOf(function)) {
+    json::Object entry{{"measure", accuracy->measure}, {"error", accuracy->error}, {"allowed", accuracy->allowed}, {"sets", accuracy->sets}};
+    if (!accuracy->output.empty())
+      entry["output"] = accuracy->output;
+    report["accuracy"] = std::move(entry);
+  }
   return report;
 }
 

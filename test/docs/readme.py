@@ -33,6 +33,9 @@ def prepare(args, env):
     shutil.copytree(os.path.join(data, "test_data_set_0"), os.path.join(args.scratch, "DIR"))
     for name in ("softmax.onnxtxt", "model.onnxtxt"):
         shutil.copy(os.path.join(args.source, "test", "codegen", "gpu", "softmax.onnxtxt"), os.path.join(args.scratch, name))
+    shutil.copytree(os.path.join(args.source, "test", "data", "pictures"), os.path.join(args.scratch, "PICTURES"))
+    with open(os.path.join(args.scratch, "score.py"), "w") as file:
+        file.write("import os, sys\nprint(len(os.listdir(sys.argv[1])))\n")
     run("optc model.onnx -o model.so && cp model.so a.so && cp model.so b.so", args.scratch, env)
 
 

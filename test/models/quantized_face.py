@@ -1,7 +1,8 @@
 """The face detector in 8 bits on views of a photo: quantized_face.py DATA SCRATCH.
 
 Crops, mirrored and lit differently. Every other view calibrates, the rest judges: each face that f32 finds is found by
-8 bits, its box with an intersection over union of at least 0.9, and 8 bits find no other.
+8 bits, its box with an intersection over union of at least 0.9, and 8 bits find no other. It is one person in one photo: no
+other picture of a face that may be passed on was at hand, so this says nothing about other people or scenes.
 """
 import os
 import subprocess

@@ -58,7 +58,7 @@ func.func @residual(%x: tensor<1x2x8x8xf32> {optc.range = array<f64: 0.0, 5.1>},
 
 // Without a range: kept, with the reason, or taken from the tensor itself. A product of two activations needs both.
 // CHECK-LABEL: @unknown
-// CHECK-SAME: optc.kept = [{node = "optc.contract", reason = "the range of what it reads is not known, it takes calibration data"}
+// CHECK-SAME: optc.kept = [{node = "optc.contract", reason = "the range of what it reads is not known, it takes calibration data that gets there"}
 // CHECK-SAME: reason = "asked for"}, {{.*}} "the range
 // CHECK-NOT: optc.quantize
 // DYNAMIC-LABEL: @unknown
@@ -76,4 +76,63 @@ func.func @unknown(%x: tensor<?x4xf32, #optc.dims<["n", 4]>>) -> (tensor<?x4xf32
   %1 = optc.contract %0, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>, optc.keep_float = "asked for"} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<4x4xf32>) -> tensor<?x4xf32, #optc.dims<["n", 4]>>
   %2 = optc.contract %1, %x {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 1>} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<?x4xf32, #optc.dims<["n", 4]>>) -> tensor<?x?xf32, #optc.dims<["n", "n"]>>
   return %1, %2 : tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<?x?xf32, #optc.dims<["n", "n"]>>
+}
+
+// In a branch and in a loop: what they read from around them is quantised there, what they take or compute within them. What
+// they yield stays as it is.
+// CHECK-LABEL: @regions
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<2x4xf32>
+// CHECK: optc.quantize %[[X]]
+// CHECK: optc.if
+// CHECK: %[[P:.*]] = optc.contract %{{.*}}, %{{.*}} {
+// CHECK: %[[R:.*]] = optc.max %[[P]]
+// CHECK: optc.quantize %[[R]]
+// CHECK: optc.contract
+// CHECK: optc.yield %{{.*}}, %[[R]]
+// CHECK: else
+// CHECK: optc.yield %[[X]], %[[X]]
+// CHECK: optc.loop
+// CHECK-NEXT: ^bb0(%{{.*}}: tensor<i64>, %[[STATE:.*]]: tensor<2x4xf32>):
+// CHECK: optc.quantize %[[STATE]]
+// CHECK: optc.contract
+// CHECK-NOT: optc.range
+// CHECK: return
+func.func @regions(%x: tensor<2x4xf32> {optc.range = array<f64: -1.0, 1.55>}, %c: tensor<i1>, %n: tensor<i64>) -> (tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>) {
+  %w = optc.constant dense<2.0> : tensor<4x4xf32>
+  %z = optc.constant dense<0.0> : tensor<2x4xf32>
+  %yes = optc.constant dense<true> : tensor<i1>
+  %0:2 = optc.if %c : (tensor<i1>) -> (tensor<2x4xf32>, tensor<2x4xf32>) {
+    %1 = optc.contract %x, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+    %2 = optc.max %1, %z {optc.range = array<f64: 0.0, 5.1>} : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+    %3 = optc.contract %2, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+    optc.yield %3, %2 : tensor<2x4xf32>, tensor<2x4xf32>
+  } else {
+    optc.yield %x, %x : tensor<2x4xf32>, tensor<2x4xf32>
+  }
+  %4 = optc.loop trips %n init(%x) attributes {optc.range.argument1 = array<f64: -3.0, 3.0>} : (tensor<i64>, tensor<2x4xf32>) -> tensor<2x4xf32> {
+  ^bb0(%i: tensor<i64>, %state: tensor<2x4xf32>):
+    %5 = optc.contract %state, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+    optc.yield %yes, %5 : tensor<i1>, tensor<2x4xf32>
+  }
+  return %0#0, %0#1, %4 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>
+}
+
+// A bias takes up what is to be added to its layer; a layer without one gets it.
+// CHECK-LABEL: @correction
+// CHECK: %[[A:.*]] = optc.contract
+// CHECK: %[[S:.*]] = optc.add %{{.*}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK: %[[B:.*]] = optc.broadcast %[[S]]
+// CHECK: %[[R:.*]] = optc.add %[[A]], %[[B]]
+// CHECK: %[[Y:.*]] = optc.contract
+// CHECK: optc.constant dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00]>
+// CHECK: %[[Z:.*]] = optc.add %[[Y]]
+// CHECK: return %[[Z]]
+func.func @correction(%x: tensor<2x4xf32> {optc.range = array<f64: -1.0, 1.55>}) -> tensor<2x4xf32> {
+  %w = optc.constant dense<2.0> : tensor<4x4xf32>
+  %b = optc.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>, optc.bias_correction = array<f32: 1.0, 2.0, 3.0, 4.0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+  %1 = optc.broadcast %b : (tensor<4xf32>) -> tensor<2x4xf32>
+  %2 = optc.add %0, %1 {optc.range = array<f64: -1.0, 1.0>} : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %3 = optc.contract %2, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>, optc.bias_correction = array<f32: 1.0, 2.0, 3.0, 4.0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+  return %3 : tensor<2x4xf32>
 }

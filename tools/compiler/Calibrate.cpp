@@ -1,10 +1,9 @@
 //===- Calibrate.cpp - Ranges of a model's tensors out of samples ---------===//
 
 #include "tools/compiler/Calibrate.h"
+#include "ir/eval/Evaluate.h"
 #include "passes/QuantizedTensors.h"
-#include "tools/compiler/NativeModel.h"
-#include "tools/compiler/Taps.h"
-#include "tools/compiler/TensorSets.h"
+#include "tools/compiler/Observe.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -24,54 +23,40 @@ SmallVector<Tap> tapsOf(func::FuncOp function) {
 
 } // namespace
 
-Error optc::calibrate(ModuleOp module, const std::string &path, CalibrationMethod method, unsigned jobs,
+Error optc::calibrate(ModuleOp module, const SampleSource &source, CalibrationMethod method, unsigned jobs,
                       const Progress &progress, Calibration &calibration) {
   TensorSets sets;
-  if (Error error = TensorSets::open(path, sets))
+  if (Error error = TensorSets::open(source, sets))
     return error;
   OwningOpRef<ModuleOp> tapped = module.clone();
   auto function = tapped->lookupSymbol<func::FuncOp>("main");
   SmallVector<Tap> taps = tapsOf(function);
-  size_t first = function.getNumResults();
-  calibration = {nameOf(method), int64_t(sets.size()), {}};
+  calibration.method = nameOf(method);
+  calibration.samples = int64_t(sets.size());
   if (taps.empty())
     return Error::success();
-  addOutputs(function, taps);
-  progress("compile with " + std::to_string(taps.size()) + " observed tensors");
-  NativeModel model;
-  if (Error error = model.build(*tapped, jobs))
-    return error;
-
   std::vector<Observer> observers(taps.size(), Observer(method));
-  int passes = Observer::needsHistogram(method) ? 2 : 1;
-  for (int pass = 0; pass < passes; ++pass)
-    for (size_t i = 0; i < sets.size(); ++i) {
-      progress("calibrate " + std::to_string(pass * sets.size() + i + 1) + "/" + std::to_string(passes * sets.size()));
-      std::vector<HostValue> inputs;
-      if (Error error = sets.inputs(i, model.plan().inputs, inputs))
-        return error;
-      if (Error error = model.run(inputs))
-        return Error::at(sets.name(i), error.message);
-      for (size_t t = 0; t < taps.size(); ++t) {
-        const HostValue &value = model.outputs()[first + t];
-        if (pass == 1)
-          observers[t].observeAgain(value.as<float>(), value.size());
-        else if (!observers[t].observe(value.as<float>(), value.size()))
-          return Error::at(sets.name(i), "tensor '" + taps[t].name + "' becomes infinite or not a number",
-                           "the sets have to be inputs that the model is made for");
-      }
-    }
-  for (size_t t = 0; t < taps.size(); ++t) {
-    auto [low, high] = observers[t].range();
-    calibration.tensors.push_back({taps[t].name, low, high});
-  }
+  Error failed = observe(*tapped, taps, sets, jobs, progress, "calibrate", Observer::needsHistogram(method) ? 2 : 1,
+                         [&](int pass, size_t set, size_t t, const HostValue &value) {
+                           if (pass == 1)
+                             observers[t].observeAgain(value.as<float>(), value.size());
+                           else if (!observers[t].observe(value.as<float>(), value.size()))
+                             return Error::at(sets.name(set), "tensor '" + taps[t].name + "' becomes infinite or not a number",
+                                              "the sets have to be inputs that the model is made for");
+                           return Error::success();
+                         });
+  if (failed)
+    return failed;
+  for (size_t t = 0; t < taps.size(); ++t)
+    calibration.tensors.push_back(
+        {taps[t].name, observers[t].hasSeen() ? std::optional(observers[t].range()) : std::nullopt});
   return Error::success();
 }
 
 Error optc::applyCalibration(ModuleOp module, const Calibration &calibration, const std::string &source) {
-  llvm::StringMap<ElementRange> ranges;
+  llvm::StringMap<std::optional<Observer::Bounds>> ranges;
   for (const Calibration::Tensor &t : calibration.tensors)
-    ranges[t.name] = {t.low, t.high};
+    ranges[t.name] = t.range;
   auto refuse = [&](const std::string &why) {
     return Error::at(source, why, "the file is of another model, of other flags or another version of optc: calibrate again");
   };
@@ -79,7 +64,8 @@ Error optc::applyCalibration(ModuleOp module, const Calibration &calibration, co
     auto it = ranges.find(tap.name);
     if (it == ranges.end())
       return refuse("has no range of the model's tensor '" + tap.name + "'");
-    setRange(tap.value, it->second);
+    if (it->second)
+      setRange(tap.value, {it->second->low, it->second->high});
     ranges.erase(it);
   }
   for (const Calibration::Tensor &t : calibration.tensors)

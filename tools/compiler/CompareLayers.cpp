@@ -23,31 +23,31 @@ using namespace optc;
 /// The last value that each node computes, in order. A pass may have made one op of several nodes: the first names it.
 static SmallVector<Tap> resultsOfNodes(func::FuncOp function) {
   llvm::MapVector<std::string, mlir::Value, std::map<std::string, unsigned>> results;
-  for (Operation &op : function.getBody().front()) {
-    if (op.getNumResults() == 0 || isWeight(op.getResult(0)) || isa<BroadcastOp>(op))
-      continue;
-    auto type = dyn_cast<RankedTensorType>(op.getResult(0).getType());
-    auto nodes = nodesOf(op.getLoc());
+  forEachOp(function, [&](Operation *op) {
+    if (op->getNumResults() == 0 || isWeight(op->getResult(0)) || isa<BroadcastOp>(op))
+      return;
+    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    auto nodes = nodesOf(op->getLoc());
     if (type && type.getElementType().isF32() && !nodes.empty())
-      results[nodes.front()] = op.getResult(0);
-  }
+      results[nodes.front()] = op->getResult(0);
+  });
   SmallVector<Tap> taps;
   for (const auto &[name, value] : results)
     taps.push_back({value, llvm::json::fixUTF8(name)});
   return taps;
 }
 
-Error optc::compareLayers(ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+Error optc::compareLayers(ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                           std::vector<LayerError> &errors) {
   TensorSets sets;
-  if (Error error = TensorSets::open(path, sets))
+  if (Error error = TensorSets::open(source, sets))
     return error;
   OwningOpRef<ModuleOp> tapped = module.clone();
   auto function = tapped->lookupSymbol<func::FuncOp>("main");
   SmallVector<Tap> taps = resultsOfNodes(function);
   QuantizationChoice choice(function, /*dynamic=*/true);
   for (const Tap &tap : taps)
-    errors.push_back({tap.name});
+    errors.push_back({tap.name, errors.size()});
   // A node's last op may be what follows the product: its bias.
   llvm::StringSet<> layers;
   for (const QuantizableLayer &layer : choice.layers())

@@ -228,13 +228,14 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     for (const std::string &note : notes)
       result.messages.push_back(model + ": note: " + note);
   }
-  if (options.emit == Emit::layers || options.emit == Emit::layersJson) {
+  if (options.emit == Emit::layers || options.emit == Emit::layersJson || options.emit == Emit::layersSvg) {
     const QuantizationOptions &quantization = options.quantization;
     std::vector<LayerError> errors;
     if (Error error = compareLayers(module, quantization.guard.golden.empty() ? quantization.calibration : quantization.guard.golden,
                                     options.jobs, progress, errors))
       return failWith(error);
-    return writeText(options, options.emit == Emit::layers ? layerTable(errors) : layerJson(errors), result);
+    auto format = options.emit == Emit::layers ? layerTable : options.emit == Emit::layersJson ? layerJson : layerSvg;
+    return writeText(options, format(errors), result);
   }
   progress("optimise");
   if (!run([&](PassManager &passes) {

@@ -18,7 +18,7 @@
 
 namespace optc {
 
-enum class Emit { so, mlir, kernels, plan, llvm, assembly, report, cuda, ptx, cubin, layers, layersJson };
+enum class Emit { so, mlir, kernels, plan, llvm, assembly, report, cuda, ptx, cubin, layers, layersJson, layersSvg };
 
 struct CompileOptions {
   std::string model;

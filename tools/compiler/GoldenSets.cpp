@@ -17,22 +17,19 @@ static HostValue copyOf(const HostValue &value) {
   return copy;
 }
 
-Error GoldenSets::open(const std::string &path, ModuleOp module, unsigned jobs) {
-  if (Error error = TensorSets::open(path, sets))
-    return error;
-  NativeModel model;
-  if (Error error = model.build(module, jobs))
+Error GoldenSets::open(const SampleSource &source, NativeModel &f32) {
+  if (Error error = TensorSets::open(source, sets))
     return error;
   expected.resize(sets.size());
   for (size_t i = 0; i < sets.size(); ++i) {
     if (sets.hasOutputs(i)) {
-      if (Error error = sets.outputs(i, model.plan().outputs, expected[i]))
+      if (Error error = sets.outputs(i, f32.plan().outputs, expected[i]))
         return error;
       continue;
     }
-    if (Error error = run(model, i, {}))
+    if (Error error = run(f32, i, {}))
       return error;
-    for (const HostValue &output : model.outputs())
+    for (const HostValue &output : f32.outputs())
       expected[i].push_back(copyOf(output));
   }
   return Error::success();
@@ -77,6 +74,17 @@ Error GoldenSets::measure(NativeModel &model, ArrayRef<HostValue> further, size_
       error = INFINITY;
     if (o == 0 || error > deviation.error)
       deviation = {error, ports[o].name};
+  }
+  return Error::success();
+}
+
+Error GoldenSets::save(NativeModel &model, ArrayRef<HostValue> further, const std::string &folder) const {
+  for (size_t i = 0; i < sets.size(); ++i) {
+    if (Error error = run(model, i, further))
+      return error;
+    std::string of = folder + "/" + sets.folder(i);
+    if (Error error = writeOutputs(of, "npy", model.plan().outputs, {model.outputs().begin(), model.outputs().end()}))
+      return error;
   }
   return Error::success();
 }

@@ -17,12 +17,14 @@ struct Deviation {
 /// Sets of inputs, and the outputs that are expected of them.
 class GoldenSets {
 public:
-  /// Sets without outputs expect what the module gives in f32. `module` is as after recognition (passes/Pipelines.h).
-  Error open(const std::string &path, mlir::ModuleOp module, unsigned jobs);
+  /// Sets without outputs expect those of `f32`, the model that is not quantised.
+  Error open(const SampleSource &source, NativeModel &f32);
 
   size_t size() const { return sets.size(); }
   /// Over `most` sets, evenly chosen. `further` are inputs that the model has after those of the sets.
   Error measure(NativeModel &model, llvm::ArrayRef<HostValue> further, size_t most, Deviation &deviation) const;
+  /// The outputs of all sets, in a folder each below `folder`.
+  Error save(NativeModel &model, llvm::ArrayRef<HostValue> further, const std::string &folder) const;
 
 private:
   Error run(NativeModel &model, size_t set, llvm::ArrayRef<HostValue> further) const;

@@ -5,7 +5,7 @@
 #include "ir/PrecisionNotes.h"
 #include "passes/Passes.h"
 #include "passes/QuantizationBuilder.h"
-#include "tools/compiler/GoldenSets.h"
+#include "tools/compiler/Metric.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
@@ -14,7 +14,7 @@
 using namespace mlir;
 using namespace optc;
 
-std::optional<double> optc::parseMaxError(const std::string &text) {
+std::optional<double> optc::parseLimit(const std::string &text) {
   StringRef number(text);
   bool isPercent = number.consume_back("%");
   double value;
@@ -37,6 +37,12 @@ std::string percent(double x) {
   return text;
 }
 
+std::string number(double x) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.6g", x);
+  return text;
+}
+
 class Guard {
 public:
   Guard(ModuleOp module, const GuardOptions &options, unsigned jobs, const Progress &progress)
@@ -45,25 +51,54 @@ public:
         alone(choice.layers().size(), 0.0) {}
 
   Error run(std::vector<std::string> &notes) {
-    progress("compile the reference");
-    if (Error error = golden.open(options.golden, module, jobs))
+    if (Error error = openReference())
       return error;
     Deviation plain;
     if (Error error = measureFinal(plain))
       return error;
-    if (plain.error > options.maxError)
+    if (plain.error > allowed())
       if (Error error = putBack(plain))
         return error;
     for (auto [i, layer] : llvm::enumerate(choice.layers()))
       if (!lowered[i])
         notes.push_back("node '" + nameOf(i) + "' stays in f32: " + reasonOf(i));
-    notes.push_back("the outputs differ from the golden ones by " + percent(best.error) + ", --max-error allows " +
-                    percent(options.maxError));
-    noteAccuracy(function, {best.error, options.maxError, int64_t(golden.size()), best.output});
+    notes.push_back(hasMetric() ? dropText() : errorText() + ", --max-error allows " + percent(options.maxError));
+    noteAccuracy(function, {hasMetric() ? "metric_drop" : "relative_l2", best.error, allowed(), int64_t(golden.size()), best.output});
     return Error::success();
   }
 
 private:
+  bool hasMetric() const { return !options.metric.empty(); }
+  double allowed() const { return hasMetric() ? options.maxDrop : options.maxError; }
+  std::string errorText() const { return "the outputs differ from the golden ones by " + percent(best.error); }
+  std::string dropText() const {
+    return "--metric gives " + number(inFloats - best.error) + ", in f32 " + number(inFloats) + ", --max-drop allows " +
+           number(options.maxDrop) + " less";
+  }
+
+  Error openReference() {
+    progress("compile the reference");
+    if (hasMetric())
+      if (Error error = Metric::parse(options.metric, metric))
+        return error;
+    NativeModel f32;
+    if (Error error = f32.build(module, jobs))
+      return error;
+    if (Error error = golden.open(options.golden, f32))
+      return error;
+    return hasMetric() ? metric.measure(golden, f32, {}, inFloats) : Error::success();
+  }
+
+  /// By what decides: the metric's drop always takes all sets.
+  Error judge(NativeModel &model, ArrayRef<HostValue> further, size_t most, Deviation &deviation) {
+    if (!hasMetric())
+      return golden.measure(model, further, most, deviation);
+    double value;
+    Error error = metric.measure(golden, model, further, value);
+    deviation = {inFloats - value, ""};
+    return error;
+  }
+
   std::string nameOf(size_t layer) {
     auto nodes = nodesOf(choice.layers()[layer].op->getLoc());
     return nodes.empty() ? choice.layers()[layer].op->getName().stripDialect().str() : nodes.front();
@@ -88,11 +123,11 @@ private:
     NativeModel model;
     if (Error error = model.build(module, jobs, createInsertQuantization({/*dynamic=*/true})))
       return error;
-    return measured(golden.measure(model, {}, kAll, deviation), deviation);
+    return measured(judge(model, {}, kAll, deviation), deviation);
   }
 
-  /// The choice as it is, by the model with switches.
-  Error measureSwitched(size_t most, Deviation &deviation) {
+  /// The choice as it is, for the model with switches.
+  std::vector<HostValue> switches() {
     mark();
     QuantizationChoice now(function, /*dynamic=*/true);
     llvm::DenseSet<mlir::Value> quantised;
@@ -107,7 +142,7 @@ private:
       add(quantised.contains(tensor));
     for (bool on : lowered)
       add(on);
-    return golden.measure(switched, switches, most, deviation);
+    return switches;
   }
 
   Error measured(Error error, const Deviation &deviation) {
@@ -126,11 +161,12 @@ private:
       return error;
     Deviation floats;
     lowered.assign(lowered.size(), false);
-    if (Error error = measured(measureSwitched(kAll, floats), floats))
+    if (Error error = measured(judge(switched, switches(), kAll, floats), floats))
       return error;
-    if (floats.error > options.maxError)
+    // A metric may turn on the last bits, which the model with switches does not share: the final model decides.
+    if (!hasMetric() && floats.error > allowed())
       return cannotHold(plain, floats);
-    double target = options.maxError;
+    double target = allowed();
     for (int round = 0; round < kRounds; ++round) {
       if (Error error = search(target))
         return error;
@@ -138,25 +174,28 @@ private:
       if (Error error = measureFinal(final))
         return error;
       best = final;
-      if (final.error <= options.maxError)
+      if (final.error <= allowed())
         return Error::success();
       // As much less as it missed by, and some more.
-      target *= std::clamp(options.maxError / final.error, 0.25, 1.0) * 0.9;
+      if (hasMetric())
+        target -= (final.error - allowed()) * 1.1;
+      else
+        target *= std::clamp(options.maxError / final.error, 0.25, 1.0) * 0.9;
     }
     lowered.assign(lowered.size(), false);
     if (Error error = measureFinal(best))
       return error;
-    return best.error <= options.maxError ? Error::success() : cannotHold(plain, best);
+    return best.error <= allowed() ? Error::success() : cannotHold(plain, best);
   }
 
-  /// The error when each layer alone computes in 8 bits; the worst first.
+  /// The outputs' error when each layer alone computes in 8 bits; the worst first.
   Error rank() {
     for (size_t i = 0; i < lowered.size(); ++i) {
       progress("rank layers " + std::to_string(i + 1) + "/" + std::to_string(lowered.size()));
       lowered.assign(lowered.size(), false);
       lowered[i] = true;
       Deviation deviation;
-      if (Error error = measureSwitched(kSearchSets, deviation))
+      if (Error error = golden.measure(switched, switches(), kSearchSets, deviation))
         return error;
       alone[i] = deviation.error;
       order.push_back(i);
@@ -167,7 +206,7 @@ private:
 
   Error holds(double target, bool &answer) {
     Deviation deviation;
-    Error error = measureSwitched(kSearchSets, deviation);
+    Error error = judge(switched, switches(), kSearchSets, deviation);
     answer = deviation.error <= target;
     return error;
   }
@@ -208,10 +247,13 @@ private:
     std::string worst;
     for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
       worst += (i ? ", '" : "'") + nameOf(order[i]) + "' (" + percent(alone[order[i]]) + ")";
-    Error error = Error::at("", "the outputs differ from the golden ones by " + percent(best.error) + " at best (output '" +
-                                    best.output + "'), --max-error allows " + percent(options.maxError));
-    error.hint = "in 8 bits it is " + percent(plain.error) + ", in f32 " + percent(floats.error) +
-                 (worst.empty() ? "" : "; the layers that hurt most, each alone in 8 bits: " + worst);
+    if (!worst.empty())
+      worst = "; the layers that hurt most, each alone in 8 bits: " + worst;
+    Error error = Error::at("", hasMetric() ? dropText() : errorText() + " at best (output '" + best.output + "'), --max-error allows " +
+                                                               percent(options.maxError));
+    error.hint = hasMetric() ? "in 8 bits it gives " + number(inFloats - plain.error) + ", with all layers back in f32 " +
+                                   number(inFloats - floats.error) + worst
+                             : "in 8 bits it is " + percent(plain.error) + ", in f32 " + percent(floats.error) + worst;
     error.exitCode = ExitCode::policy;
     return error;
   }
@@ -222,6 +264,8 @@ private:
   unsigned jobs;
   const Progress &progress;
   GoldenSets golden;
+  Metric metric;
+  double inFloats = 0; // what it gives for f32
   /// All that can be lowered, and what is at present.
   QuantizationChoice choice;
   std::vector<bool> lowered;

@@ -1,7 +1,8 @@
 //===- Guard.h - Back to floats until the answers hold ----------*- C++ -*-===//
 //
-// --golden, --max-error. When the quantised model's outputs are too far from the golden ones, layers go back to f32: those
-// first that do most harm when they alone compute in 8 bits, as few as it takes; then each of them is lowered again where
+// --golden, --max-error. When the quantised model's outputs are too far from the golden ones (or, with --metric and
+// --max-drop, what a command makes of them is too far below what it makes of f32's), layers go back to f32: those first
+// that do most harm to the outputs when they alone compute in 8 bits, as few as it takes; then each of them is lowered again where
 // that does no harm any more. One model with switches (passes/SwitchQuantization.cpp) shows all choices. What decides is
 // the final model, integer kernels and all, over all golden sets: where it misses, the search starts again for less.
 //
@@ -14,12 +15,14 @@
 namespace optc {
 
 struct GuardOptions {
-  std::string golden; // sets of inputs, perhaps of outputs; empty: no guard
+  SampleSource golden; // sets of inputs, perhaps of outputs; empty: no guard
   double maxError = 0;
+  std::string metric; // a command (tools/compiler/Metric.h) that decides instead
+  double maxDrop = 0;
 };
 
 /// "0.5%" or "0.005".
-std::optional<double> parseMaxError(const std::string &text);
+std::optional<double> parseLimit(const std::string &text);
 
 /// Marks the layers that stay in f32 and notes the accuracy (ir/PrecisionNotes.h). `module` has what InsertQuantization
 /// goes by. Notes are for the user, without a place. An error without one: the model cannot hold.

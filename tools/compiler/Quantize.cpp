@@ -4,6 +4,8 @@
 #include "ir/Dialect.h"
 #include "ir/Locations.h"
 #include "passes/QuantizedTensors.h"
+#include "tools/compiler/BiasCorrection.h"
+#include "tools/compiler/Smooth.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -31,13 +33,30 @@ static Error findRanges(ModuleOp module, const QuantizationOptions &options, uns
   if (!options.load.empty()) {
     if (Error error = readCalibration(options.load, calibration))
       return error;
-    return applyCalibration(module, calibration, options.load);
+    if (Error error = applySmoothing(module, calibration, options.load))
+      return error;
+    if (Error error = applyCalibration(module, calibration, options.load))
+      return error;
+    return applyBias(module, calibration, options.load);
   }
   if (options.calibration.empty())
     return Error::success();
+  calibration.equalized = options.equalize;
+  calibration.smoothAlpha = options.smoothAlpha;
+  if (options.smoothAlpha)
+    if (Error error = measureChannels(module, options.calibration, jobs, progress, calibration))
+      return error;
+  if (Error error = applySmoothing(module, calibration, options.calibration.path))
+    return error;
   if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
     return error;
-  return applyCalibration(module, calibration, options.calibration);
+  if (Error error = applyCalibration(module, calibration, options.calibration.path))
+    return error;
+  if (!options.correctBias)
+    return Error::success();
+  if (Error error = measureBias(module, options.calibration, jobs, progress, calibration))
+    return error;
+  return applyBias(module, calibration, options.calibration.path);
 }
 
 Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
@@ -55,10 +74,22 @@ std::string optc::commandOf(const QuantizationOptions &options) {
     command += " --int8";
   if (!options.calibration.empty())
     command += std::string(" --calib") + (options.int8 ? std::string(" --calib-method=") + nameOf(options.method) : "");
+  if (options.equalize)
+    command += " --equalize";
+  if (options.smoothAlpha)
+    llvm::raw_string_ostream(command) << llvm::format(" --smooth-quant=%g", *options.smoothAlpha);
+  if (options.correctBias)
+    command += " --bias-correction";
   if (!options.load.empty())
     command += " --load-calib";
-  if (!options.guard.golden.empty())
-    llvm::raw_string_ostream(command) << llvm::format(" --golden --max-error=%g", options.guard.maxError);
+  const GuardOptions &guard = options.guard;
+  if (!guard.metric.empty())
+    llvm::raw_string_ostream(command) << llvm::format(" --golden --metric --max-drop=%g", guard.maxDrop);
+  else if (!guard.golden.empty())
+    llvm::raw_string_ostream(command) << llvm::format(" --golden --max-error=%g", guard.maxError);
+  const auto &preprocess = options.calibration.empty() ? guard.golden.preprocess : options.calibration.preprocess;
+  if (preprocess)
+    command += " --preprocess=" + preprocess->text;
   for (const std::string &node : options.keepFloat)
     command += " --keep-float=" + node;
   return command;

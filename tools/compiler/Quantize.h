@@ -11,8 +11,10 @@ namespace optc {
 /// --int8 and what goes with it (docs/quantization.md).
 struct QuantizationOptions {
   bool int8 = false;
-  std::string calibration; // --calib: sets of inputs
+  SampleSource calibration; // --calib: sets of inputs
   CalibrationMethod method = CalibrationMethod::mse;
+  bool correctBias = false, equalize = false;
+  std::optional<double> smoothAlpha; // --smooth-quant
   std::string save, load; // calibration files
   /// Names of ONNX nodes.
   std::vector<std::string> keepFloat;

@@ -171,7 +171,10 @@ private:
 
   Error guard(std::vector<std::string> &notes) {
     progress("compile the reference");
-    if (Error error = golden.open(options.guard.golden, module, jobs))
+    NativeModel f32;
+    if (Error error = f32.build(module, jobs))
+      return error;
+    if (Error error = golden.open(options.guard.golden, f32))
       return error;
     if (Error error = measure(0))
       return error;
@@ -201,7 +204,7 @@ private:
         notes.push_back("node '" + nameOf(tables[t]) + "' keeps weights in f32: " + reasonOf(t));
     }
     notes.push_back(llvm::formatv("the outputs differ from the golden ones by {0:P}, --max-error allows {1:P}", deviation.error, most));
-    noteAccuracy(function, {deviation.error, most, int64_t(golden.size()), deviation.output});
+    noteAccuracy(function, {"relative_l2", deviation.error, most, int64_t(golden.size()), deviation.output});
     return Error::success();
   }
 

@@ -16,7 +16,7 @@ namespace optc {
 struct WeightOptions {
   /// No name: weights stay as the model has them.
   WeightFormat format;
-  std::string calibration; // sets of inputs; of formats of integers
+  SampleSource calibration; // sets of inputs; of formats of integers
   GuardOptions guard;
 };
 

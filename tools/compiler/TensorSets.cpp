@@ -16,9 +16,33 @@ static bool holdsFile(const std::string &folder, const std::string &prefix) {
   return false;
 }
 
-Error TensorSets::open(const std::string &path, TensorSets &sets) {
+/// Below `path`, in the order of their names; none where tensors are, too.
+static std::vector<std::string> picturesIn(const std::string &path) {
+  std::vector<std::string> pictures;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    std::string name = it->path().filename().string();
+    if (name.ends_with(".npy") || name.ends_with(".npz") || name.ends_with(".pb"))
+      return {};
+    if (isImageName(name))
+      pictures.push_back(it->path().string());
+  }
+  std::sort(pictures.begin(), pictures.end());
+  return pictures;
+}
+
+Error TensorSets::open(const SampleSource &source, TensorSets &sets) {
+  const std::string &path = source.path;
   sets.path = path;
   std::error_code error;
+  if (fs::is_directory(path, error))
+    sets.pictures = picturesIn(path);
+  if (!sets.pictures.empty()) {
+    if (!source.preprocess)
+      return Error::at(path, "holds pictures", "--preprocess says how they become inputs");
+    sets.preprocess = *source.preprocess;
+    return Error::success();
+  }
   std::vector<std::string> archives;
   bool hasFiles = false;
   if (fs::is_regular_file(path, error) && path.ends_with(".npz")) {
@@ -58,10 +82,33 @@ Error TensorSets::open(const std::string &path, TensorSets &sets) {
 }
 
 std::string TensorSets::name(size_t i) const {
-  return archive.empty() ? folders[i] : path + ", sample " + std::to_string(i);
+  return !pictures.empty() ? pictures[i] : archive.empty() ? folders[i] : path + ", sample " + std::to_string(i);
+}
+
+std::string TensorSets::folder(size_t i) const {
+  if (!pictures.empty())
+    return fs::path(pictures[i]).lexically_relative(path).string();
+  return archive.empty() ? fs::weakly_canonical(folders[i]).filename().string() : std::to_string(i);
+}
+
+Error TensorSets::inputs(size_t i, const std::vector<Port> &ports, std::vector<Value> &values) const {
+  if (pictures.empty())
+    return read(i, "input", ports, values);
+  if (ports.size() != 1)
+    return Error::at(path, "pictures are for models with one input, this one has " + std::to_string(ports.size()));
+  Image image;
+  if (Error error = readImage(pictures[i], image))
+    return error;
+  values.assign(1, Value());
+  Error error = toInput(image, preprocess, ports[0], values[0]);
+  if (error)
+    error.where = pictures[i];
+  return error;
 }
 
 bool TensorSets::hasOutputs(size_t i) const {
+  if (!pictures.empty())
+    return false;
   if (archive.empty())
     return holdsFile(folders[i], "output_");
   return std::any_of(archive.begin(), archive.end(), [](const NamedValue &m) { return m.name.starts_with("output_"); });

@@ -179,10 +179,10 @@ private:
 
 } // namespace
 
-Error optc::collectMoments(ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+Error optc::collectMoments(ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                            llvm::function_ref<void(size_t table, const InputMoments &moments)> use) {
   TensorSets sets;
-  if (Error error = TensorSets::open(path, sets))
+  if (Error error = TensorSets::open(source, sets))
     return error;
   // Of the sums; the model's outputs take half as much.
   constexpr int64_t kBytes = int64_t(680) << 20;
@@ -214,7 +214,7 @@ Error optc::collectMoments(ModuleOp module, const std::string &path, unsigned jo
       progress("weights " + std::to_string(t + 1) + "/" + std::to_string(tables.size()));
       InputMoments moments = group.momentsOf(t - first);
       if (!llvm::all_of(moments.all(), [](float x) { return std::isfinite(x); }))
-        return Error::at(path, "the input of node '" + nameOf(tables[t]) + "' becomes infinite or not a number",
+        return Error::at(source.path, "the input of node '" + nameOf(tables[t]) + "' becomes infinite or not a number",
                          "the sets have to be inputs that the model is made for");
       use(t, moments);
     }

@@ -9,6 +9,7 @@
 
 #include "ir/Dialect.h"
 #include "tools/compiler/Calibrate.h"
+#include "tools/compiler/TensorSets.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace optc {
@@ -34,9 +35,9 @@ struct InputMoments {
   std::vector<float> all() const;
 };
 
-/// Calls use(table, moments) once for each table of `module`, over the sets at `path`. The
+/// Calls use(table, moments) once for each table of `module`, over the sets of `source`. The
 /// model runs in f32 once for each group of tables whose results fit into memory.
-Error collectMoments(mlir::ModuleOp module, const std::string &path, unsigned jobs, const Progress &progress,
+Error collectMoments(mlir::ModuleOp module, const SampleSource &source, unsigned jobs, const Progress &progress,
                      llvm::function_ref<void(size_t table, const InputMoments &moments)> use);
 
 } // namespace optc

@@ -23,10 +23,10 @@ static int usageError(const std::string &message) {
 /// an empty text.
 static std::string readQuantization(const cxxopts::ParseResult &flags, const std::string &weights, QuantizationOptions &options) {
   options.int8 = flags.count("int8");
-  for (const char *flag : {"calib-method", "save-calib", "load-calib"})
+  for (const char *flag : {"calib-method", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib", "metric", "max-drop"})
     if (flags.count(flag) && !options.int8)
       return std::string("--") + flag + " has an effect with --int8 only";
-  for (const char *flag : {"keep-float", "golden", "max-error"})
+  for (const char *flag : {"keep-float", "golden", "max-error", "preprocess"})
     if (flags.count(flag) && !options.int8 && weights.empty())
       return std::string("--") + flag + " has an effect with --int8 or fewer bits for weights only";
   if (flags.count("calib") && !options.int8 && weights != "int4" && weights != "weights-int8")
@@ -34,25 +34,51 @@ static std::string readQuantization(const cxxopts::ParseResult &flags, const std
   if (options.int8 && !weights.empty() && flags.count("golden"))
     return "--golden measures --int8 or --" + weights + ", not both together";
   auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
-  options.calibration = text("calib");
+  options.calibration.path = text("calib");
   options.save = text("save-calib");
   options.load = text("load-calib");
   if (!options.load.empty() && !options.calibration.empty())
     return "--calib and --load-calib both give the ranges: one is enough";
   if (options.calibration.empty() && (!options.save.empty() || flags.count("calib-method")))
     return "--save-calib and --calib-method have an effect with --calib only";
+  for (const char *flag : {"bias-correction", "equalize", "smooth-quant"})
+    if (flags.count(flag) && options.calibration.empty())
+      return std::string("--") + flag + " has an effect with --calib only";
+  options.correctBias = flags.count("bias-correction");
+  options.equalize = flags.count("equalize");
+  if (flags.count("smooth-quant")) {
+    auto alpha = parseLimit(text("smooth-quant"));
+    if (!alpha || *alpha > 1)
+      return "--smooth-quant=" + text("smooth-quant") + " is not between 0 and 1";
+    options.smoothAlpha = *alpha;
+  }
   auto method = parseCalibrationMethod(flags["calib-method"].as<std::string>());
   if (!method)
     return "--calib-method=" + flags["calib-method"].as<std::string>() + " is none of minmax, percentile, entropy, mse";
   options.method = *method;
-  options.guard.golden = text("golden");
-  if (options.guard.golden.empty() != !flags.count("max-error"))
-    return "--golden and --max-error have an effect together only";
-  if (flags.count("max-error")) {
-    auto error = parseMaxError(text("max-error"));
-    if (!error)
-      return "--max-error=" + text("max-error") + " is not a share such as 0.5% or 0.005";
-    options.guard.maxError = *error;
+  options.guard.golden.path = text("golden");
+  options.guard.metric = text("metric");
+  bool hasError = flags.count("max-error"), hasMetric = flags.count("metric");
+  if (hasError && hasMetric)
+    return "--max-error and --metric both say what decides: one is enough";
+  if (flags.count("max-drop") != flags.count("metric"))
+    return "--metric and --max-drop have an effect together only";
+  if (options.guard.golden.empty() == (hasError || hasMetric))
+    return hasMetric ? "--metric has an effect with --golden only" : "--golden and --max-error have an effect together only";
+  for (auto [flag, limit] : {std::pair("max-error", &options.guard.maxError), std::pair("max-drop", &options.guard.maxDrop)})
+    if (flags.count(flag)) {
+      auto value = parseLimit(text(flag));
+      if (!value)
+        return std::string("--") + flag + "=" + text(flag) + " is not a share such as 0.5% or 0.005";
+      *limit = *value;
+    }
+  if (flags.count("preprocess")) {
+    Preprocess preprocess;
+    if (options.calibration.empty() && options.guard.golden.empty())
+      return "--preprocess has an effect with --calib or --golden only";
+    if (std::string problem = parsePreprocess(text("preprocess"), preprocess); !problem.empty())
+      return "--preprocess: " + problem;
+    options.calibration.preprocess = options.guard.golden.preprocess = preprocess;
   }
   if (flags.count("keep-float"))
     options.keepFloat = flags["keep-float"].as<std::vector<std::string>>();
@@ -78,13 +104,19 @@ int main(int argc, char **argv) {
     ("list-targets", "print the targets")
     ("int8", "convolutions and matrix products in 8 bits")
     ("calib", "sets of inputs that ranges or weights are chosen by: a folder of folders, or a .npz", cxxopts::value<std::string>())
+    ("preprocess", "how pictures of --calib and --golden become inputs: resize=256,crop=224,mean=...,std=...", cxxopts::value<std::string>())
     ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("mse"))
+    ("bias-correction", "take out of the biases what 8 bits move each channel by, over the calibration data")
+    ("equalize", "like ranges of the channels between convolutions, by their weights")
+    ("smooth-quant", "like ranges of the channels of normalisations, by the calibration data: 0.5", cxxopts::value<std::string>()->implicit_value("0.5"))
     ("keep-float", "nodes that stay in floats", cxxopts::value<std::vector<std::string>>())
     ("save-calib", "file to keep the ranges in", cxxopts::value<std::string>())
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
     ("golden", "sets of inputs, perhaps outputs, that the model is measured on", cxxopts::value<std::string>())
     ("max-error", "how far it may be from them: 0.5%", cxxopts::value<std::string>())
-    ("compare-layers", "print each node's error in 8 bits, worst first: text or json", cxxopts::value<std::string>()->implicit_value("text"))
+    ("metric", "command that gives the worth of {outputs}, a folder with those of each golden set", cxxopts::value<std::string>())
+    ("max-drop", "how far the metric may be below that of f32: 0.01", cxxopts::value<std::string>())
+    ("compare-layers", "print each node's error in 8 bits, worst first: text, json, svg", cxxopts::value<std::string>()->implicit_value("text"))
     ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
@@ -157,9 +189,9 @@ int main(int argc, char **argv) {
       if (!quantization.int8 || (quantization.calibration.empty() && quantization.guard.golden.empty()))
         return usageError("--compare-layers takes --int8 and samples, of --golden or --calib");
       std::string form = flags["compare-layers"].as<std::string>();
-      if (form != "text" && form != "json")
-        return usageError("--compare-layers=" + form + " is none of text, json");
-      compile.emit = form == "text" ? Emit::layers : Emit::layersJson;
+      if (form != "text" && form != "json" && form != "svg")
+        return usageError("--compare-layers=" + form + " is none of text, json, svg");
+      compile.emit = form == "text" ? Emit::layers : form == "json" ? Emit::layersJson : Emit::layersSvg;
     }
     if (flags.count("output"))
       compile.output = flags["output"].as<std::string>();

@@ -23,17 +23,20 @@ protected:
 };
 
 TEST_F(CalibrationFile, WhatIsWrittenIsRead) {
-  Calibration written{"entropy", 12, {{"conv \"1\"", -0.1f, 0.2f}, {"b#1", 0, 1e30}}};
+  Calibration written{"entropy", 12, {{"conv \"1\"", Observer::Bounds{-0.1f, 0.2f}}, {"b#1", Observer::Bounds{0, 1e30}}, {"unseen", std::nullopt}}};
   ASSERT_FALSE(writeCalibration(path, written));
   Calibration calibration;
   ASSERT_FALSE(readCalibration(path, calibration));
   EXPECT_EQ(calibration.method, "entropy");
   EXPECT_EQ(calibration.samples, 12);
-  ASSERT_EQ(calibration.tensors.size(), 2u);
-  for (size_t i = 0; i < 2; ++i) {
+  ASSERT_EQ(calibration.tensors.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(calibration.tensors[i].name, written.tensors[i].name);
-    EXPECT_EQ(calibration.tensors[i].low, written.tensors[i].low);
-    EXPECT_EQ(calibration.tensors[i].high, written.tensors[i].high);
+    ASSERT_EQ(calibration.tensors[i].range.has_value(), i < 2);
+    if (i == 2)
+      continue;
+    EXPECT_EQ(calibration.tensors[i].range->low, written.tensors[i].range->low);
+    EXPECT_EQ(calibration.tensors[i].range->high, written.tensors[i].range->high);
   }
 }
 
@@ -52,3 +55,20 @@ TEST_F(CalibrationFile, WhatIsWrong) {
 }
 
 } // namespace
+
+TEST_F(CalibrationFile, ChannelsAreKept) {
+  Calibration written;
+  written.method = "mse";
+  written.corrections = {{"conv", {0.5f, -1e-9f}}};
+  written.equalized = true;
+  written.smoothAlpha = 0.25;
+  ASSERT_FALSE(writeCalibration(path, written));
+  Calibration calibration;
+  ASSERT_FALSE(readCalibration(path, calibration));
+  ASSERT_EQ(calibration.corrections.size(), 1u);
+  EXPECT_EQ(calibration.corrections[0].name, "conv");
+  EXPECT_EQ(calibration.corrections[0].values, written.corrections[0].values);
+  EXPECT_TRUE(calibration.equalized);
+  EXPECT_EQ(calibration.smoothAlpha, 0.25);
+  EXPECT_TRUE(calibration.channelMax.empty());
+}

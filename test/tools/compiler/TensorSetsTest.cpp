@@ -33,7 +33,7 @@ protected:
   }
   std::string open(const fs::path &name = "") {
     sets = TensorSets();
-    return TensorSets::open((path / name).string(), sets).message;
+    return TensorSets::open({(path / name).string()}, sets).message;
   }
   float first(size_t i) {
     std::vector<Value> values;
