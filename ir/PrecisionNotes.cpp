@@ -24,6 +24,7 @@ void optc::noteLowered(Operation *function, Operation *op, StringRef precision) 
 void optc::noteKept(Operation *function, Operation *op, StringRef reason) {
   note(function, kKeptNodes, op, "reason", reason);
 }
+void optc::noteSparse(Operation *function, Operation *op, StringRef found) { note(function, kSparseNodes, op, "found", found); }
 void optc::noteMerged(Operation *function, Operation *op, StringRef adapter) {
   note(function, kMergedNodes, op, "adapter", adapter);
 }
@@ -41,6 +42,7 @@ static SmallVector<PrecisionNote> read(Operation *function, StringRef list, Stri
 
 SmallVector<PrecisionNote> optc::loweredNodes(Operation *function) { return read(function, kLoweredNodes, "precision"); }
 SmallVector<PrecisionNote> optc::keptNodes(Operation *function) { return read(function, kKeptNodes, "reason"); }
+SmallVector<PrecisionNote> optc::sparseNodes(Operation *function) { return read(function, kSparseNodes, "found"); }
 SmallVector<PrecisionNote> optc::mergedNodes(Operation *function) { return read(function, kMergedNodes, "adapter"); }
 
 void optc::noteAccuracy(Operation *function, const AccuracyNote &note) {

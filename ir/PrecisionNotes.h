@@ -3,7 +3,7 @@
 // What changes the precision of a node's work, or its weights, notes it on the function, where the report reads it:
 //
 //   optc.lowered = [{node = "conv1", precision = "int8"}], optc.kept = [{node = "conv2", reason = "..."}],
-//   optc.merged = [{node = "query", adapter = "..."}]
+//   optc.sparse = [{node = "fc", found = "50.0 % zeros ..."}], optc.merged = [{node = "query", adapter = "..."}]
 //   optc.accuracy = {measure = "relative_l2", error = 0.001, allowed = 0.005, sets = 10, output = "y"}
 //
 //===----------------------------------------------------------------------===//
@@ -16,17 +16,19 @@
 namespace optc {
 
 inline constexpr llvm::StringLiteral kLoweredNodes = "optc.lowered", kKeptNodes = "optc.kept", kMergedNodes = "optc.merged",
-                                     kAccuracy = "optc.accuracy";
+                                     kSparseNodes = "optc.sparse", kAccuracy = "optc.accuracy";
 
 void noteLowered(mlir::Operation *function, mlir::Operation *op, llvm::StringRef precision);
 void noteKept(mlir::Operation *function, mlir::Operation *op, llvm::StringRef reason);
 
+void noteSparse(mlir::Operation *function, mlir::Operation *op, llvm::StringRef found);
 void noteMerged(mlir::Operation *function, mlir::Operation *op, llvm::StringRef adapter);
 
-/// A note as (node, precision, reason or adapter).
+/// A note as (node, precision, reason, what was found or adapter).
 using PrecisionNote = std::pair<std::string, std::string>;
 llvm::SmallVector<PrecisionNote> loweredNodes(mlir::Operation *function);
 llvm::SmallVector<PrecisionNote> keptNodes(mlir::Operation *function);
+llvm::SmallVector<PrecisionNote> sparseNodes(mlir::Operation *function);
 llvm::SmallVector<PrecisionNote> mergedNodes(mlir::Operation *function);
 
 /// How far the model is from its golden sets (docs/quantization.md): `relative_l2`, at the worst output, or `metric_drop`,

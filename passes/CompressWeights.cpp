@@ -3,7 +3,8 @@
 //   contract %x, (dequantize %codes, %scale, %zero)   =>  contract %x, (unpack of panels of 8 or 4 bits)
 //   contract %x, (cast %w : bf16 to f32)              =>  contract %x, (unpack of panels of bf16)
 //   contract %x, %w : f32, format given               =>  the same of w rounded to the format
-//   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels) { unpack; gather }
+//   contract %x, %w : f32, many zeros     =>  contract %x, (unpack of the other values)
+//   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels, or rows) { unpack; gather }
 //
 // A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
 // weights. A table that is a product's weight, too (tied embeddings), is there once. Unpacking is spelled out in ordinary
@@ -12,17 +13,17 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/kernel/CompressedPanels.h"
+#include "codegen/kernel/CompressedRows.h"
 #include "codegen/kernel/PackedWeights.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
-#include "passes/BlockQuantization.h"
 #include "passes/KernelFormation.h"
 #include "passes/Passes.h"
-#include "runtime/reference/Blocks.h"
+#include "passes/QuantizedTensors.h"
+#include "passes/WeightZeros.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/FormatVariadic.h"
-#include <numeric>
 
 namespace optc {
 #define GEN_PASS_DEF_COMPRESSWEIGHTS
@@ -34,18 +35,21 @@ using namespace optc;
 
 namespace {
 
-/// Smaller matrices are not worth it.
-constexpr int64_t kMinElements = 4096, kMinK = 8;
-
-/// A matrix as its user sees it: [k, n], or [n, k] where `turned`.
-struct Matrix {
-  mlir::Value value;
-  bool turned;
+/// How matrices of a format are packed.
+template <typename Result> struct Packer {
+  Result (*codes)(OpBuilder &, Location, const BlockCodes &);
+  Result (*float8)(OpBuilder &, Location, ArrayRef<uint8_t>, const std::vector<float> &, int64_t, int64_t, Type);
+  Result (*halves)(OpBuilder &, Location, ArrayRef<uint16_t>, int64_t, int64_t, Type);
 };
+constexpr Packer<CompressedPanels> kPanelPacker{packCodes,
+                                                [](OpBuilder &b, Location loc, ArrayRef<uint8_t> bits, const std::vector<float> &scales, int64_t k, int64_t n,
+                                                   Type element) { return packFloat8(b, loc, bits, k, n, element, scales, k); },
+                                                packHalves};
+constexpr Packer<CompressedRows> kRowPacker{packRows, packRows, packRows};
 
 class Compressor {
 public:
-  Compressor(func::FuncOp function, StringRef format, int64_t block) : function(function), format(format), block(block), b(function) {
+  Compressor(func::FuncOp function, WeightFormat format) : function(function), format(std::move(format)), b(function) {
     b.setInsertionPointToStart(&function.getBody().front());
   }
 
@@ -89,159 +93,65 @@ private:
   void compress(GatherOp op);
   static Matrix untransposed(Matrix matrix);
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
-  std::optional<CompressedPanels> keptPanels(Matrix matrix);
-  std::optional<CompressedPanels> loweredPanels(Matrix matrix, Operation *user);
-  std::optional<BlockCodes> readCodes(const HostValue &codes, const HostValue &scale, const HostValue *zero);
-
-  /// The value of `source` as the matrix has it: through the movement between them, as [k, n].
-  FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement);
+  template <typename Result> std::optional<Result> lowered(Matrix matrix, Operation *user, Packer<Result> pack);
+  /// withoutZeros, of each matrix once.
+  SparseWeights sparseOf(Matrix matrix, ContractOp user);
   /// For the report: `size` weights share a scale (0: there are none).
   void note(Operation *user, int64_t size, double decibels);
   void eraseDead(Operation *op);
 
   func::FuncOp function;
-  StringRef format;
-  int64_t block;
+  WeightFormat format;
   OpBuilder b;
   llvm::DenseMap<Operation *, bool> known;
   /// By the untransposed value and whether that is [n, k].
   std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
+  std::map<std::pair<void *, bool>, SparseWeights> doneSparse;
+  std::map<void *, std::optional<CompressedRows>> doneRows;
 };
 
-FailureOr<HostValue> Compressor::evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement) {
-  SmallVector<Operation *> temporary;
-  OpBuilder builder(b);
-  builder.setInsertionPointAfterValue(source);
-  auto add = [&](auto op) {
-    temporary.push_back(op);
-    source = op->getResult(0);
-  };
-  for (Operation *op : llvm::reverse(movement))
-    if (auto transpose = dyn_cast<TransposeOp>(op))
-      add(builder.create<TransposeOp>(op->getLoc(), source, transpose.getPermutation()));
-    else
-      add(builder.create<ReshapeOp>(op->getLoc(), tensorType(dimsOf(op->getResult(0)), elementOf(source)), source));
-  if (matrix.turned)
-    add(builder.create<TransposeOp>(source.getLoc(), source, ArrayRef<int64_t>{1, 0}));
-  llvm::DenseMap<mlir::Value, HostValue> cache;
-  auto value = evaluateWeight(source, cache);
-  for (Operation *op : llvm::reverse(temporary))
-    op->erase();
-  return value;
-}
-
-/// Integers with a scale and a zero point each, all [k, n], as blocks along k; nullopt where they do not come in blocks.
-std::optional<BlockCodes> Compressor::readCodes(const HostValue &codes, const HostValue &scale, const HostValue *zero) {
-  BlockCodes out;
-  out.k = codes.dims[0];
-  out.n = codes.dims[1];
-  int64_t count = out.k * out.n;
-  std::vector<int64_t> q(count), z(zero ? count : 0);
-  std::vector<double> s(count);
-  load(codes, 0, count, q.data());
-  load(scale, 0, count, s.data());
-  if (zero)
-    load(*zero, 0, count, z.data());
-  // Where a scale or zero point differs from the one before, a block begins.
-  int64_t step = 0;
-  for (int64_t i = out.n; i < count; ++i)
-    if (s[i] != s[i - out.n] || (zero && z[i] != z[i - out.n]))
-      step = std::gcd(step, i / out.n);
-  if (step % 8 != 0)
-    return std::nullopt;
-  out.block = step == 0 ? out.k : step;
-  // Unsigned codes are moved to where signed ones lie.
-  auto within = [](ArrayRef<int64_t> values, int64_t low, int64_t high) {
-    return llvm::all_of(values, [&](int64_t v) { return v >= low && v <= high; });
-  };
-  bool isUnsigned = classOf(codes.type) == Class::u64 || !within(q, -128, 127);
-  int64_t shift = !isUnsigned ? 0 : within(q, 0, 15) && within(z, -120, 135) ? 8 : 128;
-  if (!within(q, shift - 128, shift + 127) || !within(z, shift - 128, shift + 127))
-    return std::nullopt;
-  out.codes.resize(count);
-  for (int64_t i = 0; i < count; ++i)
-    out.codes[i] = int8_t(q[i] - shift);
-  for (int64_t first = 0; first < out.k; first += out.block)
-    for (int64_t j = 0; j < out.n; ++j) {
-      out.scales.push_back(float(s[first * out.n + j]));
-      out.zeros.push_back(int8_t((zero ? z[first * out.n + j] : 0) - shift));
-    }
-  return out;
-}
-
-/// What the model itself has in few bits.
-std::optional<CompressedPanels> Compressor::keptPanels(Matrix matrix) {
-  SmallVector<Operation *> movement;
-  mlir::Value source = matrix.value;
-  while (source.getDefiningOp() && isa<TransposeOp, ReshapeOp>(source.getDefiningOp())) {
-    movement.push_back(source.getDefiningOp());
-    source = movement.back()->getOperand(0);
-  }
-  auto as = [&](mlir::Value v) { return evaluateAs(matrix, v, movement); };
-  if (auto cast = source.getDefiningOp<CastOp>()) {
-    Type element = elementOf(cast.getX());
-    if (!element.isF16() && !element.isBF16())
-      return std::nullopt;
-    auto bits = as(cast.getX());
-    if (failed(bits))
-      return std::nullopt;
-    return packHalves(b, cast.getLoc(), ArrayRef(bits->as<uint16_t>(), size_t(bits->size())), bits->dims[0], bits->dims[1], element);
-  }
-  auto dequantize = source.getDefiningOp<DequantizeOp>();
-  if (!dequantize || !isa<IntegerType>(elementOf(dequantize.getX())) || elementOf(dequantize.getX()).getIntOrFloatBitWidth() > 8)
-    return std::nullopt;
-  auto codes = as(dequantize.getX()), scale = as(dequantize.getScale());
-  auto zero = dequantize.getZeroPoint() ? as(dequantize.getZeroPoint()) : FailureOr<HostValue>(HostValue());
-  if (failed(codes) || failed(scale) || failed(zero))
-    return std::nullopt;
-  auto blocks = readCodes(*codes, *scale, dequantize.getZeroPoint() ? &*zero : nullptr);
-  return blocks ? std::optional(packCodes(b, dequantize.getLoc(), *blocks)) : std::nullopt;
-}
-
-/// Each value as bf16 or f16; nullopt when one is not finite or too large.
-static std::optional<std::vector<uint16_t>> toHalves(ArrayRef<float> w, const llvm::fltSemantics &semantics) {
-  std::vector<uint16_t> bits;
-  bits.reserve(w.size());
-  for (float x : w) {
-    APFloat f(x);
-    bool lossy;
-    f.convert(semantics, APFloat::rmNearestTiesToEven, &lossy);
-    if (!f.isFinite())
-      return std::nullopt;
-    bits.push_back(uint16_t(f.bitcastToAPInt().getZExtValue()));
-  }
-  return bits;
-}
-
-/// f32 rounded to the format that was asked for.
-std::optional<CompressedPanels> Compressor::loweredPanels(Matrix matrix, Operation *user) {
+/// f32 rounded to the format that was asked for, as `pack` packs it.
+template <typename Result> std::optional<Result> Compressor::lowered(Matrix matrix, Operation *user, Packer<Result> pack) {
   auto value = evaluateAs(matrix, matrix.value, {});
   if (failed(value))
     return std::nullopt;
   int64_t k = value->dims[0], n = value->dims[1];
   ArrayRef<float> w(value->as<float>(), size_t(k * n));
   Location loc = matrix.value.getLoc();
-  if (format == "bf16" || format == "f16") {
-    auto bits = toHalves(w, format == "bf16" ? APFloat::BFloat() : APFloat::IEEEhalf());
-    if (!bits) {
-      noteKept(function, user, "a weight does not fit " + format.str());
-      return std::nullopt;
-    }
-    note(user, 0, 0);
-    return packHalves(b, loc, *bits, k, n, format == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
-  }
-  int64_t bits = format == "int4" ? 4 : 8, size = block ? block : bits == 4 ? 32 : 128;
-  auto codes = quantizeBlocks(w, k, n, bits, size);
-  if (!codes) {
-    noteKept(function, user, "a weight is not finite");
+  auto refuse = [&](const Twine &why) {
+    noteKept(function, user, why.str());
     return std::nullopt;
+  };
+  if (format.isInteger()) {
+    auto codes = quantizeBlocks(w, k, n, format.bits(), format.blockSize());
+    if (!codes)
+      return refuse("a weight is not finite");
+    note(user, format.blockSize(), signalToNoise(w, *codes));
+    return pack.codes(b, loc, *codes);
   }
-  note(user, size, signalToNoise(w, *codes));
-  return packCodes(b, loc, *codes);
+  if (format.name == "f8") {
+    auto codes = toFloat8(w, k, n);
+    if (!codes)
+      return refuse("a weight is not finite");
+    note(user, k, signalToNoise(w, *codes));
+    return pack.float8(b, loc, codes->bits, codes->scales, k, n, Float8E4M3FNType::get(b.getContext()));
+  }
+  auto bits = toHalves(w, format);
+  if (!bits)
+    return refuse("a weight does not fit " + format.name);
+  note(user, 0, 0);
+  return pack.halves(b, loc, *bits, k, n, format.name == "bf16" ? Type(b.getBF16Type()) : b.getF16Type());
+}
+
+SparseWeights Compressor::sparseOf(Matrix matrix, ContractOp user) {
+  auto [it, isNew] = doneSparse.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
+  if (isNew)
+    it->second = withoutZeros(b, function, matrix, user, format);
+  return it->second;
 }
 
 void Compressor::note(Operation *user, int64_t size, double decibels) {
-  std::string text = ("weights in " + format).str();
+  std::string text = "weights in " + format.name;
   if (size)
     text += llvm::formatv(", a scale for each {0}, signal over noise {1:f1} dB", size, decibels);
   noteLowered(function, user, text);
@@ -262,11 +172,11 @@ std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *u
   auto [it, isNew] = done.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
   if (!isNew)
     return it->second;
-  if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinK)
+  if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinCompressedK)
     return std::nullopt;
-  it->second = keptPanels(matrix);
-  if (!it->second && !format.empty() && tensorOf(matrix.value).getNumElements() >= kMinElements)
-    it->second = loweredPanels(matrix, user);
+  it->second = keptPanels(b, matrix);
+  if (!it->second && !format.name.empty() && tensorOf(matrix.value).getNumElements() >= kMinCompressed)
+    it->second = lowered(matrix, user, kPanelPacker);
   return it->second;
 }
 
@@ -283,8 +193,10 @@ void Compressor::eraseDead(Operation *op) {
       left.insert(v.getDefiningOp());
     known.erase(next);
     for (mlir::Value result : next->getResults())
+      doneRows.erase(result.getAsOpaquePointer());
+    for (mlir::Value result : next->getResults())
       for (bool turned : {false, true})
-        done.erase({result.getAsOpaquePointer(), turned});
+        done.erase({result.getAsOpaquePointer(), turned}), doneSparse.erase({result.getAsOpaquePointer(), turned});
     next->erase();
   }
 }
@@ -295,15 +207,22 @@ void Compressor::compress(ContractOp op) {
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
     return;
   OpBuilder builder(op);
-  mlir::Value unpacked;
-  if (auto panels = panelsOf({rhs, op.getRhsContract().front() == 1}, op)) {
-    unpacked = unpackCompressed(builder, rhs.getLoc(), *panels);
+  auto replace = [&](mlir::Value unpacked) {
     auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
                                               ArrayRef<int64_t>{0});
     op.replaceAllUsesWith(product.getY());
     eraseDead(op);
-    return;
-  }
+  };
+  Matrix matrix{rhs, op.getRhsContract().front() == 1};
+  auto keep = op->getAttrOfType<StringAttr>(kKeepFloat);
+  if (keep && !format.name.empty())
+    noteKept(function, op, keep);
+  if (SparseWeights sparse = sparseOf(untransposed(matrix), op); sparse.blocks)
+    return replace(unpackBlocks(builder, rhs.getLoc(), *sparse.blocks));
+  else if (sparse.panels)
+    return replace(unpackSparse(builder, rhs.getLoc(), *sparse.panels));
+  if (auto panels = keep ? keptPanels(b, untransposed(matrix)) : panelsOf(matrix, op))
+    return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
   if (isWeight(rhs))
     return;
   // Known, but too large to be a weight expression: scales that do not come in blocks.
@@ -317,23 +236,36 @@ void Compressor::compress(ContractOp op) {
 void Compressor::compress(GatherOp op) {
   mlir::Value table = op.getX();
   if (op.getAxis() != 0 || tensorOf(table).getRank() != 2 || !elementOf(table).isF32() || !isKnown(table) || isKnown(op.getY()) ||
-      tensorOf(table).getNumElements() < kMinElements)
+      tensorOf(table).getNumElements() < kMinCompressed)
     return;
   // Of f32, but packed for a product: the same panels serve both.
   Matrix matrix = untransposed({table, true});
   bool isShared = done.count({matrix.value.getAsOpaquePointer(), matrix.turned});
-  auto panels = panelsOf(matrix, op);
-  if (!panels && !(isShared && isWeight(table)))
+  auto panels = isShared ? panelsOf(matrix, op) : keptPanels(b, matrix);
+  // Nothing but rows of it is read.
+  std::optional<CompressedRows> ownRows;
+  if (!isShared && !panels && !format.name.empty()) {
+    auto [it, isNew] = doneRows.try_emplace(matrix.value.getAsOpaquePointer());
+    if (isNew)
+      it->second = lowered(matrix, op, kRowPacker);
+    ownRows = it->second;
+  }
+  if (!panels && !ownRows && !(isShared && isWeight(table)))
     return;
   OpBuilder builder(op);
   Location loc = table.getLoc();
   mlir::Value packed;
-  if (!panels)
+  if (!panels && !ownRows)
     packed = packPanels(builder, builder.create<TransposeOp>(loc, table, ArrayRef<int64_t>{1, 0}));
   Operation *before = op->getPrevNode();
   auto dims = tensorOf(table).getShape();
-  mlir::Value columns = panels ? unpackCompressed(builder, loc, *panels) : unpackPanels(builder, loc, packed, dims[1], dims[0]);
-  mlir::Value rows = builder.create<TransposeOp>(loc, columns, ArrayRef<int64_t>{1, 0});
+  mlir::Value rows;
+  if (ownRows) {
+    rows = unpackRows(builder, loc, *ownRows);
+  } else {
+    mlir::Value columns = panels ? unpackCompressed(builder, loc, *panels) : unpackPanels(builder, loc, packed, dims[1], dims[0]);
+    rows = builder.create<TransposeOp>(loc, columns, ArrayRef<int64_t>{1, 0});
+  }
   builder.create<GatherOp>(op.getLoc(), rows, op.getIndices(), 0);
   SmallVector<Operation *> ops;
   for (Operation *i = before ? before->getNextNode() : &op->getBlock()->front(); i != op; i = i->getNextNode())
@@ -352,15 +284,16 @@ void Compressor::compress(GatherOp op) {
 struct CompressWeights : optc::impl::CompressWeightsBase<CompressWeights> {
   using CompressWeightsBase::CompressWeightsBase;
   void runOnOperation() override {
-    if (!format.empty() && format != "int4" && format != "int8" && format != "bf16" && format != "f16") {
-      getOperation()->emitError("'") << std::string(format) << "' is no format of weights";
+    WeightFormat wanted{format, block};
+    if (!format.empty() && !wanted.isKnown()) {
+      getOperation()->emitError("'") << wanted.name << "' is no format of weights";
       return signalPassFailure();
     }
     if (block != 0 && (block < 16 || block % 8 != 0)) {
       getOperation()->emitError("a block of ") << int64_t(block) << " weights: expected a multiple of 8, at least 16";
       return signalPassFailure();
     }
-    Compressor(getOperation(), format, block).run();
+    Compressor(getOperation(), wanted).run();
   }
 };
 } // namespace

@@ -15,6 +15,7 @@
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
 #include "codegen/kernel/ScalarBody.h"
+#include "codegen/kernel/SparsePanels.h"
 #include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
 #include "passes/Match.h"
@@ -261,7 +262,9 @@ private:
     // Operands, outside of the kernel.
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
     auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
-    bool packed = !compressed && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
+    auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
+    auto blocks = isa<ContractOp>(root) ? readBlocks(root->getOperand(1)) : std::nullopt;
+    bool packed = !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     int64_t packedRows = 0;
     bool depthwise = isDepthwise(root), winograd = packed && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
@@ -282,7 +285,11 @@ private:
       packedRows = *dimsOf(rhs)[0].constant();
       rhs = packPanels(b, rhs);
     }
-    if (compressed) {
+    if (sparse) {
+      operands.append({sparse->values, sparse->masks, sparse->starts});
+    } else if (blocks) {
+      operands.append({blocks->blocks, blocks->rows});
+    } else if (compressed) {
       operands.push_back(compressed->words);
       for (Value v : {compressed->scales, compressed->zeros})
         if (v)
@@ -334,7 +341,16 @@ private:
     } else {
       auto contract = cast<ContractOp>(root);
       auto rhsContract = SmallVector<int64_t>(contract.getRhsContract());
-      if (compressed) {
+      if (sparse) {
+        sparse->values = w;
+        sparse->masks = body->getArgument(2);
+        sparse->starts = body->getArgument(3);
+        w = unpackSparse(b, root->getLoc(), *sparse);
+      } else if (blocks) {
+        blocks->blocks = w;
+        blocks->rows = body->getArgument(2);
+        w = unpackBlocks(b, root->getLoc(), *blocks);
+      } else if (compressed) {
         compressed->words = w;
         if (compressed->scales)
           compressed->scales = body->getArgument(2);

@@ -85,6 +85,8 @@ struct CanonicalContract : OpRewritePattern<ContractOp> {
       batch.push_back(0);
     auto product = rewriter.create<ContractOp>(loc, lhs, rhs, batch, batch, ArrayRef<int64_t>{first + 1},
                                                ArrayRef<int64_t>{rhsTransposed ? first + 1 : first});
+    // What was decided of the product holds of it in this form.
+    product->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product);
     return success();
   }
@@ -107,6 +109,7 @@ struct PointwiseConv : OpRewritePattern<ConvOp> {
     auto matrix = rewriter.create<ReshapeOp>(op.getLoc(), tensorType({w[w.size() - 2], w.back()}, element), op.getW());
     auto product = rewriter.create<ContractOp>(op.getLoc(), flat, matrix, ArrayRef<int64_t>{}, ArrayRef<int64_t>{},
                                                ArrayRef<int64_t>{1}, ArrayRef<int64_t>{0});
+    product->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product);
     return success();
   }

@@ -213,9 +213,9 @@ def CompressWeights : Pass<"compress-weights", "::mlir::func::FuncOp"> {
   let description = [{
     before:  %1 = optc.contract %x, %w;  %2 = optc.gather %table, %i
     after:   %1 = optc.contract %x, (unpack of %codes, %scales);  %2 = optc.kernel "loops" (%i, %codes2, %scales2) { unpack; gather }
-    What the model has in few bits (dequantize of 8 bits or fewer, cast of f16 or bf16) stays so; f32 is lowered to `format`.
+    What the model has in few bits (dequantize of 8 bits or fewer, cast of f16, bf16 or floats of 8 bits) stays so; f32 is lowered to `format`.
   }];
-  let options = [Option<"format", "format", "std::string", "", "int4, int8, bf16, f16; empty: f32 stays f32">,
+  let options = [Option<"format", "format", "std::string", "", "int4, int8, bf16, f16, f8; empty: f32 stays f32">,
                  Option<"block", "block", "int64_t", "0", "k's that share a scale (0: 32 of int4, 128 of int8)">];
   let dependentDialects = ["::optc::OptcDialect"];
 }

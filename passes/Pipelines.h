@@ -11,7 +11,7 @@ class OpPassManager;
 
 namespace optc {
 struct PipelineOptions {
-  /// What weights of matrix products and embedding tables are stored in: int4, int8, bf16, f16; empty: as they are.
+  /// What weights of matrix products and embedding tables are stored in: int4, int8, bf16, f16, f8; empty: as they are.
   std::string weights;
   /// Weights that share a scale; 0: the format's own number.
   int64_t weightBlock = 0;

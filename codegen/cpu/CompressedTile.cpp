@@ -40,6 +40,9 @@ Values CompressedTile::loadScales(Value operand, Type type, Value panel, Value b
     Value base = f.pointerTo(f.input(argumentOf(operand)), offsetOf(f.add(panel, f.index(p)), block), type);
     for (int64_t v = 0; v < vectorsPerPanel; ++v) {
       Value x = f.load(f.pointerTo(base, f.index(v * lanes), type), type, lanes);
+      // Codes come as their values / 256.
+      if (operand == w.scales && isa<Float8E4M3FNType>(element))
+        x = f.b.create<arith::MulFOp>(f.loc, x, buildConstant(f.b, f.loc, withLanes(f32, lanes), 256));
       if (type.isInteger(8)) {
         x = f.b.create<arith::ExtSIOp>(f.loc, withLanes(f.b.getI32Type(), lanes), x);
         x = f.b.create<arith::SIToFPOp>(f.loc, withLanes(f32, lanes), x);
@@ -71,12 +74,13 @@ Values CompressedTile::loadWords(const Block &block, Value k, int64_t offset) {
   for (Value base : block.words)
     for (int64_t v = 0; v < vectorsPerPanel; ++v) {
       Value pointer = f.pointerTo(f.pointerTo(base, at, element), f.index(offset / w.perWord() * kPanel + v * lanes), element);
-      out.push_back(f.load(pointer, element, lanes));
+      // Floats of 8 bits are widened by code(), all at a time.
+      out.push_back(f.load(pointer, isFloat8(element) ? f.b.getI8Type() : element, lanes));
     }
   return out;
 }
 
-/// The code of the j-th k of a word, less its zero point, as f32.
+/// The code of the j-th k of a word, less its zero point, as f32; of f8E4M3FN the 256th part of it.
 Value CompressedTile::code(const Block &block, const Values &words, int64_t j, int64_t vector) {
   Value x = words[vector];
   Type i32 = withLanes(f.b.getI32Type(), lanes), floats = withLanes(f32, lanes);
@@ -90,6 +94,8 @@ Value CompressedTile::code(const Block &block, const Values &words, int64_t j, i
       x = j == 7 ? x : Value(f.b.create<arith::ShLIOp>(f.loc, x, constant(28 - 4 * j)));
       x = f.b.create<arith::SIToFPOp>(f.loc, floats, f.b.create<arith::ShRSIOp>(f.loc, x, constant(28)));
     }
+  } else if (isFloat8(element)) {
+    x = f.b.create<arith::ExtFOp>(f.loc, floats, widenFloat8ToHalf(f.b, f.loc, element, x));
   } else if (element.isInteger(8)) {
     x = f.b.create<arith::SIToFPOp>(f.loc, floats, f.b.create<arith::ExtSIOp>(f.loc, i32, x));
   }

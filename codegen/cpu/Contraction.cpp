@@ -20,6 +20,7 @@
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/ProductEpilogue.h"
 #include "codegen/cpu/RegisterTile.h"
+#include "codegen/cpu/SparseTile.h"
 #include "codegen/cpu/WindowRows.h"
 
 using namespace mlir;
@@ -36,6 +37,8 @@ public:
         vectorsPerPanel(registers.vectorsPerPanel), epilogue(f, c, lanes), window(f, c, f.b.getF32Type()), f32(f.b.getF32Type()) {
     if (c.compressed)
       compressed.emplace(f, *c.compressed, lanes);
+    if (c.sparse)
+      sparse.emplace(f, *c.sparse, lanes);
   }
   LogicalResult run();
 
@@ -47,6 +50,7 @@ private:
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
+  Value listedRows(Values &rows, Value panel);
   void planPrefetch(Value panel, int64_t panels, Value row);
   void pack(Value batch, Value panel, int64_t panels);
   bool weightsStayCached();
@@ -65,6 +69,7 @@ private:
   ProductEpilogue epilogue;
   WindowRows window;
   std::optional<CompressedTile> compressed;
+  std::optional<SparseTile> sparse;
   /// Weights of few bits are dequantised in registers: there are few rows.
   bool direct = false;
   Type f32;
@@ -98,11 +103,11 @@ LogicalResult ContractionEmitter::run() {
     Value rowBegin = f.divide(f.mul(rows, rowBlock), rowBlocks);
     Value rowEnd = f.divide(f.mul(rows, f.add(rowBlock, f.index(1))), rowBlocks);
     Value panel = f.mul(columnBlock, f.index(c.panelsPerTile));
-    if (c.compressed) {
+    if (c.isCompressed()) {
       compressedTile(batch, panel, columnBlock, rowBegin, rowEnd);
       return Values{};
     }
-    if (!c.packed)
+    if (!c.packed && !c.blocks)
       pack(batch, panel, c.panelsPerTile);
     columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
     return Values{};
@@ -113,6 +118,9 @@ LogicalResult ContractionEmitter::run() {
 
 /// Panels that a tile of registers takes: as many as leave room for several rows.
 int64_t ContractionEmitter::widestGroup() const {
+  // Each panel has its own list of k's.
+  if (c.blocks)
+    return 1;
   // Few rows: wide tiles, whose sums do not wait for each other.
   if (direct) {
     int64_t rows = c.m.constant().value_or(2), panels = c.panelsPerTile;
@@ -122,7 +130,7 @@ int64_t ContractionEmitter::widestGroup() const {
   }
   int64_t widest = std::clamp<int64_t>(f.target.vectorRegisters / 16, 1, c.panelsPerTile);
   // Wider where several rows fit all the same, or there is one.
-  if (c.panelsPerTile > 2 && !c.compressed && (!c.gatherRows || f.target.vectorRegisters >= 32))
+  if (c.panelsPerTile > 2 && !c.isCompressed() && (!c.gatherRows || f.target.vectorRegisters >= 32))
     widest = std::min<int64_t>(c.panelsPerTile, std::max<int64_t>(1, 8 / vectorsPerPanel));
   return widest;
 }
@@ -137,7 +145,8 @@ void ContractionEmitter::compressedTile(Value batch, Value panel, Value columnBl
   auto throughScratch = [&] {
     TensorEmitter::Scope scope(epilogue.emitter);
     direct = false;
-    compressed->unpack(panel, f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels())), packedBase());
+    Value end = f.min(f.add(panel, f.index(c.panelsPerTile)), f.size(c.panels()));
+    c.sparse ? sparse->unpack(panel, end, packedBase()) : compressed->unpack(panel, end, packedBase());
     columnTile(batch, panel, columnBlock, rowBegin, rowEnd);
   };
   if (!c.mayUnpack())
@@ -230,9 +239,22 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
   Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
                         : f.pointerTo(packedBase(), f.mul(f.modulo(panel, f.index(c.panelsPerTile)), panelBytes), f32);
   planPrefetch(panel, panels, row);
+  if (c.blocks)
+    base = listedRows(rows, panel);
   ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
-  Values sums = direct ? compressed->sum(registers.zeros(panels, height), rows, panel, panels, height) : product(rows, base, panels, height);
+  auto fewRows = [&](auto &weights) { return weights->sum(registers.zeros(panels, height), rows, panel, panels, height); };
+  Values sums = !direct ? product(rows, base, panels, height) : c.sparse ? fewRows(sparse) : fewRows(compressed);
   epilogue.store(sums, tile, sumBase());
+}
+
+/// The blocks of a panel. Their positions count from the first panel on.
+Value ContractionEmitter::listedRows(Values &rows, Value panel) {
+  Value first = f.mul(panel, f.index(c.blocks->count()));
+  registers.length = f.index(c.blocks->count());
+  registers.positions = f.pointerTo(f.input(cast<BlockArgument>(c.blocks->rows).getArgNumber()), first, f.b.getI32Type());
+  for (Value &row : rows)
+    row = f.pointerTo(row, f.sub(f.index(0), f.mul(panel, f.index(c.blocks->k))), f32);
+  return f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(first, f.index(kPanel)), f32);
 }
 
 /// Weights are read from memory once where few rows share them, at its speed: while some panels are used the next are

@@ -59,8 +59,13 @@ void RegisterTile::step(Values &acc, const Values &rows, Value base, Value k, in
     for (int64_t v = 0; v < vectorsPerPanel; ++v)
       columns.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v * lanes), f32), f32, lanes));
   }
+  Value position;
+  if (positions) {
+    Type i32 = f.b.getI32Type();
+    position = f.resize(f.load(f.pointerTo(f.pointerTo(positions, k, i32), f.index(offset), i32), i32, 1), f.indexType());
+  }
   for (int64_t r = 0; r < height; ++r) {
-    Value x = rowStep ? f.pointerTo(rows[r], f.mul(f.add(k, f.index(offset)), rowStep), f32)
+    Value x = position ? f.pointerTo(rows[r], position, f32) : rowStep ? f.pointerTo(rows[r], f.mul(f.add(k, f.index(offset)), rowStep), f32)
                       : f.pointerTo(f.pointerTo(rows[r], k, f32), f.index(offset), f32);
     x = f.load(x, f32, 1);
     Value a = f.splat(x, lanes);

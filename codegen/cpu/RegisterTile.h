@@ -31,6 +31,8 @@ struct RegisterTile {
   mlir::Value rowStep;
   /// Elements of a row that are summed: k unless set.
   mlir::Value length;
+  /// Positions (i32) of the elements of a row that are summed, from the rows' pointers on; null: one after the other.
+  mlir::Value positions;
   /// What later tiles will read: so many lines of 64 bytes from here on, and from a panel (or `prefetchStride` bytes) further on for
   /// each other panel, are asked for in each step of the main loop. Null: nothing is.
   mlir::Value prefetch;

@@ -3,8 +3,7 @@
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
-#include "mlir/IR/AsmState.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
+#include "codegen/kernel/ScalarBody.h"
 
 using namespace mlir;
 using namespace optc;
@@ -12,13 +11,6 @@ using namespace optc;
 //===----------------------------------------------------------------------===//
 // Packing
 //===----------------------------------------------------------------------===//
-
-template <typename T> static Value constantOf(OpBuilder &b, Location loc, const std::vector<T> &values, ArrayRef<int64_t> dims, Type element) {
-  auto type = RankedTensorType::get(dims, element);
-  ArrayRef<char> bytes(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
-  auto blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64);
-  return b.create<ConstantOp>(loc, DenseResourceElementsAttr::get(type, "weight", std::move(blob)));
-}
 
 static int64_t panelsOf(int64_t n) { return (n + kPanel - 1) / kPanel; }
 
@@ -43,6 +35,19 @@ static std::optional<uint16_t> exactHalf(float value) {
   return uint16_t(f.bitcastToAPInt().getZExtValue());
 }
 
+Value optc::packScales(OpBuilder &b, Location loc, const std::vector<float> &scales, ArrayRef<int64_t> dims) {
+  std::vector<uint16_t> halves;
+  for (float s : scales)
+    if (auto half = exactHalf(s))
+      halves.push_back(*half);
+  return halves.size() == scales.size() ? packedConstant(b, loc, halves, dims, b.getF16Type()) : packedConstant(b, loc, scales, dims, b.getF32Type());
+}
+
+/// Scales [blocks][n] in panels.
+static Value scalesOf(OpBuilder &b, Location loc, const std::vector<float> &scales, int64_t blocks, int64_t n) {
+  return packScales(b, loc, inPanels<float>(scales, blocks, n), {panelsOf(n), blocks, kPanel});
+}
+
 CompressedPanels optc::packCodes(OpBuilder &b, Location loc, const BlockCodes &c) {
   CompressedPanels out;
   out.k = c.k;
@@ -54,29 +59,31 @@ CompressedPanels optc::packCodes(OpBuilder &b, Location loc, const BlockCodes &c
     for (int64_t k = 0; k < c.k; ++k)
       for (int64_t n = 0; n < c.n; ++n)
         packed[(n / kPanel * words + k / 8) * kPanel + n % kPanel] |= uint32_t(c.codes[k * c.n + n] & 15) << (4 * (k % 8));
-    out.words = constantOf(b, loc, packed, {panels, words, kPanel}, b.getI32Type());
+    out.words = packedConstant(b, loc, packed, {panels, words, kPanel}, b.getI32Type());
   } else {
-    out.words = constantOf(b, loc, inPanels<int8_t>(c.codes, c.k, c.n), {panels, c.k, kPanel}, b.getI8Type());
+    out.words = packedConstant(b, loc, inPanels<int8_t>(c.codes, c.k, c.n), {panels, c.k, kPanel}, b.getI8Type());
   }
   out.block = c.blocks() == 1 ? out.rows() : c.block;
-  SmallVector<int64_t> dims{panels, c.blocks(), kPanel};
-  std::vector<float> scales = inPanels<float>(c.scales, c.blocks(), c.n);
-  std::vector<uint16_t> halves;
-  for (float s : scales)
-    if (auto half = exactHalf(s))
-      halves.push_back(*half);
-  if (halves.size() == scales.size())
-    out.scales = constantOf(b, loc, halves, dims, b.getF16Type());
-  else
-    out.scales = constantOf(b, loc, scales, dims, b.getF32Type());
+  out.scales = scalesOf(b, loc, c.scales, c.blocks(), c.n);
   if (llvm::any_of(c.zeros, [](int8_t z) { return z != 0; }))
-    out.zeros = constantOf(b, loc, inPanels<int8_t>(c.zeros, c.blocks(), c.n), dims, b.getI8Type());
+    out.zeros = packedConstant(b, loc, inPanels<int8_t>(c.zeros, c.blocks(), c.n), {panels, c.blocks(), kPanel}, b.getI8Type());
+  return out;
+}
+
+CompressedPanels optc::packFloat8(OpBuilder &b, Location loc, ArrayRef<uint8_t> bits, int64_t k, int64_t n, Type element,
+                                  const std::vector<float> &scales, int64_t block) {
+  CompressedPanels out;
+  out.k = k;
+  out.n = n;
+  out.words = packedConstant(b, loc, inPanels<uint8_t>(bits, k, n), {panelsOf(n), k, kPanel}, element);
+  out.block = block < k ? block : k;
+  out.scales = scalesOf(b, loc, scales, (k + out.block - 1) / out.block, n);
   return out;
 }
 
 CompressedPanels optc::packHalves(OpBuilder &b, Location loc, ArrayRef<uint16_t> bits, int64_t k, int64_t n, Type element) {
   CompressedPanels out;
-  out.words = constantOf(b, loc, inPanels<uint16_t>(bits, k, n), {panelsOf(n), k, kPanel}, element);
+  out.words = packedConstant(b, loc, inPanels<uint16_t>(bits, k, n), {panelsOf(n), k, kPanel}, element);
   out.k = out.block = k;
   out.n = n;
   return out;
@@ -212,7 +219,7 @@ std::optional<CompressedPanels> optc::readCompressed(Value matrix) {
   if (!dequantize)
     return std::nullopt;
   out.words = dequantize.getX();
-  if (!elementOf(out.words).isSignlessInteger(8))
+  if (!elementOf(out.words).isSignlessInteger(8) && !isFloat8(elementOf(out.words)))
     return std::nullopt;
   if (Value words = readNibbles(out.words))
     out.words = words;

@@ -4,7 +4,7 @@
 // it. It is unpacked by ordinary ops, which the evaluator runs and generators read back:
 //
 //   16 bits   cast (words [N/16][K][16] of f16 or bf16)
-//   8 bits    dequantize (words [N/16][K][16] of i8), scales, zeros
+//   8 bits    dequantize (words [N/16][K][16] of i8), scales, zeros; or of f8E4M3FN or f8E5M2, without zeros
 //   4 bits    the same of codes (words [N/16][K/8][16] of i32 << 28 - 4j) >> 28: a word holds 8 k's of a column, the j-th in
 //             bits 4j to 4j + 3, so that a vector of words is shifted into codes without crossing lanes
 //   scales    [N/16][blocks][16] of f16 or f32, one for `block` k's of a column; zeros (may be absent) the same of i8
@@ -46,6 +46,14 @@ struct BlockCodes {
 CompressedPanels packCodes(mlir::OpBuilder &b, mlir::Location loc, const BlockCodes &codes);
 /// The panels of a matrix [k, n] of f16 or bf16, given as its elements' bits.
 CompressedPanels packHalves(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<uint16_t> bits, int64_t k, int64_t n, mlir::Type element);
+
+/// The panels of a matrix [k, n] of floats of 8 bits, given as its elements' bits, none of them a NaN, and a scale [blocks][n] for each
+/// `block` k's.
+CompressedPanels packFloat8(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<uint8_t> bits, int64_t k, int64_t n, mlir::Type element,
+                            const std::vector<float> &scales, int64_t block);
+
+/// Scales as a constant: of f16 where that holds them exactly, else of f32.
+mlir::Value packScales(mlir::OpBuilder &b, mlir::Location loc, const std::vector<float> &scales, llvm::ArrayRef<int64_t> dims);
 
 /// The matrix [k, n] of f32.
 mlir::Value unpackCompressed(mlir::OpBuilder &b, mlir::Location loc, const CompressedPanels &panels);

@@ -41,8 +41,10 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   if (c.rhs)
     return c.lhs != nullptr;
   c.compressed = readCompressed(op.getRhs());
-  c.packed = !c.compressed;
-  c.rhs = c.packed ? panelsOf(op.getRhs()) : dyn_cast<BlockArgument>(c.compressed->words);
+  c.sparse = readSparse(op.getRhs());
+  c.blocks = readBlocks(op.getRhs());
+  c.packed = !c.isCompressed() && !c.blocks;
+  c.rhs = c.packed ? panelsOf(op.getRhs()) : dyn_cast<BlockArgument>(c.blocks ? c.blocks->blocks : c.sparse ? c.sparse->values : c.compressed->words);
   return c.lhs && c.rhs;
 }
 
@@ -158,7 +160,7 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
   }
   // Few rows, or rows that are copied for each group of columns: wider tiles.
   auto rows = c.m.constant();
-  if ((rows && *rows < 4) || c.gatherRows || c.compressed)
+  if ((rows && *rows < 4) || c.gatherRows || c.isCompressed())
     c.panelsPerTile = 4;
   return c;
 }
@@ -179,16 +181,16 @@ DimExpr ContractionKernel::rowBlocks() const {
   if (image)
     return image->blocks();
   // An activation rhs is packed once for all rows; unpacking weights of few bits is worth a few blocks' rows.
-  if (compressed)
+  if (isCompressed())
     return DimExpr::ceildiv(m, 4 * kRowBlock);
-  return packed ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
+  return packed || blocks ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
 
 static DimExpr aligned(const DimExpr &bytes) { return DimExpr::ceildiv(bytes, 64) * DimExpr(64); }
 
 DimExpr ContractionKernel::packedBytes() const {
-  if (packed || (compressed && !mayUnpack()))
+  if (packed || blocks || (isCompressed() && !mayUnpack()))
     return 0;
   return (bytes ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
 }

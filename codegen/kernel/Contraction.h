@@ -16,8 +16,10 @@
 #ifndef OPTC_CODEGEN_KERNEL_CONTRACTION_H
 #define OPTC_CODEGEN_KERNEL_CONTRACTION_H
 
+#include "codegen/kernel/BlockPanels.h"
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/SparsePanels.h"
 
 namespace optc {
 
@@ -69,6 +71,10 @@ struct ContractionKernel {
   bool packed = false;        // rhs: panels
   /// rhs: panels of fewer bits (rhs is then their words).
   std::optional<CompressedPanels> compressed;
+  /// rhs: panels without zeros (rhs is then their values).
+  std::optional<SparsePanels> sparse;
+  /// rhs: panels without rows of zeros (rhs is then their blocks).
+  std::optional<BlockPanels> blocks;
   bool rhsTransposed = false; // unpacked rhs is [b, n, k]
   bool isConv = false;
   bool batched = false; // product has rank 3
@@ -88,7 +94,8 @@ struct ContractionKernel {
   /// Panels that one tile of work covers: 2, or more where there are few rows, or where they are copied.
   int64_t panelsPerTile = 2;
   /// Compressed: false where there are always few rows, which dequantise in registers.
-  bool mayUnpack() const { return compressed && !(m.constant() && *m.constant() <= kDirectRows); }
+  bool isCompressed() const { return compressed || sparse; }
+  bool mayUnpack() const { return isCompressed() && !(m.constant() && *m.constant() <= kDirectRows); }
   DimExpr rowBlocks() const;
   DimExpr columnBlocks() const;
   DimExpr panels() const { return DimExpr::ceildiv(n, kPanel); }

@@ -13,8 +13,18 @@
 #define OPTC_CODEGEN_KERNEL_PACKEDWEIGHTS_H
 
 #include "ir/Shape.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 
 namespace optc {
+
+/// A constant that owns its elements.
+template <typename T>
+mlir::Value packedConstant(mlir::OpBuilder &b, mlir::Location loc, const std::vector<T> &values, llvm::ArrayRef<int64_t> dims, mlir::Type element) {
+  llvm::ArrayRef<char> bytes(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
+  auto blob = mlir::HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64);
+  return b.create<ConstantOp>(loc, mlir::DenseResourceElementsAttr::get(mlir::RankedTensorType::get(dims, element), "weight", std::move(blob)));
+}
 
 /// The panels of a matrix [k, n] of f32 or 8-bit integers with static dims.
 mlir::Value packPanels(mlir::OpBuilder &b, mlir::Value matrix);

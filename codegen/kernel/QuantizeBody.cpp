@@ -78,6 +78,8 @@ Value optc::buildDequantize(const ScalarBuilder &k, DequantizeOp op, ValueRange 
       return x;
     return k.isUnsigned() ? k.make<arith::ExtUIOp>(i32, x) : k.make<arith::ExtSIOp>(i32, x);
   };
+  if (k.isFloat()) // of 8 bits, without a zero point
+    return k.make<arith::MulFOp>(v[0], v[1]);
   if (Value real = quantizedFloat(k, v))
     return k.make<arith::MulFOp>(real, v[1]);
   Value x = widen(v[0]);

@@ -8,8 +8,10 @@
 using namespace mlir;
 using namespace optc;
 
+bool optc::isFloat8(Type element) { return isa<Float8E4M3FNType, Float8E5M2Type>(element); }
+
 Type optc::registerType(Type element) {
-  if (element.isF16() || element.isBF16())
+  if (element.isF16() || element.isBF16() || isFloat8(element))
     return Float32Type::get(element.getContext());
   if (auto integer = dyn_cast<IntegerType>(element))
     return IntegerType::get(element.getContext(), integer.getWidth());
@@ -19,7 +21,7 @@ Type optc::registerType(Type element) {
 Type optc::memoryType(Type element) {
   if (auto integer = dyn_cast<IntegerType>(element))
     return IntegerType::get(element.getContext(), integer.getWidth() == 1 ? 8 : integer.getWidth());
-  return element;
+  return isFloat8(element) ? IntegerType::get(element.getContext(), 8) : element;
 }
 
 Type optc::withLanes(Type type, int64_t lanes) { return lanes == 1 ? type : Type(VectorType::get({lanes}, type)); }
@@ -36,6 +38,27 @@ Value optc::buildConstant(OpBuilder &b, Location loc, Type type, double value) {
   return b.create<arith::ConstantOp>(loc, attribute);
 }
 
+/// f16 has e5m2's exponent, so that its bits are the upper ones; of e4m3's exponent the bias is 8 less.
+Value optc::widenFloat8ToHalf(OpBuilder &b, Location loc, Type element, Value bits) {
+  Type i16 = withLanes(b.getI16Type(), lanesOf(bits)), f16 = withLanes(b.getF16Type(), lanesOf(bits));
+  bool isWide = isa<Float8E5M2Type>(element);
+  Value x = b.create<arith::ExtSIOp>(loc, i16, bits);
+  x = b.create<arith::ShLIOp>(loc, x, buildConstant(b, loc, i16, isWide ? 8 : 7));
+  if (!isWide) // the sign twice
+    x = b.create<arith::AndIOp>(loc, x, buildConstant(b, loc, i16, -0x4001));
+  return b.create<arith::BitcastOp>(loc, f16, x);
+}
+
+Value optc::widenFloat8(OpBuilder &b, Location loc, Type element, Value bits) {
+  Type f32 = withLanes(b.getF32Type(), lanesOf(bits)), i8 = bits.getType();
+  Value x = b.create<arith::ExtFOp>(loc, f32, widenFloat8ToHalf(b, loc, element, bits));
+  if (isa<Float8E5M2Type>(element))
+    return x;
+  x = b.create<arith::MulFOp>(loc, x, buildConstant(b, loc, f32, 256));
+  Value magnitude = b.create<arith::AndIOp>(loc, bits, buildConstant(b, loc, i8, 127));
+  Value isNan = b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, magnitude, buildConstant(b, loc, i8, 127));
+  return b.create<arith::SelectOp>(loc, isNan, buildConstant(b, loc, f32, NAN), x);
+}
 
 /// The upper half.
 Value optc::widenBFloat16(OpBuilder &b, Location loc, Value bits) {

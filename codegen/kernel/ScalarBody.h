@@ -37,6 +37,12 @@ mlir::Value buildRounded(mlir::OpBuilder &builder, mlir::Location loc, mlir::Typ
 /// bf16 has no conversions in hardware: f32 to its bits (i16) and back.
 mlir::Value narrowBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x);
 mlir::Value widenBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value bits);
+/// f8E4M3FN or f8E5M2, which kernels read as weights and do not write.
+bool isFloat8(mlir::Type element);
+/// Bits of such an element (i8) as f32.
+mlir::Value widenFloat8(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type element, mlir::Value bits);
+/// The same as an f16 that is its value, or of f8E4M3FN its value / 256; a NaN of f8E4M3FN becomes 480 / 256.
+mlir::Value widenFloat8ToHalf(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type element, mlir::Value bits);
 
 /// A constant register of a scalar or vector type.
 mlir::Value buildConstant(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type, double value);

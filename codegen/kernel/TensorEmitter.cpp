@@ -235,8 +235,11 @@ Value TensorEmitter::atReshape(ReshapeOp op, const LaneIndices &index, int64_t l
       stride = stride * to[keptTo[i]];
     }
     if (lanes > 1 && laneStride != 0) {
-      // One dim takes the flat position as it is; more would wrap within the lanes.
-      if (!regular || a != 1)
+      // One dim takes the flat position as it is; with more a vector must not wrap: it is a whole part of the last one.
+      auto whole = [&](const DimExpr &size) { return size.isConstant() && *size.constant() % lanes == 0; };
+      const LaneIndex &last = index[keptTo[c - 1]];
+      bool isPart = laneStride == 1 && last.stride == 1 && last.base == aligned && whole(from[keptFrom[a - 1]]) && whole(to[keptTo[c - 1]]);
+      if (!regular || (a != 1 && !isPart))
         return byLane(op.getY(), index, lanes, mask);
     }
     if (!regular && lanes > 1)

@@ -161,6 +161,7 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
                       {"fallbacks", std::move(fallbacks)},
                       {"eliminated", std::move(eliminated)},
                       {"precision", precisionReport(function)},
+                      {"sparsity", precisionReport(sparseNodes(function), "found")},
                       {"merged", precisionReport(mergedNodes(function), "adapter")},
                       {"memory", json::Object{{"weight_bytes", weightBytes},
                                               {"arena_bytes", int64_t(top.arenaBytes)},

@@ -1,6 +1,7 @@
 // RUN: optc-opt --compress-weights="format=int4" --form-contractions %s | FileCheck %s --check-prefix=INT4
 // RUN: optc-opt --compress-weights="format=int8 block=64" %s | FileCheck %s --check-prefix=INT8
 // RUN: optc-opt --compress-weights="format=bf16" %s | FileCheck %s --check-prefix=BF16
+// RUN: optc-opt --compress-weights="format=f8" %s | FileCheck %s --check-prefix=F8
 // RUN: optc-opt --compress-weights %s | FileCheck %s --check-prefix=KEPT
 // RUN: not optc-opt --compress-weights="format=int3" %s 2>&1 | FileCheck %s --check-prefix=FORMAT
 // RUN: not optc-opt --compress-weights="format=int4 block=20" %s 2>&1 | FileCheck %s --check-prefix=BLOCK
@@ -21,6 +22,9 @@
 // INT8-DAG: tensor<5x2x16xf16>
 // BF16-LABEL: func.func @tied
 // BF16: tensor<5x100x16xbf16>
+// F8-LABEL: func.func @tied
+// F8-DAG: tensor<5x100x16xf8E4M3FN>
+// F8-DAG: tensor<5x1x16xf16>
 // Without a format f32 stays f32, but both read the panels.
 // KEPT-LABEL: func.func @tied
 // KEPT-NOT: dequantize
@@ -46,6 +50,27 @@ func.func @codes(%x: tensor<3x32xf32>) -> tensor<3x80xf32> {
   %w = optc.dequantize %q, %s, %z : (tensor<32x80xui8>, tensor<32x80xf32>, tensor<32x80xui8>) -> tensor<32x80xf32>
   %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<3x32xf32>, tensor<32x80xf32>) -> tensor<3x80xf32>
   return %y : tensor<3x80xf32>
+}
+
+// What is kept in floats stays, and so does the product's table; one that is only gathered from lies by rows.
+// BF16-LABEL: func.func @keep
+// BF16-SAME: optc.kept = [{node = "{{.*}}", reason = "as asked"}]
+// BF16: optc.contract %arg0, %{{.*}} : (tensor<3x100xf32>, tensor<100x80xf32>)
+// BF16-LABEL: func.func @rows
+// BF16: %[[ROWS:.*]] = optc.constant {{.*}} : tensor<80x100xbf16>
+// BF16: optc.kernel "loops"(%[[ROWS]], %arg0)
+// INT4-LABEL: func.func @rows
+// INT4-DAG: tensor<80x4x16xi8>
+// INT4-DAG: tensor<80x4xf16>
+func.func @keep(%x: tensor<3x100xf32>) -> tensor<3x80xf32> {
+  %w = optc.constant dense<0.5> : tensor<100x80xf32>
+  %y = optc.contract %x, %w {optc.keep_float = "as asked", lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<3x100xf32>, tensor<100x80xf32>) -> tensor<3x80xf32>
+  return %y : tensor<3x80xf32>
+}
+func.func @rows(%i: tensor<7xi64>) -> tensor<7x100xf32> {
+  %table = optc.constant dense<0.5> : tensor<80x100xf32>
+  %e = optc.gather %table, %i {axis = 0 : i64} : (tensor<80x100xf32>, tensor<7xi64>) -> tensor<7x100xf32>
+  return %e : tensor<7x100xf32>
 }
 
 // FORMAT: error: 'int3' is no format of weights

@@ -9,6 +9,7 @@
 #include "tools/compiler/CompareLayers.h"
 #include "tools/compiler/CompileGpu.h"
 #include "tools/compiler/NativeModel.h"
+#include "tools/compiler/RoundWeights.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
@@ -212,6 +213,21 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     for (const std::string &note : notes)
       result.messages.push_back(model + ": note: " + note);
   }
+  PipelineOptions pipeline;
+  pipeline.byteDot = llvm::all_of(targets, [](const CpuTarget &target) { return target.byteDot() != 0; });
+  pipeline.fma = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_X86_64_V3); });
+  pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "fp8" ? "f8" : options.weights == "weights-int8" ? "int8" : options.weights;
+  pipeline.weightBlock = options.weightBlock;
+  if (!options.weights.empty() && !options.quantization.int8) {
+    std::vector<std::string> notes;
+    WeightOptions weights{{pipeline.weights, pipeline.weightBlock}, options.quantization.calibration, options.quantization.guard};
+    if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.quantization.keepFloat))
+      return failWith(error);
+    if (Error error = prepareWeights(module, weights, options.jobs, progress, notes))
+      return failWith(error);
+    for (const std::string &note : notes)
+      result.messages.push_back(model + ": note: " + note);
+  }
   if (options.emit == Emit::layers || options.emit == Emit::layersJson || options.emit == Emit::layersSvg) {
     const QuantizationOptions &quantization = options.quantization;
     std::vector<LayerError> errors;
@@ -222,11 +238,6 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     return writeText(options, format(errors), result);
   }
   progress("optimise");
-  PipelineOptions pipeline;
-  pipeline.byteDot = llvm::all_of(targets, [](const CpuTarget &target) { return target.byteDot() != 0; });
-  pipeline.fma = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_X86_64_V3); });
-  pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "weights-int8" ? "int8" : options.weights;
-  pipeline.weightBlock = options.weightBlock;
   if (!run([&](PassManager &passes) {
         if (options.quantization.int8)
           passes.addNestedPass<func::FuncOp>(createInsertQuantization({/*dynamic=*/true}));

@@ -30,7 +30,7 @@ struct CompileOptions {
   /// Adapters whose products are added to weights, in this order.
   std::vector<LoraAdapter> adapters;
   QuantizationOptions quantization;
-  /// How weights are stored, by the flag: bf16, fp16, weights-int8, int4; empty: as the model has them.
+  /// How weights are stored, by the flag: bf16, fp16, fp8, weights-int8, int4; empty: as the model has them.
   std::string weights;
   /// Weights of int4 that share a scale; 0: 32.
   int64_t weightBlock = 0;

@@ -3,7 +3,6 @@
 #include "tools/compiler/NativeModel.h"
 #include "codegen/cpu/CompileKernels.h"
 #include "codegen/package/Package.h"
-#include "passes/Pipelines.h"
 #include "runtime/ThreadPool.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -39,13 +38,13 @@ Error optc::writeCompiled(BuiltPlan &built, ArrayRef<CpuTarget> targets, unsigne
   return Error::success();
 }
 
-Error NativeModel::build(ModuleOp module, unsigned jobs, std::unique_ptr<Pass> first) {
+Error NativeModel::build(ModuleOp module, unsigned jobs, std::unique_ptr<Pass> first, const PipelineOptions &pipeline) {
   OwningOpRef<ModuleOp> copy = module.clone();
   PassManager passes(module.getContext());
   passes.enableVerifier(false);
   if (first)
     passes.addNestedPass<func::FuncOp>(std::move(first));
-  buildLowering(passes);
+  buildLowering(passes, pipeline);
   if (failed(passes.run(*copy)))
     return internalError("the passes failed on a model to be run while compiling");
   auto built = buildPlan(copy->lookupSymbol<func::FuncOp>("main"));

@@ -10,6 +10,7 @@
 #include "codegen/cpu/Target.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "ir/eval/Evaluate.h"
+#include "passes/Pipelines.h"
 #include "runtime/Model.h"
 #include "tools/tensors/Error.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -25,7 +26,8 @@ Error writeCompiled(BuiltPlan &built, llvm::ArrayRef<CpuTarget> targets, unsigne
 class NativeModel {
 public:
   /// `module` as it is after recognition (passes/Pipelines.h); `first` is a pass over its functions before the rest.
-  Error build(mlir::ModuleOp module, unsigned jobs, std::unique_ptr<mlir::Pass> first = nullptr);
+  Error build(mlir::ModuleOp module, unsigned jobs, std::unique_ptr<mlir::Pass> first = nullptr,
+              const PipelineOptions &pipeline = {});
   Error load(const std::string &path);
 
   const Plan &plan() const { return model->plan(); }

@@ -12,8 +12,7 @@
 using namespace mlir;
 using namespace optc;
 
-/// Marks the layers of the named nodes.
-static Error keepInFloat(func::FuncOp function, const std::vector<std::string> &nodes) {
+Error optc::keepInFloat(func::FuncOp function, const std::vector<std::string> &nodes) {
   for (const std::string &node : nodes) {
     bool found = false;
     function.walk([&](Operation *op) {
@@ -74,7 +73,7 @@ std::string optc::commandOf(const QuantizationOptions &options) {
   if (options.int8)
     command += " --int8";
   if (!options.calibration.empty())
-    command += std::string(" --calib --calib-method=") + nameOf(options.method);
+    command += std::string(" --calib") + (options.int8 ? std::string(" --calib-method=") + nameOf(options.method) : "");
   if (options.equalize)
     command += " --equalize";
   if (options.smoothAlpha)

@@ -4,6 +4,7 @@
 
 #include "tools/compiler/Calibrate.h"
 #include "tools/compiler/Guard.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace optc {
 
@@ -19,6 +20,9 @@ struct QuantizationOptions {
   std::vector<std::string> keepFloat;
   GuardOptions guard;
 };
+
+/// Marks the convolutions and products of the named nodes (--keep-float).
+Error keepInFloat(mlir::func::FuncOp function, const std::vector<std::string> &nodes);
 
 /// Writes on the IR what InsertQuantization goes by: ranges, and the layers that stay in floats. `calibration` is what
 /// --save-calib keeps; the notes are the guard's.

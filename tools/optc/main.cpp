@@ -19,12 +19,20 @@ static int usageError(const std::string &message) {
   return int(ExitCode::badModel);
 }
 
-/// The flags of --int8; what is wrong with them, or an empty text.
-static std::string readQuantization(const cxxopts::ParseResult &flags, QuantizationOptions &options) {
+/// The flags of --int8 and of `weights`, the flag that says how weights are stored, if there is one; what is wrong with them, or
+/// an empty text.
+static std::string readQuantization(const cxxopts::ParseResult &flags, const std::string &weights, QuantizationOptions &options) {
   options.int8 = flags.count("int8");
-  for (const char *flag : {"calib", "calib-method", "keep-float", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib", "preprocess", "golden", "max-error", "metric", "max-drop"})
+  for (const char *flag : {"calib-method", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib", "metric", "max-drop"})
     if (flags.count(flag) && !options.int8)
       return std::string("--") + flag + " has an effect with --int8 only";
+  for (const char *flag : {"keep-float", "golden", "max-error", "preprocess"})
+    if (flags.count(flag) && !options.int8 && weights.empty())
+      return std::string("--") + flag + " has an effect with --int8 or fewer bits for weights only";
+  if (flags.count("calib") && !options.int8 && weights != "int4" && weights != "weights-int8")
+    return "--calib has an effect with --int8, --int4 and --weights-int8 only";
+  if (options.int8 && !weights.empty() && flags.count("golden"))
+    return "--golden measures --int8 or --" + weights + ", not both together";
   auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
   options.calibration.path = text("calib");
   options.save = text("save-calib");
@@ -89,12 +97,13 @@ int main(int argc, char **argv) {
     ("merge-lora", "adapter (.safetensors) added to the weights, FILE or FILE=SCALE", cxxopts::value<std::vector<std::string>>())
     ("bf16", "weights in bf16, arithmetic in fp32")
     ("fp16", "weights in fp16, arithmetic in fp32")
+    ("fp8", "weights in fp8 (e4m3), arithmetic in fp32")
     ("weights-int8", "weights in 8 bits, arithmetic in fp32")
     ("int4", "weights in 4 bits, arithmetic in fp32")
     ("int4-block", "weights of --int4 that share a scale", cxxopts::value<int64_t>()->default_value("32"))
     ("list-targets", "print the targets")
     ("int8", "convolutions and matrix products in 8 bits")
-    ("calib", "sets of inputs that ranges are chosen from: a folder of folders, or a .npz", cxxopts::value<std::string>())
+    ("calib", "sets of inputs that ranges or weights are chosen by: a folder of folders, or a .npz", cxxopts::value<std::string>())
     ("preprocess", "how pictures of --calib and --golden become inputs: resize=256,crop=224,mean=...,std=...", cxxopts::value<std::string>())
     ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("mse"))
     ("bias-correction", "take out of the biases what 8 bits move each channel by, over the calibration data")
@@ -103,7 +112,7 @@ int main(int argc, char **argv) {
     ("keep-float", "nodes that stay in floats", cxxopts::value<std::vector<std::string>>())
     ("save-calib", "file to keep the ranges in", cxxopts::value<std::string>())
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
-    ("golden", "sets of inputs, perhaps outputs, that the quantised model is measured on", cxxopts::value<std::string>())
+    ("golden", "sets of inputs, perhaps outputs, that the model is measured on", cxxopts::value<std::string>())
     ("max-error", "how far it may be from them: 0.5%", cxxopts::value<std::string>())
     ("metric", "command that gives the worth of {outputs}, a folder with those of each golden set", cxxopts::value<std::string>())
     ("max-drop", "how far the metric may be below that of f32: 0.01", cxxopts::value<std::string>())
@@ -145,14 +154,14 @@ int main(int argc, char **argv) {
     if (flags.count("merge-lora"))
       for (const std::string &flag : flags["merge-lora"].as<std::vector<std::string>>())
         compile.adapters.push_back(parseLoraFlag(flag));
-    if (std::string problem = readQuantization(flags, compile.quantization); !problem.empty())
-      return usageError(problem);
-    for (const char *flag : {"bf16", "fp16", "weights-int8", "int4"})
+    for (const char *flag : {"bf16", "fp16", "fp8", "weights-int8", "int4"})
       if (flags.count(flag)) {
         if (!compile.weights.empty())
           return usageError("--" + compile.weights + " and --" + flag + " both say how weights are stored");
         compile.weights = flag;
       }
+    if (std::string problem = readQuantization(flags, compile.weights, compile.quantization); !problem.empty())
+      return usageError(problem);
     if (flags.count("int4-block")) {
       compile.weightBlock = flags["int4-block"].as<int64_t>();
       if (compile.weights != "int4")

@@ -14,12 +14,13 @@ namespace {
 
 struct Format {
   const char *codes, *scale;
-  int64_t limit; // of the codes
+  int64_t limit; // of the codes; -1: floats of 8 bits
   bool zeros;
 };
 
 const Format kFormats[] = {
-    {"i8", "f32", 0, false}, {"i8", "f16", 0, true}, {"ui8", "f32", 16, true}, {"ui8", "f16", 16, false}, {"ui8", "f32", 256, true},
+    {"i8", "f32", 0, false},    {"i8", "f16", 0, true},         {"ui8", "f32", 16, true},     {"ui8", "f16", 16, false},
+    {"ui8", "f32", 256, true},  {"f8E4M3FN", "f16", -1, false}, {"f8E5M2", "f32", -1, false},
 };
 
 std::string contractText(bool turned) {
@@ -58,7 +59,7 @@ Case caseOf(const Format &format, const std::string &m, int64_t k, int64_t n, in
   c.name = std::string(format.codes) + (format.limit == 16 ? " of 4 bits" : "") + " " + format.scale + (format.zeros ? " zeros" : "") + " m=" + m +
            " k=" + text(k) + " n=" + text(n) + " block=" + text(block) + (turned ? " turned" : "");
   c.arguments = {{x, Fill::moderate},
-                 {codes, format.limit ? Fill::index : Fill::any, format.limit, true},
+                 {codes, format.limit < 0 ? Fill::moderate : format.limit ? Fill::index : Fill::any, std::max<int64_t>(0, format.limit), true},
                  {typeText(order(blocks, text(n)), format.scale), Fill::positive, 0, true}};
   c.body = spread("s", "%2", format.scale, "f32");
   std::vector<std::string> types{codes, w};
@@ -69,7 +70,7 @@ Case caseOf(const Format &format, const std::string &m, int64_t k, int64_t n, in
   }
   c.body += opText("w", std::string("dequantize %1, %s") + (format.zeros ? ", %z" : ""), types, w) + "\n" + opText("y", contractText(turned), {x, w}, y);
   c.result = y;
-  double largest = 2 * 4 * (format.limit == 16 ? 16.0 : 256.0);
+  double largest = 2 * 4 * (format.limit == 16 ? 16.0 : format.limit < 0 ? 2.0 : 256.0);
   c.bound = {8, double(k) * largest * 0x1p-22};
   return c;
 }
@@ -110,7 +111,7 @@ TEST(CompressedWeights, codes) {
 TEST(CompressedWeights, halves) {
   for (const char *target : {"native", "x86-64-v3", "x86-64"}) {
     Batch batch(target);
-    for (const char *element : {"f16", "bf16"})
+    for (const char *element : {"f16", "bf16", "f8E4M3FN", "f8E5M2"})
       for (const char *m : {"n", "1", "4", "20"}) {
         batch.add(halvesOf(element, m, 77, 130));
         batch.add(halvesOf(element, m, 8, 5));
@@ -119,11 +120,63 @@ TEST(CompressedWeights, halves) {
   }
 }
 
+/// Weights of which half are 0, and of which most are: only the others are stored.
+TEST(CompressedWeights, zeros) {
+  for (const char *target : {"native", "x86-64-v3", "x86-64"}) {
+    Batch batch(target);
+    for (auto [k, n] : {std::pair<int64_t, int64_t>{70, 70}, {129, 130}, {300, 17}})
+      for (const char *m : {"n", "5"})
+        for (bool few : {false, true}) {
+          std::string K = std::to_string(k), N = std::to_string(n), x = typeText({m, K}, "f32"), w = typeText({K, N}, "f32"), mask = typeText({K, N}, "i1"),
+                      y = typeText({m, N}, "f32");
+          Case c;
+          c.name = std::string(few ? "few" : "half") + " m=" + m + " k=" + K + " n=" + N;
+          c.arguments = {{x, Fill::moderate}, {w, Fill::moderate, 0, true}, {mask, Fill::any, 0, true}, {mask, Fill::any, 0, true}};
+          c.body = opText("b", few ? "and %2, %3" : "and %2, %2", {mask, mask}, mask) + "\n" + opText("f", "cast %b", {mask}, w) + "\n" +
+                   opText("w", "mul %1, %f", {w, w}, w) + "\n" + opText("y", contractText(false), {x, w}, y);
+          c.result = y;
+          c.bound = {8, double(k) * 4 * 0x1p-22};
+          batch.add(c);
+        }
+    batch.check(kRuns);
+  }
+}
+
+/// Weights of which most blocks of 16 columns are 0: what is not stored is not multiplied.
+TEST(CompressedWeights, blocksOfZeros) {
+  for (const char *target : {"native", "x86-64-v3", "x86-64"}) {
+    Batch batch(target);
+    for (auto [k, panels, n] : {std::tuple<int64_t, int64_t, int64_t>{100, 8, 128}, {129, 3, 41}, {301, 1, 16}, {64, 7, 102}})
+      for (const char *m : {"n", "1", "9", "100"}) {
+        auto dims = [](std::initializer_list<int64_t> sizes, const char *element) {
+          std::vector<std::string> text;
+          for (int64_t size : sizes)
+            text.push_back(std::to_string(size));
+          return typeText(text, element);
+        };
+        std::string x = typeText({m, std::to_string(k)}, "f32"), w = dims({k, n}, "f32"), y = typeText({m, std::to_string(n)}, "f32");
+        std::string mask = dims({k, panels}, "i1"), column = dims({k, panels, 1}, "i1"), wide = dims({k, panels, 16}, "i1"), all = dims({k, panels * 16}, "i1"),
+                    own = dims({k, n}, "i1");
+        Case c;
+        c.name = std::string("m=") + m + " k=" + std::to_string(k) + " n=" + std::to_string(n);
+        c.arguments = {{x, Fill::moderate}, {w, Fill::moderate, 0, true}, {mask, Fill::any, 0, true}, {mask, Fill::any, 0, true}};
+        c.body = opText("a", "and %2, %3", {mask, mask}, mask) + "\n" + opText("b", "reshape %a", {mask}, column) + "\n" +
+                 opText("c", "broadcast %b", {column}, wide) + "\n" + opText("d", "reshape %c", {wide}, all) + "\n" +
+                 opText("e", "slice %d {starts = #optc.dims<[0, 0]>, strides = #optc.dims<[1, 1]>}", {all}, own) + "\n" + opText("f", "cast %e", {own}, w) +
+                 "\n" + opText("w", "mul %1, %f", {w, w}, w) + "\n" + opText("y", contractText(false), {x, w}, y);
+        c.result = y;
+        c.bound = {8, double(k) * 4 * 0x1p-22};
+        batch.add(c);
+      }
+    batch.check({{{"n", 0}}, {{"n", 1}}, {{"n", 7}}, {{"n", 200}}});
+  }
+}
+
 /// Rows of a table of few bits.
 TEST(CompressedWeights, gathers) {
   Batch batch;
   std::string indices = typeText({"n"}, "i64");
-  for (const char *element : {"f16", "bf16"}) {
+  for (const char *element : {"f16", "bf16", "f8E4M3FN", "f8E5M2"}) {
     std::string h = typeText({"300", "35"}, element), w = typeText({"300", "35"}, "f32"), y = typeText({"n", "35"}, "f32");
     batch.add({std::string("table of ") + element, {{h, Fill::moderate, 0, true}, {indices, Fill::index, 300}},
                opText("w", "cast %0", {h}, w) + "\n" + opText("y", "gather %w, %1 {axis = 0 : i64}", {w, indices}, y), y, {1, 0}, ""});

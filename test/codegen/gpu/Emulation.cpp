@@ -226,6 +226,15 @@ func.func @main(%x: tensor<10x8xT>, %i: tensor<3xi64>) -> tensor<3x8xT> {
   %0 = optc.gather %x, %i {axis = 0 : i64} : (tensor<10x8xT>, tensor<3xi64>) -> tensor<3x8xT>
   return %0 : tensor<3x8xT>
 })";
+const char *kTable = R"(
+func.func @main(%i: tensor<3xi64>) -> tensor<3x64xf32> {
+  %0 = optc.constant dense<[0.5, 1.5, -2.0, 0.25]> : tensor<4xT>
+  %1 = optc.broadcast %0 : (tensor<4xT>) -> tensor<80x16x4xT>
+  %2 = optc.reshape %1 : (tensor<80x16x4xT>) -> tensor<80x64xT>
+  %3 = optc.cast %2 : (tensor<80x64xT>) -> tensor<80x64xf32>
+  %4 = optc.gather %3, %i {axis = 0 : i64} : (tensor<80x64xf32>, tensor<3xi64>) -> tensor<3x64xf32>
+  return %4 : tensor<3x64xf32>
+})";
 const char *kActivations = R"(
 #d = #optc.dims<["n"]>
 func.func @main(%x: tensor<?xT, #d>) -> tensor<?xT, #d> {
@@ -293,6 +302,7 @@ const Model kModels[] = {
     {"f32 i64", kMask},
     {"i8 i16 i32 i64 ui8", kIntegers},
     {"f32", kGather},
+    {"f16 bf16 f8E4M3FN f8E5M2", kTable},
     {"f32 i64", kInPlaceOps},
     {"f32 f16", kActivations},
     {"f32 i1", kMovement},

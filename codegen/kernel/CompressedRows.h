@@ -1,0 +1,36 @@
+//===- CompressedRows.h - Tables of few bits, by rows -----------*- C++ -*-===//
+//
+// A table [rows, length] that rows are only gathered from, in fewer bits than it is read in:
+//
+//   16 bits   words [rows][length] of f16 or bf16
+//   8 bits    words [rows][length] of i8 or f8E4M3FN, scales
+//   4 bits    words [rows][length / 32][16] of i8: of 32 elements the i-th is in the low half of byte i, the (i + 16)-th in the
+//             high one, so that vectors of elements are vectors of bytes
+//   scales    [rows][blocks] of f16 or f32, one for `block` elements of a row; zeros (may be absent) the same of i8
+//
+// Ordinary ops unpack it; the kernels of loops pull a row's elements through them.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_KERNEL_COMPRESSEDROWS_H
+#define OPTC_CODEGEN_KERNEL_COMPRESSEDROWS_H
+
+#include "codegen/kernel/CompressedPanels.h"
+
+namespace optc {
+
+struct CompressedRows {
+  mlir::Value words, scales, zeros; // null where there are none
+  int64_t rows = 0, length = 0, block = 0;
+};
+
+/// Of matrices [length, rows], as panels are packed of.
+CompressedRows packRows(mlir::OpBuilder &b, mlir::Location loc, const BlockCodes &codes);
+CompressedRows packRows(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<uint8_t> bits, const std::vector<float> &scales, int64_t length,
+                        int64_t rows, mlir::Type element);
+CompressedRows packRows(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<uint16_t> bits, int64_t length, int64_t rows, mlir::Type element);
+/// The table of f32.
+mlir::Value unpackRows(mlir::OpBuilder &b, mlir::Location loc, const CompressedRows &table);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_KERNEL_COMPRESSEDROWS_H

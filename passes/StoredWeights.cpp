@@ -1,0 +1,151 @@
+//===- StoredWeights.cpp - What a model itself has in few bits ------------===//
+
+#include "passes/StoredWeights.h"
+#include "codegen/kernel/ScalarBody.h"
+#include "runtime/reference/Blocks.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace optc;
+
+FailureOr<HostValue> optc::evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement) {
+  SmallVector<Operation *> temporary;
+  OpBuilder builder(source.getContext());
+  builder.setInsertionPointAfterValue(source);
+  auto add = [&](auto op) {
+    temporary.push_back(op);
+    source = op->getResult(0);
+  };
+  for (Operation *op : llvm::reverse(movement))
+    if (auto transpose = dyn_cast<TransposeOp>(op))
+      add(builder.create<TransposeOp>(op->getLoc(), source, transpose.getPermutation()));
+    else
+      add(builder.create<ReshapeOp>(op->getLoc(), tensorType(dimsOf(op->getResult(0)), elementOf(source)), source));
+  if (matrix.turned)
+    add(builder.create<TransposeOp>(source.getLoc(), source, ArrayRef<int64_t>{1, 0}));
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto value = evaluateWeight(source, cache);
+  for (Operation *op : llvm::reverse(temporary))
+    op->erase();
+  return value;
+}
+
+/// The k's from one change of a number along them to the next, at most: 0 where there is none. [k, n].
+template <typename T> static int64_t stepOf(ArrayRef<T> values, int64_t n) {
+  int64_t step = 0;
+  for (int64_t i = n; i < int64_t(values.size()); ++i)
+    if (values[i] != values[i - n])
+      step = std::gcd(step, i / n);
+  return step;
+}
+
+/// Integers with a scale and a zero point each, all [k, n], as blocks along k; nullopt where they do not come in blocks.
+static std::optional<BlockCodes> readCodes(const HostValue &codes, const HostValue &scale, const HostValue *zero) {
+  BlockCodes out;
+  out.k = codes.dims[0];
+  out.n = codes.dims[1];
+  int64_t count = out.k * out.n;
+  std::vector<int64_t> q(count), z(zero ? count : 0);
+  std::vector<double> s(count);
+  load(codes, 0, count, q.data());
+  load(scale, 0, count, s.data());
+  if (zero)
+    load(*zero, 0, count, z.data());
+  // Where a scale or zero point differs from the one before, a block begins.
+  int64_t step = std::gcd(stepOf<double>(s, out.n), stepOf<int64_t>(z, out.n));
+  if (step % 8 != 0)
+    return std::nullopt;
+  out.block = step == 0 ? out.k : step;
+  // Unsigned codes are moved to where signed ones lie.
+  auto within = [](ArrayRef<int64_t> values, int64_t low, int64_t high) {
+    return llvm::all_of(values, [&](int64_t v) { return v >= low && v <= high; });
+  };
+  bool isUnsigned = classOf(codes.type) == Class::u64 || !within(q, -128, 127);
+  int64_t shift = !isUnsigned ? 0 : within(q, 0, 15) && within(z, -120, 135) ? 8 : 128;
+  if (!within(q, shift - 128, shift + 127) || !within(z, shift - 128, shift + 127))
+    return std::nullopt;
+  out.codes.resize(count);
+  for (int64_t i = 0; i < count; ++i)
+    out.codes[i] = int8_t(q[i] - shift);
+  for (int64_t first = 0; first < out.k; first += out.block)
+    for (int64_t j = 0; j < out.n; ++j) {
+      out.scales.push_back(float(s[first * out.n + j]));
+      out.zeros.push_back(int8_t((zero ? z[first * out.n + j] : 0) - shift));
+    }
+  return out;
+}
+
+/// True where there is no zero point, or all are 0.
+static bool isZero(mlir::Value zeroPoint) {
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto value = zeroPoint ? evaluateWeight(zeroPoint, cache) : FailureOr<HostValue>(HostValue());
+  if (failed(value))
+    return false;
+  std::vector<double> x(zeroPoint ? value->size() : 0);
+  load(*value, 0, int64_t(x.size()), x.data());
+  return llvm::all_of(x, [](double z) { return z == 0; });
+}
+
+/// Floats of 8 bits with a scale each, all [k, n]; nullopt where scales do not come in blocks or there is a NaN.
+static std::optional<CompressedPanels> float8Panels(OpBuilder &b, FailureOr<HostValue> codes, Type element, std::optional<FailureOr<HostValue>> scale, Location loc) {
+  if (failed(codes) || (scale && failed(*scale)))
+    return std::nullopt;
+  int64_t k = codes->dims[0], n = codes->dims[1];
+  ArrayRef<uint8_t> bits(codes->as<uint8_t>(), size_t(k * n));
+  uint8_t largest = isa<Float8E5M2Type>(element) ? 0x7c : 0x7e;
+  std::vector<float> all(k * n, 1.0f), scales;
+  if (scale) {
+    std::vector<double> s(k * n);
+    load(**scale, 0, k * n, s.data());
+    llvm::copy(s, all.begin());
+  }
+  // A scale is multiplied by 256.
+  auto fits = [](float s) { return std::abs(s) < 0x1p118f; };
+  if (!llvm::all_of(bits, [&](uint8_t b) { return (b & 127) <= largest; }) || !llvm::all_of(all, fits))
+    return std::nullopt;
+  int64_t step = stepOf<float>(all, n), block = step == 0 ? k : step;
+  if (step % 8 != 0)
+    return std::nullopt;
+  for (int64_t i = 0; i < k; i += block)
+    scales.insert(scales.end(), all.begin() + i * n, all.begin() + (i + 1) * n);
+  return packFloat8(b, loc, bits, k, n, element, scales, block);
+}
+
+bool optc::isInFewBits(mlir::Value value) {
+  while (isa_and_nonnull<TransposeOp, ReshapeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return isa_and_nonnull<DequantizeOp, CastOp>(value.getDefiningOp());
+}
+
+/// What the model itself has in few bits.
+std::optional<CompressedPanels> optc::keptPanels(OpBuilder &b, Matrix matrix) {
+  SmallVector<Operation *> movement;
+  mlir::Value source = matrix.value;
+  while (source.getDefiningOp() && isa<TransposeOp, ReshapeOp>(source.getDefiningOp())) {
+    movement.push_back(source.getDefiningOp());
+    source = movement.back()->getOperand(0);
+  }
+  auto as = [&](mlir::Value v) { return evaluateAs(matrix, v, movement); };
+  if (auto cast = source.getDefiningOp<CastOp>()) {
+    Type element = elementOf(cast.getX());
+    if (isFloat8(element))
+      return float8Panels(b, as(cast.getX()), element, {}, cast.getLoc());
+    if (!element.isF16() && !element.isBF16())
+      return std::nullopt;
+    auto bits = as(cast.getX());
+    if (failed(bits))
+      return std::nullopt;
+    return packHalves(b, cast.getLoc(), ArrayRef(bits->as<uint16_t>(), size_t(bits->size())), bits->dims[0], bits->dims[1], element);
+  }
+  auto dequantize = source.getDefiningOp<DequantizeOp>();
+  if (dequantize && isFloat8(elementOf(dequantize.getX())) && isZero(dequantize.getZeroPoint()))
+    return float8Panels(b, as(dequantize.getX()), elementOf(dequantize.getX()), as(dequantize.getScale()), dequantize.getLoc());
+  if (!dequantize || !isa<IntegerType>(elementOf(dequantize.getX())) || elementOf(dequantize.getX()).getIntOrFloatBitWidth() > 8)
+    return std::nullopt;
+  auto codes = as(dequantize.getX()), scale = as(dequantize.getScale());
+  auto zero = dequantize.getZeroPoint() ? as(dequantize.getZeroPoint()) : FailureOr<HostValue>(HostValue());
+  if (failed(codes) || failed(scale) || failed(zero))
+    return std::nullopt;
+  auto blocks = readCodes(*codes, *scale, dequantize.getZeroPoint() ? &*zero : nullptr);
+  return blocks ? std::optional(packCodes(b, dequantize.getLoc(), *blocks)) : std::nullopt;
+}

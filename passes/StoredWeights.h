@@ -1,0 +1,28 @@
+//===- StoredWeights.h - What a model itself has in few bits ----*- C++ -*-===//
+#ifndef OPTC_PASSES_STOREDWEIGHTS_H
+#define OPTC_PASSES_STOREDWEIGHTS_H
+
+#include "codegen/kernel/CompressedPanels.h"
+#include "ir/eval/Evaluate.h"
+
+namespace optc {
+
+/// A matrix as its user sees it: [k, n], or [n, k] where `turned`.
+struct Matrix {
+  mlir::Value value;
+  bool turned;
+};
+
+/// The value of `source` as the matrix has it: through the movement between them, as [k, n].
+mlir::FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, llvm::ArrayRef<mlir::Operation *> movement);
+
+/// True for a dequantize or a cast, with transposes and reshapes after it.
+bool isInFewBits(mlir::Value value);
+
+/// The panels of a matrix that is a dequantize of 8 bits or fewer or a cast of 16 or 8, with transposes and reshapes after it;
+/// nullopt for others, and where scales do not come in blocks.
+std::optional<CompressedPanels> keptPanels(mlir::OpBuilder &b, Matrix matrix);
+
+} // namespace optc
+
+#endif // OPTC_PASSES_STOREDWEIGHTS_H

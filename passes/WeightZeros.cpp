@@ -1,0 +1,67 @@
+//===- WeightZeros.cpp - Weights without their zeros ----------------------===//
+
+#include "passes/WeightZeros.h"
+#include "codegen/kernel/Contraction.h"
+#include "ir/PrecisionNotes.h"
+#include "passes/QuantizedTensors.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace optc;
+
+SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix matrix, ContractOp user, const WeightFormat &format) {
+  // Below that the masks and what unpacking costs are not worth it.
+  constexpr double kLeastZeros = 0.3, kMostBlocks = 0.7;
+  auto type = tensorOf(matrix.value);
+  if (type.getNumElements() < kMinCompressed || !isWeight(matrix.value) || isInFewBits(matrix.value))
+    return SparseWeights();
+  SparseWeights result;
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto value = evaluateWeight(matrix.value, cache);
+  if (failed(value))
+    return SparseWeights();
+  const float *elements = value->as<float>();
+  int64_t zeros = std::count(elements, elements + value->size(), 0.0f);
+  if (double(zeros) < kLeastZeros * double(value->size()))
+    return SparseWeights();
+  value = evaluateAs(matrix, matrix.value, {});
+  if (failed(value))
+    return SparseWeights();
+  int64_t k = value->dims[0], n = value->dims[1];
+  ArrayRef<float> w(value->as<float>(), size_t(k * n));
+  Sparsity sparsity = sparsityOf(w, k, n);
+  std::string found = llvm::formatv("{0:f1} % zeros{1}", 100 * double(zeros) / double(k * n), sparsity.isTwoOfFour ? ", 2 of 4 along the contracted dim" : "");
+  auto refuse = [&](StringRef why) {
+    noteSparse(function, user, found + ": stored as dense, " + why.str());
+    return SparseWeights();
+  };
+  int64_t dense = (n + kPanel - 1) / kPanel * kPanel * k, masked = sparseBytes(k, n, sparsity.count, sizeof(float)), count = blockCount(w, k, n);
+  auto rows = dimsOf(user.getLhs())[0].constant();
+  bool halves = format.name == "bf16" || format.name == "f16";
+  if (user->hasAttr(kKeepFloat) || format.isInteger() || format.name == "f8")
+    return refuse(user->hasAttr(kKeepFloat) ? "as it is kept in f32" : "codes of few bits have no masks");
+  if (llvm::any_of(matrix.value.getUsers(), [](Operation *o) { return isa<GatherOp>(o); }))
+    return refuse("an embedding reads it, too");
+  // What is not multiplied gains with any number of rows.
+  int64_t listed = dense / k * count / kPanel * int64_t(17 * sizeof(float));
+  if (!halves && double(count) <= kMostBlocks * double(k) && double(listed) < 1.2 * double(masked)) {
+    noteSparse(function, user, llvm::formatv("{0}: at most {1} of {2} blocks of 16 columns are not 0 and stored, {3} bytes less", found, count, k,
+                                             4 * dense - listed).str());
+    result.blocks = packBlocks(b, matrix.value.getLoc(), w, k, n);
+    return result;
+  }
+  if (!halves && rows && *rows > kDirectRows)
+    return refuse("many rows read it");
+  if (sparsity.count >= INT32_MAX - kPanel)
+    return refuse("it has too many other values");
+  auto bits = halves ? toHalves(w, format) : std::vector<uint16_t>();
+  if (!bits)
+    return refuse("a weight does not fit " + format.name);
+  int64_t bytes = halves ? 2 : 4;
+  noteSparse(function, user, llvm::formatv("{0}: stored without them, {1} bytes less", found, dense * bytes - sparseBytes(k, n, sparsity.count, bytes)).str());
+  if (halves)
+    noteLowered(function, user, "weights in " + format.name);
+  Type element = format.name == "bf16" ? Type(b.getBF16Type()) : halves ? Type(b.getF16Type()) : Type(b.getF32Type());
+  result.panels = packSparse(b, matrix.value.getLoc(), w, *bits, k, n, element);
+  return result;
+}

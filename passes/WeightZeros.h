@@ -1,0 +1,25 @@
+//===- WeightZeros.h - Weights without their zeros --------------*- C++ -*-===//
+#ifndef OPTC_PASSES_WEIGHTZEROS_H
+#define OPTC_PASSES_WEIGHTZEROS_H
+
+#include "codegen/kernel/BlockPanels.h"
+#include "codegen/kernel/SparsePanels.h"
+#include "passes/StoredWeights.h"
+#include "passes/WeightFormats.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace optc {
+
+/// A matrix without its zeros, in one form or none.
+struct SparseWeights {
+  std::optional<SparsePanels> panels;
+  std::optional<BlockPanels> blocks;
+};
+
+/// What the product's matrix is stored as, where many of its elements are 0: in blocks, which gain with any number of rows, or one by
+/// one, which few rows gain by. What was found, and why it is of no use, is noted (ir/PrecisionNotes.h).
+SparseWeights withoutZeros(mlir::OpBuilder &b, mlir::func::FuncOp function, Matrix matrix, ContractOp user, const WeightFormat &format);
+
+} // namespace optc
+
+#endif // OPTC_PASSES_WEIGHTZEROS_H
