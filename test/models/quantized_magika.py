@@ -1,6 +1,6 @@
 """The bundled model in 8 bits on real files: quantized_magika.py SOURCE SCRATCH.
 
-The files are all of this repository and those at the top of Python's library. Of every four one calibrates, one guards, none of
+The files are those of this repository and of Python's library, or every so many-th of them. Of every four one calibrates, one guards, none of
 which may get another label than f32 gives it, and two judge: at least 99 % get the label that f32 gives them.
 
 Called as quantized_magika.py agree LABELS OUTPUTS it is the guard's metric: the share of the saved outputs with these labels.
@@ -24,7 +24,7 @@ source, scratch = sys.argv[1:]
 sys.path.insert(0, os.path.join(source, "tools"))
 from classify import features  # noqa: E402
 
-MOST = 400
+MOST = 1600
 
 
 def files():
@@ -34,9 +34,10 @@ def files():
         own = [os.path.join(folder, name) for part in ("codegen", "docs", "ir", "passes", "runtime", "test", "tools")
                for folder, _, names in os.walk(os.path.join(source, part)) for name in names]
     library = sysconfig.get_paths()["stdlib"]
-    python = [os.path.join(library, name) for name in os.listdir(library)]
+    python = [os.path.join(folder, name) for folder, _, names in os.walk(library) for name in names
+              if not folder.startswith(os.path.join(library, "site-packages"))]
     every = sorted(p for p in own + python if os.path.isfile(p) and os.path.getsize(p) > 200)
-    return every[::max(1, len(every) // MOST)]
+    return every[::-(-len(every) // MOST)]
 
 
 def run(*command):
