@@ -43,14 +43,6 @@ bool isInlinable(Operation *op) {
   return isLoopOp(op) && !isa<ReduceOp, PoolOp, ResizeOp, GatherOp>(op);
 }
 
-/// Less work where it is used than to read its result from memory: it is computed there for every user.
-bool isFree(Operation *op) {
-  if (auto dequantize = dyn_cast<DequantizeOp>(op))
-    return elementOf(dequantize.getX()).isInteger(8);
-  auto broadcast = dyn_cast<BroadcastOp>(op);
-  return broadcast && broadcast.getX().getType() != broadcast.getType();
-}
-
 struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
     SmallVector<Block *> blocks;

@@ -176,7 +176,7 @@ public:
 private:
   /// May live in the space.
   bool belongs(Operation *op) const {
-    if (op->getBlock() != last->getBlock() || op->getNumResults() != 1 || !hasEmittableTypes(op) || isWeight(op->getResult(0)))
+    if (op->getBlock() != last->getBlock() || op->getNumResults() != 1 || !hasEmittableTypes(op) || (isWeight(op->getResult(0)) && !isFree(op)))
       return false;
     Value result = op->getResult(0);
     if (op->hasTrait<Elementwise>())
@@ -189,7 +189,7 @@ private:
     return own && own->dims == space.dims && own->axes == space.axes;
   }
   /// Costs nothing to repeat: other users keep the op that stays outside.
-  static bool isRepeatable(Operation *op) { return isa<BroadcastOp, ReshapeOp>(op); }
+  static bool isRepeatable(Operation *op) { return isa<ReshapeOp, BroadcastOp>(op) || isFree(op); }
 
   /// Users outside the kernel come after `position`.
   bool usersAllowThat(Operation *op, Operation *position) const {

@@ -27,6 +27,13 @@ bool optc::isSplatConstant(Value value) {
   return constant && constant.getValue().isSplat();
 }
 
+bool optc::isFree(Operation *op) {
+  if (auto dequantize = dyn_cast<DequantizeOp>(op))
+    return elementOf(dequantize.getX()).isInteger(8);
+  auto broadcast = dyn_cast<BroadcastOp>(op);
+  return broadcast && broadcast.getX().getType() != broadcast.getType();
+}
+
 KernelOp optc::buildKernel(ArrayRef<Operation *> ops, ArrayRef<Value> results, StringRef kind, Operation *position,
                            llvm::function_ref<void(OpBuilder &, Operation *, IRMapping &)> clone) {
   llvm::SmallPtrSet<Operation *, 32> inside(ops.begin(), ops.end());

@@ -12,6 +12,9 @@ bool hasEmittableTypes(mlir::Operation *op);
 /// A constant with one value: it is repeated inside kernels instead of being passed.
 bool isSplatConstant(mlir::Value value);
 
+/// Less work where it is used than to read its result from memory: it is computed there for every user.
+bool isFree(mlir::Operation *op);
+
 /// Builds a kernel of `ops` (in program order) before `position` and replaces the uses of `results`; the caller erases
 /// `ops`. Operands from outside become arguments. `clone` makes a copy of each op in the body and maps its result.
 KernelOp buildKernel(llvm::ArrayRef<mlir::Operation *> ops, llvm::ArrayRef<mlir::Value> results, llvm::StringRef kind,

@@ -36,3 +36,21 @@ func.func @apart(%x: tensor<4x8x3xf32>) -> tensor<8xf32> {
   %y = optc.reduce %x {axes = array<i64: 0, 2>, kind = "sum"} : (tensor<4x8x3xf32>) -> tensor<8xf32>
   return %y : tensor<8xf32>
 }
+
+// What codes stand for is computed where it is read, though another op reads it, too; a zero point that all share is no operand.
+// CHECK-LABEL: func.func @codes
+// CHECK: optc.kernel "rows"(%arg0) : (tensor<4x8x64xui8>) -> tensor<4x8xf32> {
+// CHECK: optc.dequantize
+// CHECK: optc.reduce
+// CHECK: optc.dequantize %arg0
+// CHECK: optc.transpose
+func.func @codes(%q: tensor<4x8x64xui8>) -> (tensor<4x8xf32>, tensor<64x8x4xf32>) {
+  %s = optc.constant dense<0.5> : tensor<f32>
+  %z = optc.constant dense<7> : tensor<ui8>
+  %sb = optc.broadcast %s : (tensor<f32>) -> tensor<4x8x64xf32>
+  %zb = optc.broadcast %z : (tensor<ui8>) -> tensor<4x8x64xui8>
+  %x = optc.dequantize %q, %sb, %zb : (tensor<4x8x64xui8>, tensor<4x8x64xf32>, tensor<4x8x64xui8>) -> tensor<4x8x64xf32>
+  %m = optc.reduce %x {axes = array<i64: 2>, kind = "mean"} : (tensor<4x8x64xf32>) -> tensor<4x8xf32>
+  %t = optc.transpose %x {permutation = array<i64: 2, 1, 0>} : (tensor<4x8x64xf32>) -> tensor<64x8x4xf32>
+  return %m, %t : tensor<4x8xf32>, tensor<64x8x4xf32>
+}
