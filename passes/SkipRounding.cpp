@@ -14,6 +14,7 @@
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace optc {
 #define GEN_PASS_DEF_SKIPROUNDING
@@ -25,13 +26,18 @@ using namespace optc;
 
 namespace {
 
-/// True when every way from the value to what the kernel stores goes through a quantisation.
+/// True when every way from the value to what the kernel stores goes through a quantisation. Each op is looked at once, though many
+/// ways may lead to it.
 bool isQuantizedAgain(Value value) {
-  return llvm::all_of(value.getUsers(), [](Operation *user) {
-    if (isa<QuantizeOp>(user))
-      return true;
-    return (user->hasTrait<Elementwise>() || isa<ReshapeOp>(user)) && isQuantizedAgain(user->getResult(0));
-  });
+  llvm::SetVector<Operation *> users(value.getUsers().begin(), value.getUsers().end());
+  for (size_t i = 0; i < users.size(); ++i) {
+    if (isa<QuantizeOp>(users[i]))
+      continue;
+    if (!users[i]->hasTrait<Elementwise>() && !isa<ReshapeOp>(users[i]))
+      return false;
+    users.insert(users[i]->getResult(0).getUsers().begin(), users[i]->getResult(0).getUsers().end());
+  }
+  return true;
 }
 
 struct SkipRounding : optc::impl::SkipRoundingBase<SkipRounding> {

@@ -12,7 +12,6 @@
 #include "codegen/cpu/FloatBuilder.h"
 #include "codegen/kernel/ScalarBuilder.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "runtime/Artefact.h"
 
 using namespace mlir;

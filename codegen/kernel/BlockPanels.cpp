@@ -62,11 +62,6 @@ Value optc::unpackBlocks(OpBuilder &b, Location loc, const BlockPanels &s) {
   return unpackPanels(b, loc, reshape(x, {panels, s.k, kPanel}), s.k, s.n);
 }
 
-template <typename OpT> static Value through(Value v) {
-  auto op = v ? v.getDefiningOp<OpT>() : OpT();
-  return op ? op->getOperand(0) : Value();
-}
-
 std::optional<BlockPanels> optc::readBlocks(Value matrix) {
   if (tensorOf(matrix).getRank() != 2 || !tensorOf(matrix).hasStaticShape() || !elementOf(matrix).isF32())
     return std::nullopt;

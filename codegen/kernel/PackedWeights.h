@@ -26,6 +26,12 @@ mlir::Value packedConstant(mlir::OpBuilder &b, mlir::Location loc, const std::ve
   return b.create<ConstantOp>(loc, mlir::DenseResourceElementsAttr::get(mlir::RankedTensorType::get(dims, element), "weight", std::move(blob)));
 }
 
+/// The first operand of what defines a value, if that is such an op; else null.
+template <typename OpT> mlir::Value through(mlir::Value v) {
+  auto op = v ? v.getDefiningOp<OpT>() : OpT();
+  return op ? op->getOperand(0) : mlir::Value();
+}
+
 /// The panels of a matrix [k, n] of f32 or 8-bit integers with static dims.
 mlir::Value packPanels(mlir::OpBuilder &b, mlir::Value matrix);
 /// The matrix [k, n] of panels.

@@ -87,11 +87,6 @@ Value optc::unpackSparse(OpBuilder &b, Location loc, const SparsePanels &s) {
   return unpackPanels(b, loc, x, s.k, s.n);
 }
 
-template <typename OpT> static Value through(Value v) {
-  auto op = v ? v.getDefiningOp<OpT>() : OpT();
-  return op ? op->getOperand(0) : Value();
-}
-
 std::optional<SparsePanels> optc::readSparse(Value matrix) {
   if (tensorOf(matrix).getRank() != 2 || !tensorOf(matrix).hasStaticShape() || !elementOf(matrix).isF32())
     return std::nullopt;

@@ -97,24 +97,11 @@ Error optc::measureBias(ModuleOp module, const SampleSource &source, unsigned jo
 }
 
 Error optc::applyBias(ModuleOp module, const Calibration &calibration, const std::string &source) {
-  llvm::StringMap<const Calibration::Channels *> corrections;
-  for (const Calibration::Channels &correction : calibration.corrections)
-    corrections[correction.name] = &correction;
-  std::string misfit;
+  ChannelsByName corrections(calibration.corrections);
   forEachCorrected(module.lookupSymbol<func::FuncOp>("main"), [&](const QuantizableLayer &layer, int64_t axis, const std::string &name) {
-    auto it = corrections.find(name);
-    if (it == corrections.end())
-      return;
-    if (dimOf(layer.op->getResult(0).getType(), axis).constant() != int64_t(it->second->values.size()))
-      misfit = name;
-    layer.op->setAttr(kBiasCorrection, DenseF32ArrayAttr::get(module.getContext(), it->second->values));
-    corrections.erase(it);
+    if (auto *values = corrections.take(name, dimOf(layer.op->getResult(0).getType(), axis).constant()))
+      layer.op->setAttr(kBiasCorrection, DenseF32ArrayAttr::get(module.getContext(), *values));
   });
-  for (const Calibration::Channels &correction : calibration.corrections)
-    if (misfit.empty() && corrections.contains(correction.name))
-      misfit = correction.name;
-  if (misfit.empty())
-    return Error::success();
-  return Error::at(source, "the correction of '" + misfit + "' fits no layer of the model",
-                   "the file is of another model, of other flags or another version of optc: calibrate again");
+  std::string misfit = corrections.misfit();
+  return misfit.empty() ? Error::success() : refuseCalibration(source, "the correction of '" + misfit + "' fits no layer of the model");
 }

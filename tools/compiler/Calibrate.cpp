@@ -57,19 +57,45 @@ Error optc::applyCalibration(ModuleOp module, const Calibration &calibration, co
   llvm::StringMap<std::optional<Observer::Bounds>> ranges;
   for (const Calibration::Tensor &t : calibration.tensors)
     ranges[t.name] = t.range;
-  auto refuse = [&](const std::string &why) {
-    return Error::at(source, why, "the file is of another model, of other flags or another version of optc: calibrate again");
-  };
   for (const Tap &tap : tapsOf(module.lookupSymbol<func::FuncOp>("main"))) {
     auto it = ranges.find(tap.name);
     if (it == ranges.end())
-      return refuse("has no range of the model's tensor '" + tap.name + "'");
+      return refuseCalibration(source, "has no range of the model's tensor '" + tap.name + "'");
     if (it->second)
       setRange(tap.value, {it->second->low, it->second->high});
     ranges.erase(it);
   }
   for (const Calibration::Tensor &t : calibration.tensors)
     if (ranges.contains(t.name))
-      return refuse("tensor '" + t.name + "' is none that the model quantises");
+      return refuseCalibration(source, "tensor '" + t.name + "' is none that the model quantises");
   return Error::success();
+}
+
+Error optc::refuseCalibration(const std::string &source, const std::string &why) {
+  return Error::at(source, why, "the file is of another model, of other flags or another version of optc: calibrate again");
+}
+
+ChannelsByName::ChannelsByName(const std::vector<Calibration::Channels> &list) : list(list) {
+  for (const Calibration::Channels &channels : list)
+    left[channels.name] = &channels.values;
+}
+
+const std::vector<float> *ChannelsByName::take(const std::string &name, std::optional<int64_t> channels) {
+  auto it = left.find(name);
+  if (it == left.end())
+    return nullptr;
+  const std::vector<float> *values = it->second;
+  if (channels != int64_t(values->size()))
+    wrongSize = name;
+  left.erase(it);
+  return values;
+}
+
+std::string ChannelsByName::misfit() const {
+  if (!wrongSize.empty())
+    return wrongSize;
+  for (const Calibration::Channels &channels : list)
+    if (left.contains(channels.name))
+      return channels.name;
+  return "";
 }

@@ -206,28 +206,24 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
         buildRecognition(passes);
       }))
     return result;
-  if (options.quantization.int8) {
-    std::vector<std::string> notes;
+  std::vector<std::string> notes;
+  if (options.quantization.int8)
     if (Error error = prepareQuantization(module, options.quantization, options.jobs, progress, calibration, notes))
       return failWith(error);
-    for (const std::string &note : notes)
-      result.messages.push_back(model + ": note: " + note);
-  }
   PipelineOptions pipeline;
   pipeline.byteDot = llvm::all_of(targets, [](const CpuTarget &target) { return target.byteDot() != 0; });
   pipeline.fma = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_X86_64_V3); });
   pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "fp8" ? "f8" : options.weights == "weights-int8" ? "int8" : options.weights;
   pipeline.weightBlock = options.weightBlock;
   if (!options.weights.empty() && !options.quantization.int8) {
-    std::vector<std::string> notes;
     WeightOptions weights{{pipeline.weights, pipeline.weightBlock}, options.quantization.calibration, options.quantization.guard};
     if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.quantization.keepFloat))
       return failWith(error);
     if (Error error = prepareWeights(module, weights, options.jobs, progress, notes))
       return failWith(error);
-    for (const std::string &note : notes)
-      result.messages.push_back(model + ": note: " + note);
   }
+  for (const std::string &note : notes)
+    result.messages.push_back(model + ": note: " + note);
   if (options.emit == Emit::layers || options.emit == Emit::layersJson || options.emit == Emit::layersSvg) {
     const QuantizationOptions &quantization = options.quantization;
     std::vector<LayerError> errors;

@@ -58,25 +58,13 @@ Error optc::measureChannels(ModuleOp module, const SampleSource &source, unsigne
 }
 
 Error optc::applySmoothing(ModuleOp module, const Calibration &calibration, const std::string &source) {
-  llvm::StringMap<const Calibration::Channels *> largest;
-  for (const Calibration::Channels &channels : calibration.channelMax)
-    largest[channels.name] = &channels;
-  std::string misfit;
+  ChannelsByName largest(calibration.channelMax);
   forEachSmoothed(module.lookupSymbol<func::FuncOp>("main"), [&](NormalizeOp op, const std::string &name) {
-    auto it = largest.find(name);
-    if (it == largest.end())
-      return;
-    if (dimOf(op.getY().getType(), op.getAxis()).constant() != int64_t(it->second->values.size()))
-      misfit = name;
-    op->setAttr(kChannelMax, DenseF32ArrayAttr::get(module.getContext(), it->second->values));
-    largest.erase(it);
+    if (auto *values = largest.take(name, dimOf(op.getY().getType(), op.getAxis()).constant()))
+      op->setAttr(kChannelMax, DenseF32ArrayAttr::get(module.getContext(), *values));
   });
-  for (const Calibration::Channels &channels : calibration.channelMax)
-    if (misfit.empty() && largest.contains(channels.name))
-      misfit = channels.name;
-  if (!misfit.empty())
-    return Error::at(source, "the channels of '" + misfit + "' fit no normalisation of the model",
-                     "the file is of another model, of other flags or another version of optc: calibrate again");
+  if (std::string misfit = largest.misfit(); !misfit.empty())
+    return refuseCalibration(source, "the channels of '" + misfit + "' fit no normalisation of the model");
   PassManager passes(module.getContext());
   if (calibration.equalized)
     passes.addNestedPass<func::FuncOp>(createEqualizeLayers());
