@@ -19,6 +19,7 @@
 #include "ir/eval/Evaluate.h"
 #include "passes/KernelFormation.h"
 #include "passes/Passes.h"
+#include "passes/Quantized.h"
 #include "passes/QuantizedTensors.h"
 #include "passes/WeightZeros.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -107,6 +108,8 @@ private:
   /// By the untransposed value and whether that is [n, k].
   std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
   std::map<std::pair<void *, bool>, SparseWeights> doneSparse;
+  /// Those of products of bf16.
+  std::set<std::pair<void *, bool>> inBFloat;
   std::map<void *, std::optional<CompressedRows>> doneRows;
 };
 
@@ -206,6 +209,15 @@ void Compressor::compress(ContractOp op) {
   if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || tensorOf(op.getLhs()).getRank() != 2 || !elementOf(rhs).isF32() ||
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
     return;
+  if (isBFloatProduct(op)) {
+    // Kernels pack its weights themselves; a table that is one is there once.
+    if (auto half = through<CastOp>(rhs); mlir::Value source = half ? through<CastOp>(half) : mlir::Value()) {
+      Matrix matrix = untransposed({source, op.getRhsContract().front() == 1});
+      sparseOf(matrix, op);
+      inBFloat.insert({matrix.value.getAsOpaquePointer(), matrix.turned});
+    }
+    return;
+  }
   OpBuilder builder(op);
   auto replace = [&](mlir::Value unpacked) {
     auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
@@ -240,8 +252,9 @@ void Compressor::compress(GatherOp op) {
     return;
   // Of f32, but packed for a product: the same panels serve both.
   Matrix matrix = untransposed({table, true});
-  bool isShared = done.count({matrix.value.getAsOpaquePointer(), matrix.turned});
-  auto panels = isShared ? panelsOf(matrix, op) : keptPanels(b, matrix);
+  bool isBFloat = inBFloat.count({matrix.value.getAsOpaquePointer(), matrix.turned});
+  bool isShared = isBFloat || done.count({matrix.value.getAsOpaquePointer(), matrix.turned});
+  auto panels = isBFloat ? std::nullopt : isShared ? panelsOf(matrix, op) : keptPanels(b, matrix);
   // Nothing but rows of it is read.
   std::optional<CompressedRows> ownRows;
   if (!isShared && !panels && !format.name.empty()) {
@@ -255,8 +268,10 @@ void Compressor::compress(GatherOp op) {
   OpBuilder builder(op);
   Location loc = table.getLoc();
   mlir::Value packed;
-  if (!panels && !ownRows)
-    packed = packPanels(builder, builder.create<TransposeOp>(loc, table, ArrayRef<int64_t>{1, 0}));
+  if (!panels && !ownRows) {
+    mlir::Value columns = builder.create<TransposeOp>(loc, table, ArrayRef<int64_t>{1, 0});
+    packed = packPanels(builder, isBFloat ? builder.create<CastOp>(loc, tensorType(dimsOf(columns), builder.getBF16Type()), columns) : columns);
+  }
   Operation *before = op->getPrevNode();
   auto dims = tensorOf(table).getShape();
   mlir::Value rows;
@@ -264,6 +279,8 @@ void Compressor::compress(GatherOp op) {
     rows = unpackRows(builder, loc, *ownRows);
   } else {
     mlir::Value columns = panels ? unpackCompressed(builder, loc, *panels) : unpackPanels(builder, loc, packed, dims[1], dims[0]);
+    if (isBFloat)
+      columns = builder.create<CastOp>(loc, tensorType(dimsOf(columns), builder.getF32Type()), columns);
     rows = builder.create<TransposeOp>(loc, columns, ArrayRef<int64_t>{1, 0});
   }
   builder.create<GatherOp>(op.getLoc(), rows, op.getIndices(), 0);

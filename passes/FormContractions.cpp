@@ -39,8 +39,8 @@ struct ExternalOperand {
   enum class Kind { none, splat, full, broadcast } kind = Kind::none;
   Value source;    // full: the value; broadcast: what is broadcast
   Dims sourceDims; // broadcast: its dims as [b|1, 1, n|1] or [b, m, 1]
-  /// full: codes, dequantised where they are read.
-  DequantizeOp dequantize;
+  /// full: codes or numbers of 16 bits, which this op widens where they are read.
+  Operation *widening = nullptr;
 };
 
 /// A channels-last convolution with one filter a channel, over one or two spatial dims.
@@ -55,7 +55,7 @@ bool isDepthwise(Operation *op) {
 
 class KernelFormer {
 public:
-  explicit KernelFormer(Operation *root) : root(root), b(root) {}
+  explicit KernelFormer(Operation *root) : root(root), b(root), bfloat(isBFloatProduct(root)) {}
 
   void form() {
     setShape();
@@ -99,8 +99,12 @@ private:
       e.source = v;
       auto dequantize = v.getDefiningOp<DequantizeOp>();
       if (dequantize && is8Bit(dequantize.getX()) && isSplat(dequantize.getScale()) && (!dequantize.getZeroPoint() || isSplat(dequantize.getZeroPoint()))) {
-        e.dequantize = dequantize;
+        e.widening = dequantize;
         e.source = dequantize.getX();
+      }
+      if (Value half = halfUnder(v)) {
+        e.widening = v.getDefiningOp();
+        e.source = half;
       }
       return e;
     }
@@ -177,6 +181,9 @@ private:
     // Reshapes at the end gain nothing inside; codes are a quarter of what they stand for.
     members = accepted.takeVector();
     auto endsInCodes = [&] {
+      Value result = members.back()->getResult(0), half = halfUnder(result);
+      if (half)
+        return elementOf(half).isBF16() && llvm::is_contained(members, half.getDefiningOp());
       auto dequantize = dyn_cast<DequantizeOp>(members.back());
       return dequantize && is8Bit(dequantize.getX()) && llvm::is_contained(members, dequantize.getX().getDefiningOp());
     };
@@ -189,6 +196,8 @@ private:
   /// Ops before the root that its kernel computes as it reads: the padding of a convolution of bytes, the widening of the
   /// image of a depthwise one.
   bool isPrologue(Operation *op) const {
+    if (bfloat)
+      return op->getResult(0) == root->getOperand(0);
     if (!isa<ConvOp>(root))
       return false;
     auto pad = dyn_cast<PadOp>(op);
@@ -224,7 +233,10 @@ private:
     }
     return b.clone(*op, mapping)->getResult(0);
   }
-  Value dequantizeInside(DequantizeOp op, Value codes) {
+  Value widenInside(Operation *widening, Value codes) {
+    if (isa<CastOp>(widening))
+      return b.create<CastOp>(widening->getLoc(), canonical(elementOf(widening->getResult(0))), codes);
+    auto op = cast<DequantizeOp>(widening);
     auto spread = [&](Value v) {
       auto broadcast = v.getDefiningOp<BroadcastOp>();
       return b.create<BroadcastOp>(v.getLoc(), canonical(elementOf(v)), constantInside(broadcast ? broadcast.getX() : v));
@@ -266,8 +278,12 @@ private:
     auto blocks = isa<ContractOp>(root) ? readBlocks(root->getOperand(1)) : std::nullopt;
     bool packed = !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
+    if (bfloat) {
+      Value half = halfUnder(rhs);
+      rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), b.getBF16Type()), rhs);
+    }
     int64_t packedRows = 0;
-    bool depthwise = isDepthwise(root), winograd = packed && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
+    bool depthwise = isDepthwise(root), winograd = packed && !bfloat && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
     if (depthwise) {
       // [taps, C]
       Dims w = dimsOf(rhs);
@@ -334,6 +350,8 @@ private:
       } else {
         matrix = depthwise ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w)) : unpackFilter(b, conv, w);
       }
+      if (bfloat)
+        matrix = b.create<CastOp>(root->getLoc(), conv.getW().getType(), matrix);
       mapping.map(conv.getX(), prologue(conv.getX(), x));
       mapping.map(conv.getW(), matrix);
       product = b.clone(*root, mapping)->getResult(0);
@@ -361,7 +379,9 @@ private:
         w = unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
         rhsContract = {0};
       }
-      product = b.create<ContractOp>(root->getLoc(), x, w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(), rhsContract);
+      if (bfloat)
+        w = b.create<CastOp>(root->getLoc(), tensorType(dimsOf(w), b.getF32Type()), w);
+      product = b.create<ContractOp>(root->getLoc(), prologue(contract.getLhs(), x), w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(), rhsContract);
     }
     mapping.map(root->getResult(0), product);
     for (Operation *op : ArrayRef(members).drop_front()) {
@@ -379,8 +399,8 @@ private:
         } else {
           inside = body->getArgument(argumentOf[v]);
         }
-        if (e.dequantize)
-          inside = dequantizeInside(e.dequantize, inside);
+        if (e.widening)
+          inside = widenInside(e.widening, inside);
         if (e.kind != ExternalOperand::Kind::full)
           inside = b.create<BroadcastOp>(v.getLoc(), canonical(elementOf(v)), inside);
         mapping.map(v, inside);
@@ -398,6 +418,7 @@ private:
 
   Operation *root;
   OpBuilder b;
+  bool bfloat;
   Dims shape;
   Value last;
   SmallVector<Operation *> members;

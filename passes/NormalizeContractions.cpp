@@ -2,6 +2,7 @@
 //
 //   contract over any dims        =>  transposes and reshapes around [b,m,k] x [b,k,n] (or [b,n,k])
 //   1x1 convolution, nhwc         =>  contract [pixels, c] x [c, o]
+//   products of f16 or bf16       =>  cast (contract (cast x : f32), (cast w : f32)), whose sums are f32 as before
 //
 // Transposes of weights are evaluated at compile time; those of activations that are left are steps.
 //
@@ -10,6 +11,7 @@
 #include "ir/Shape.h"
 #include "ir/eval/Weight.h"
 #include "passes/Passes.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -156,6 +158,23 @@ struct DisjointConvTranspose : OpRewritePattern<ConvTransposeOp> {
   }
 };
 
+// contract x, w of f16 or bf16 => cast (contract (cast x : f32), (cast w : f32)); conv alike
+template <typename OpT> struct WidenProduct : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+  LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
+    Type element = elementOf(op->getResult(0)), f32 = rewriter.getF32Type();
+    if (!element.isF16() && !element.isBF16())
+      return rewriter.notifyMatchFailure(op, "not of 16 bits");
+    IRMapping mapping;
+    for (Value x : op->getOperands())
+      mapping.map(x, rewriter.create<CastOp>(x.getLoc(), tensorType(dimsOf(x), f32), x));
+    Operation *wide = rewriter.clone(*op, mapping);
+    wide->getResult(0).setType(cast<RankedTensorType>(tensorType(dimsOf(op->getResult(0)), f32)));
+    rewriter.replaceOpWithNewOp<CastOp>(op, op->getResult(0).getType(), wide->getResult(0));
+    return success();
+  }
+};
+
 // transpose that moves dims of 1 only => reshape
 struct TransposeOfOnes : OpRewritePattern<TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -175,7 +194,7 @@ struct TransposeOfOnes : OpRewritePattern<TransposeOp> {
 struct NormalizeContractions : optc::impl::NormalizeContractionsBase<NormalizeContractions> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<CanonicalContract, PointwiseConv, DisjointConvTranspose, TransposeOfOnes>(&getContext());
+    patterns.add<CanonicalContract, PointwiseConv, DisjointConvTranspose, WidenProduct<ContractOp>, WidenProduct<ConvOp>, TransposeOfOnes>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -42,6 +42,16 @@ def PropagateQuantization : Pass<"propagate-quantization", "::mlir::func::FuncOp
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def InsertRounding : Pass<"insert-rounding", "::mlir::func::FuncOp"> {
+  let summary = "Operands of products with constant weights rounded to bf16";
+  let description = [{
+    before:  %y = optc.contract %x, %w
+    after:   %h = optc.cast %x : bf16;  %y = optc.contract (optc.cast %h : f32), (optc.cast (optc.cast %w : bf16) : f32)
+  }];
+  let options = [Option<"tiles", "tiles", "bool", "true", "every CPU of the artefact has AMX">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def LowerQdq : Pass<"lower-qdq", "::mlir::func::FuncOp"> {
   let summary = "Products of dequantised tensors as products of their codes";
   let description = [{

@@ -43,7 +43,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
-  // Products of bytes, once they have the form that kernels compute.
+  // Products of bf16 and of bytes, once they have the form that kernels compute.
+  if (options.bfloat)
+    passes.addNestedPass<func::FuncOp>(createInsertRounding({options.tiles}));
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   passes.addNestedPass<func::FuncOp>(createLowerQdq({options.byteDot}));
   // Products of scales are constants for the kernels.

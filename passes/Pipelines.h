@@ -17,6 +17,8 @@ struct PipelineOptions {
   int64_t weightBlock = 0;
   /// Every CPU of the artefact has a dot product of bytes.
   bool byteDot = true;
+  /// Products with constant weights are computed in bf16; every CPU of the artefact has AMX.
+  bool bfloat = false, tiles = false;
   /// Every CPU of the artefact multiplies and adds in one instruction.
   bool fma = true;
 };

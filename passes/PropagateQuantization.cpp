@@ -8,7 +8,11 @@
 //   quantize (dequantize %q, s, z), s, z       =>  %q
 //
 // The same with reshape, slice (down only), concat, maximum pooling, nearest resizing and padding by 0. All are exact: the
-// scale and zero point are one number for the tensor.
+// scale and zero point are one number for the tensor. Casts from and to f16 and bf16 are moved alike:
+//
+//   transpose (cast %h : bf16 to f32)          =>  cast (transpose %h)
+//   cast (transpose %x) : f32 to bf16          =>  transpose (cast %x)
+//   cast (cast %h : bf16 to f32) : bf16        =>  %h
 //
 //===----------------------------------------------------------------------===//
 
@@ -170,10 +174,79 @@ struct CancelQuantization : OpRewritePattern<QuantizeOp> {
   }
 };
 
+//===----------------------------------------------------------------------===//
+// f16 and bf16
+//===----------------------------------------------------------------------===//
+
+bool isHalf(Type element) { return element.isF16() || element.isBF16(); }
+Value castTo(PatternRewriter &rewriter, Location loc, Value x, Type element) {
+  return rewriter.create<CastOp>(loc, tensorType(dimsOf(x), element), x);
+}
+
+// selection (cast h) => cast (selection h)
+struct WidenDown : RewritePattern {
+  WidenDown(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
+    if (!isSelection(op) || isWeight(op->getResult(0)))
+      return rewriter.notifyMatchFailure(op, "computes, or is a weight");
+    Value half = halfUnder(op->getOperand(0));
+    if (!half)
+      return rewriter.notifyMatchFailure(op, "not of 16 bits");
+    rewriter.replaceOp(op, castTo(rewriter, op->getLoc(), moveLike(rewriter, op, half), rewriter.getF32Type()));
+    return success();
+  }
+};
+
+// concat (cast a), (cast b) => cast (concat a, b)
+struct WidenDownConcat : OpRewritePattern<ConcatOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
+    SmallVector<Value> halves;
+    for (Value x : op.getXs()) {
+      Value half = halfUnder(x);
+      if (!half || (!halves.empty() && elementOf(half) != elementOf(halves.front())))
+        return rewriter.notifyMatchFailure(op, "not of one type of 16 bits");
+      halves.push_back(half);
+    }
+    Value joined = rewriter.create<ConcatOp>(op.getLoc(), tensorType(dimsOf(op.getY()), elementOf(halves.front())), halves, op.getAxis());
+    rewriter.replaceOp(op, castTo(rewriter, op.getLoc(), joined, rewriter.getF32Type()));
+    return success();
+  }
+};
+
+// cast (selection x) => selection (cast x); cast (concat a, b) => concat (cast a), (cast b); cast (cast h) : type of h => h
+struct RoundUp : OpRewritePattern<CastOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(CastOp op, PatternRewriter &rewriter) const override {
+    Type element = elementOf(op.getY());
+    if (!isHalf(element) || !elementOf(op.getX()).isF32())
+      return rewriter.notifyMatchFailure(op, "not to 16 bits");
+    if (Value half = halfUnder(op.getX()); half && elementOf(half) == element) {
+      rewriter.replaceOp(op, half);
+      return success();
+    }
+    Operation *producer = op.getX().getDefiningOp();
+    if (!producer || !producer->hasOneUse() || isWeight(op.getX()))
+      return rewriter.notifyMatchFailure(op, "what is rounded has other uses");
+    if (isSelection(producer) && !isa<SliceOp>(producer)) {
+      rewriter.replaceOp(op, moveLike(rewriter, producer, castTo(rewriter, op.getLoc(), producer->getOperand(0), element)));
+      return success();
+    }
+    auto concat = dyn_cast<ConcatOp>(producer);
+    if (!concat)
+      return rewriter.notifyMatchFailure(op, "what is rounded is computed");
+    SmallVector<Value> parts;
+    for (Value x : concat.getXs())
+      parts.push_back(castTo(rewriter, op.getLoc(), x, element));
+    rewriter.replaceOpWithNewOp<ConcatOp>(op, op.getType(), parts, concat.getAxis());
+    return success();
+  }
+};
+
 struct PropagateQuantization : optc::impl::PropagateQuantizationBase<PropagateQuantization> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<DequantizeDown, DequantizeDownPad, DequantizeDownConcat, QuantizeUp, CancelQuantization>(&getContext());
+    patterns.add<DequantizeDown, DequantizeDownPad, DequantizeDownConcat, QuantizeUp, CancelQuantization, WidenDown, WidenDownConcat, RoundUp>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

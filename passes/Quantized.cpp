@@ -1,6 +1,7 @@
 //===- Quantized.cpp - Reading quantised values ---------------------------===//
 
 #include "passes/Quantized.h"
+#include "codegen/kernel/CompressedPanels.h"
 #include "ir/eval/Weight.h"
 #include "passes/Match.h"
 #include "mlir/IR/IRMapping.h"
@@ -183,6 +184,39 @@ std::optional<int64_t> optc::zeroPoint(Value zero) {
   if (!isWeight(constant) || tensorOf(constant).getNumElements() > kMaxZeroPoints || !is8Bit(constant))
     return std::nullopt;
   return uniformByte(constant);
+}
+
+Value optc::halfUnder(Value value) {
+  auto cast = value.getDefiningOp<CastOp>();
+  if (!cast || !elementOf(value).isF32())
+    return {};
+  Type from = elementOf(cast.getX());
+  return from.isF16() || from.isBF16() ? cast.getX() : Value();
+}
+
+bool optc::isBFloatProduct(Operation *product) {
+  auto isBFloat = [](Value v) {
+    Value half = v ? halfUnder(v) : Value();
+    return half && elementOf(half).isBF16();
+  };
+  if (!isa<ContractOp, ConvOp>(product) || !isBFloat(product->getOperand(0)))
+    return false;
+  Value weight = product->getOperand(1);
+  if (!isWeight(weight))
+    return false;
+  while (Operation *op = weight.getDefiningOp()) {
+    if (!isMovement(op))
+      break;
+    weight = op->getOperand(0);
+  }
+  if (!isBFloat(weight))
+    return false;
+  if (auto conv = dyn_cast<ConvOp>(product))
+    return conv.getLayout() == "nhwc" && conv.getGroups() == 1;
+  auto contract = cast<ContractOp>(product);
+  auto rows = dimsOf(contract.getLhs()).front().constant();
+  return contract.getLhsBatch().empty() && tensorOf(contract.getRhs()).getRank() == 2 && tensorOf(contract.getLhs()).getRank() == 2 &&
+         !(rows && *rows <= kDirectRows);
 }
 
 Value optc::moveLike(OpBuilder &b, Operation *movement, Value x) {

@@ -3,6 +3,7 @@
 #include "passes/WeightZeros.h"
 #include "codegen/kernel/Contraction.h"
 #include "ir/PrecisionNotes.h"
+#include "passes/Quantized.h"
 #include "passes/QuantizedTensors.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -40,6 +41,8 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
   bool halves = format.name == "bf16" || format.name == "f16";
   if (user->hasAttr(kKeepFloat) || format.isInteger() || format.name == "f8")
     return refuse(user->hasAttr(kKeepFloat) ? "as it is kept in f32" : "codes of few bits have no masks");
+  if (isBFloatProduct(user))
+    return refuse("it is computed in bf16");
   if (llvm::any_of(matrix.value.getUsers(), [](Operation *o) { return isa<GatherOp>(o); }))
     return refuse("an embedding reads it, too");
   // What is not multiplied gains with any number of rows.

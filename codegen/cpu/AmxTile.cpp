@@ -1,4 +1,4 @@
-//===- AmxTile.cpp - A product of bytes in AMX's tiles --------------------===//
+//===- AmxTile.cpp - A product of narrow operands in AMX's tiles ----------===//
 
 #include "codegen/cpu/AmxTile.h"
 #include "codegen/kernel/Contraction.h"
@@ -60,7 +60,7 @@ void AmxTile::product(ArrayRef<Value> rows, Value stride, Value base, int64_t pa
       for (size_t r = 0; r < rows.size(); ++r) {
         if (p == 0)
           call("llvm.x86.tileloadd64", {tile(4 + r), f.pointerTo(rows[r], offset, i8), stride});
-        call("llvm.x86.tdpbusd", {tile(accumulator(r, p)), tile(4 + r), tile(6 + p)});
+        call(bfloat ? "llvm.x86.tdpbf16ps" : "llvm.x86.tdpbusd", {tile(accumulator(r, p)), tile(4 + r), tile(6 + p)});
       }
     }
   });

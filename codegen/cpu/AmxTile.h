@@ -1,4 +1,4 @@
-//===- AmxTile.h - A product of bytes in AMX's tiles ------------*- C++ -*-===//
+//===- AmxTile.h - A product of narrow operands in AMX's tiles --*- C++ -*-===//
 //
 // Two tiles of rows by two panels: four accumulators stay in tile registers through k.
 //
@@ -17,8 +17,8 @@ namespace optc {
 
 class AmxTile {
 public:
-  /// `k`: bytes of a row, whole steps of `step` (at most 64) bytes.
-  AmxTile(KernelFunction &f, mlir::Value k, int64_t step) : f(f), k(k), step(step) {}
+  /// `k`: bytes of a row, whole steps of `step` (at most 64) bytes. `bfloat`: they are bf16, and sums f32.
+  AmxTile(KernelFunction &f, mlir::Value k, int64_t step, bool bfloat) : f(f), k(k), step(step), bfloat(bfloat) {}
   static constexpr int64_t kRows = 16;
   /// Bytes of a row that a step takes.
   int64_t bytes() const { return step; }
@@ -45,6 +45,7 @@ private:
   KernelFunction &f;
   mlir::Value k;
   int64_t step;
+  bool bfloat;
 };
 
 } // namespace optc

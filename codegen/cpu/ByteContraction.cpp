@@ -1,14 +1,14 @@
-//===- ByteContraction.cpp - Generator of products of bytes ---------------===//
+//===- ByteContraction.cpp - Generator of products of narrow operands -----===//
 //
 //   for tile in [begin, end)                      tile -> (batch, block of columns, block of rows)
 //     for a few rows of the block                 copied where taps are gathered, else read where they are
 //       for groups of panels of the block
-//         sums = rows x panels                    in i32: VNNI, or 16-bit products
+//         sums = rows x panels                    of 8 bits in i32, of bf16 in f32
 //         y = epilogue(sums)
 //
 // With AMX's tiles, which outrun memory, panels are the outer loop, and pixels of a convolution are read from the image (with
 // padding, from a copy of a block's rows) where channels are whole steps. Other rows are copied: they are paddedK bytes long,
-// panels [K/4][16][4].
+// panels [K/4][16][4] of bytes. Rows of bf16 are bytes, too; only the instructions that multiply differ.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,7 +39,7 @@ bool usesTiles(KernelFunction &f, const ContractionKernel &c) {
 class ByteContraction {
 public:
   ByteContraction(KernelFunction &f, const ContractionKernel &c)
-      : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), amx(usesTiles(f, c)), registers(f, rowBytes), epilogue(f, c, registers.lanes),
+      : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), amx(usesTiles(f, c)), registers(f, rowBytes, c.bfloat), epilogue(f, c, registers.lanes),
         window(f, c, widensRows() ? f.b.getIntegerType(16) : i8) {}
   LogicalResult run();
 
@@ -104,7 +104,7 @@ LogicalResult ByteContraction::run() {
     return Values{};
   });
   if (amx)
-    AmxTile(f, rowBytes, 64).release();
+    AmxTile(f, rowBytes, 64, c.bfloat).release();
   f.finish();
   return success();
 }
@@ -168,7 +168,10 @@ Value ByteContraction::rowsFrom(Value row, Value height, Value room) {
   if (!c.copiesRows() && !widensRows())
     return from;
   f.loop(f.index(0), height, f.index(1), {}, [&](Value r, ValueRange) {
-    copyRow(f.pointerTo(room, f.mul(r, rowBytes), rowElement()), f.pointerTo(from, f.mul(r, k), i8));
+    Value to = f.pointerTo(room, f.mul(r, rowBytes), rowElement());
+    copyRow(to, f.pointerTo(from, f.mul(r, k), i8));
+    if (c.bfloat)
+      window.fillTail(to);
     return Values{};
   });
   return room;
@@ -213,7 +216,7 @@ void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
 /// Panels come first: they are read from memory once, while those before them are multiplied with all rows.
 void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
   auto known = c.k.constant();
-  AmxTile tile(f, rowBytes, c.image ? c.image->step : known ? byteStep(*known) : 64);
+  AmxTile tile(f, rowBytes, c.image ? c.image->step : known ? byteStep(*known) : 64, c.bfloat);
   if (c.image)
     overImage(tile, *c.image, rowBegin, rowEnd);
   else

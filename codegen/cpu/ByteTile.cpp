@@ -1,4 +1,4 @@
-//===- ByteTile.cpp - A product of bytes in registers ---------------------===//
+//===- ByteTile.cpp - A product of narrow operands in registers -----------===//
 
 #include "codegen/cpu/ByteTile.h"
 #include "codegen/kernel/Contraction.h"
@@ -6,25 +6,26 @@
 using namespace mlir;
 using namespace optc;
 
-ByteTile::ByteTile(KernelFunction &f, Value k)
-    : lanes(std::min<int64_t>(f.target.lanes(4), kPanel)), vectorsPerPanel(kPanel / lanes), f(f), k(k) {
-  uint64_t feature = f.target.byteDot();
+ByteTile::ByteTile(KernelFunction &f, Value k, bool bfloat)
+    : lanes(std::min<int64_t>(f.target.lanes(4), kPanel)), vectorsPerPanel(kPanel / lanes), f(f), k(k), bfloat(bfloat) {
+  uint64_t feature = bfloat ? f.target.bfloatDot() : f.target.byteDot();
   hasDot = feature && f.use(feature);
 }
 
 int64_t ByteTile::widestGroup() const { return f.target.vectorRegisters >= 32 && hasDot ? 2 : 1; }
 
 int64_t ByteTile::maxRows(int64_t panels) const {
-  // Accumulators, a step's vectors of columns and a row's element; of pairs, one vector of results at a time in two halves.
-  int64_t vectors = hasDot ? panels * vectorsPerPanel : 2;
-  return std::clamp<int64_t>((int64_t(f.target.vectorRegisters) - vectors - 1) / vectors, 1, kMaxTileRows);
+  // Accumulators, a step's vectors of columns and a row's element; of pairs, one vector of results at a time in two halves. Of
+  // bf16 without a dot product, both halves of columns and row.
+  int64_t vectors = takesWideRows() ? 2 : panels * vectorsPerPanel, others = hasDot || !bfloat ? vectors + 1 : 2 * vectors + 2;
+  return std::clamp<int64_t>((int64_t(f.target.vectorRegisters) - others) / vectors, 1, kMaxTileRows);
 }
 
 Value ByteTile::call(StringRef intrinsic, Type type, ValueRange operands) {
   return f.b.create<LLVM::CallIntrinsicOp>(f.loc, type, intrinsic, operands).getResults();
 }
 
-/// Steps of four k's, `unroll` of them in an iteration; a length that is not known is a multiple of 64.
+/// Steps of four bytes, `unroll` of them in an iteration; a length that is not known is a multiple of 64.
 ByteTile::Values ByteTile::overK(Values acc, int64_t unroll, llvm::function_ref<void(Values &, Value, int64_t)> step) {
   int64_t main = unroll * kStep;
   auto constant = KernelFunction::constantOf(k);
@@ -43,7 +44,7 @@ ByteTile::Values ByteTile::overK(Values acc, int64_t unroll, llvm::function_ref<
 }
 
 ByteTile::Values ByteTile::product(const Values &rows, Value base, int64_t panels) {
-  if (hasDot)
+  if (!takesWideRows())
     return dots(rows, base, panels);
   Values sums(rows.size() * panels * vectorsPerPanel);
   int64_t perRow = panels * vectorsPerPanel;
@@ -56,12 +57,40 @@ ByteTile::Values ByteTile::product(const Values &rows, Value base, int64_t panel
   return sums;
 }
 
-/// acc[r][v] += four bytes of a row times four of a column, by vpdpbusd.
 ByteTile::Values ByteTile::dots(const Values &rows, Value base, int64_t panels) {
-  Type i8 = f.b.getI8Type(), i32 = f.b.getI32Type(), type = VectorType::get({lanes}, i32);
-  StringRef intrinsic = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+  Type i32 = f.b.getI32Type(), sums = VectorType::get({lanes}, bfloat ? Type(f.b.getF32Type()) : i32);
+  if (!bfloat) {
+    StringRef dot = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+    return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) { return call(dot, sums, {acc, f.splat(word, lanes), columns}); });
+  }
+  if (hasDot) {
+    Type pairs = VectorType::get({2 * lanes}, f.b.getBF16Type());
+    auto asPairs = [&](Value x) { return f.b.create<vector::BitCastOp>(f.loc, pairs, x); };
+    return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) {
+      return call("llvm.x86.avx512bf16.dpbf16ps.512", sums, {acc, asPairs(f.splat(word, lanes)), asPairs(columns)});
+    });
+  }
+  return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) {
+    for (bool upper : {false, true}) {
+      Value x = f.splat(bfloatHalf(word, upper), lanes);
+      acc = f.b.create<vector::FMAOp>(f.loc, x, bfloatHalf(columns, upper), acc);
+    }
+    return acc;
+  });
+}
+
+/// The first or second bf16 of words (i32, a scalar or a vector), as f32.
+Value ByteTile::bfloatHalf(Value words, bool upper) {
+  auto constant = [&](int64_t value) { return buildConstant(f.b, f.loc, words.getType(), double(value)); };
+  Value bits = upper ? Value(f.b.create<arith::AndIOp>(f.loc, words, constant(-65536))) : Value(f.b.create<arith::ShLIOp>(f.loc, words, constant(16)));
+  auto vector = dyn_cast<VectorType>(words.getType());
+  return f.b.create<arith::BitcastOp>(f.loc, withLanes(f.b.getF32Type(), vector ? vector.getNumElements() : 1), bits);
+}
+
+ByteTile::Values ByteTile::overWords(const Values &rows, Value base, int64_t panels, Step step) {
+  Type i8 = f.b.getI8Type(), i32 = f.b.getI32Type(), sums = VectorType::get({lanes}, bfloat ? Type(f.b.getF32Type()) : i32);
   int64_t perRow = panels * vectorsPerPanel;
-  Values acc(rows.size() * perRow, buildConstant(f.b, f.loc, type, 0));
+  Values acc(rows.size() * perRow, buildConstant(f.b, f.loc, sums, 0));
   return overK(acc, 4, [&](Values &next, Value at, int64_t offset) {
     Value first = f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
     Values columns;
@@ -71,9 +100,8 @@ ByteTile::Values ByteTile::dots(const Values &rows, Value base, int64_t panels) 
     }
     for (size_t r = 0; r < rows.size(); ++r) {
       Value word = f.b.create<LLVM::LoadOp>(f.loc, i32, f.pointerTo(f.pointerTo(rows[r], at, i8), f.index(offset), i8), 1);
-      Value x = f.splat(word, lanes);
       for (int64_t v = 0; v < perRow; ++v)
-        next[r * perRow + v] = call(intrinsic, type, {next[r * perRow + v], x, columns[v]});
+        next[r * perRow + v] = step(next[r * perRow + v], word, columns[v]);
     }
   });
 }

@@ -1,8 +1,10 @@
-//===- ByteTile.h - A product of bytes in registers -------------*- C++ -*-===//
+//===- ByteTile.h - A product of narrow operands in registers ---*- C++ -*-===//
 //
-// The inner loop of contractions of 8-bit integers: four k's of a row, unsigned, times four k's of a vector of
-// columns, signed, summed in i32. By VNNI's vpdpbusd where the target has it; else rows come widened to 16 bits, and
-// vpmaddwd sums the products of pairs without loss.
+// The inner loop of contractions of 8-bit integers and bf16: 4 bytes of a row times 4 bytes of a vector of columns.
+//
+//   4 k's, unsigned times signed, summed in i32: by VNNI's vpdpbusd where the target has it; else rows come widened to 16 bits,
+//   and vpmaddwd sums the products of pairs without loss
+//   2 k's of bf16, summed in f32: by vdpbf16ps (which takes denormal numbers for 0); else as products of f32
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_CPU_BYTETILE_H
@@ -16,8 +18,8 @@ class ByteTile {
 public:
   using Values = llvm::SmallVector<mlir::Value>;
 
-  /// `k`: bytes of a row, a multiple of 4; a panel's are 16 times as many.
-  ByteTile(KernelFunction &f, mlir::Value k);
+  /// `k`: bytes of a row, a multiple of 4; a panel's are 16 times as many. `bfloat`: they are bf16.
+  ByteTile(KernelFunction &f, mlir::Value k, bool bfloat);
 
   /// Sums in a vector of results, vectors of a panel.
   int64_t lanes, vectorsPerPanel;
@@ -25,19 +27,23 @@ public:
   int64_t widestGroup() const;
   int64_t maxRows(int64_t panels) const;
   /// True when rows are of 16 bits.
-  bool takesWideRows() const { return !hasDot; }
+  bool takesWideRows() const { return !hasDot && !bfloat; }
   /// sums[r * panels * vectorsPerPanel + v] of rows (pointers) times the panels from `base` on.
   Values product(const Values &rows, mlir::Value base, int64_t panels);
 
 private:
   Values dots(const Values &rows, mlir::Value base, int64_t panels);
   Values pairs(const Values &rows, mlir::Value base);
+  /// acc[r][v] += one step, out of a word of a row and a vector of words of a panel.
+  using Step = llvm::function_ref<mlir::Value(mlir::Value acc, mlir::Value word, mlir::Value words)>;
+  Values overWords(const Values &rows, mlir::Value base, int64_t panels, Step step);
+  mlir::Value bfloatHalf(mlir::Value words, bool upper);
   Values overK(Values acc, int64_t unroll, llvm::function_ref<void(Values &acc, mlir::Value at, int64_t offset)> step);
   mlir::Value call(llvm::StringRef intrinsic, mlir::Type type, mlir::ValueRange operands);
 
   KernelFunction &f;
   mlir::Value k;
-  bool hasDot;
+  bool hasDot, bfloat;
   static constexpr int64_t kStep = 4;
 };
 

@@ -367,5 +367,5 @@ LogicalResult optc::generateContraction(KernelFunction &f) {
   auto c = readContraction(f.kernel);
   if (!c)
     return f.kernel.emitError("not in the canonical form of a contraction");
-  return c->bytes ? generateByteContraction(f, *c) : ContractionEmitter(f, *c).run();
+  return c->narrow ? generateByteContraction(f, *c) : ContractionEmitter(f, *c).run();
 }

@@ -32,6 +32,8 @@ struct CpuTarget {
   bool has(uint64_t feature) const { return (features & feature) == feature; }
   /// The OptcCpuFeature with which it multiplies and sums bytes in vectors of its width; 0: it has none.
   uint64_t byteDot() const;
+  /// The same of pairs of bf16.
+  uint64_t bfloatDot() const;
 };
 
 /// The target of a name of --target: "native", LLVM's name of a CPU, or a level with extensions. An error says what there is.

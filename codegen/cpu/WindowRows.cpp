@@ -6,11 +6,13 @@ using namespace mlir;
 using namespace optc;
 using Values = SmallVector<Value>;
 
-WindowRows::WindowRows(KernelFunction &f, const ContractionKernel &c, Type target) : f(f), c(c), element(elementOf(c.lhs)), target(target) {
+WindowRows::WindowRows(KernelFunction &f, const ContractionKernel &c, Type target) : f(f), c(c), element(c.bfloat ? f.b.getI8Type() : elementOf(c.lhs)), target(target) {
   conv = dyn_cast<ConvOp>(c.root);
   if (!conv)
     return;
   image = dimsOf(c.lhs);
+  if (c.narrow)
+    image.back() = image.back() * DimExpr(narrowBytes(conv.getX()));
   kernel = dimsOf(conv.getW());
   result = dimsOf(conv.getY());
 }
@@ -62,6 +64,8 @@ void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value 
   Value source = f.input(c.lhs.getArgNumber()), step = f.index(channels);
   f.loop(f.index(0), height, f.index(1), {}, [&](Value r, ValueRange) {
     Value to = f.pointerTo(rows, f.mul(stride, r), target), pixel = f.add(row, r);
+    if (c.bfloat)
+      fillTail(to);
     if (!isRun) {
       forEachTap(batch, pixel, [&](Value tap, Value inside, Value offset) {
         pixels(f.pointerTo(to, f.mul(tap, step), target), f.pointerTo(source, offset, element), inside, channels);
@@ -70,7 +74,7 @@ void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value 
     }
     // `at`: the image's index of the first tap along the innermost dim.
     forEachTap(batch, pixel, spatial - 1, [&](Value line, Value inside, Value start) {
-      int64_t bytes = c.bytes ? runBytes(conv) : window * channels;
+      int64_t bytes = c.narrow ? runBytes(conv) : window * channels;
       Value size = f.size(image[spatial]), first = f.mul(line, f.index(bytes));
       Value at = startOf(pixel, spatial - 1);
       Value whole = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, at, f.index(0));
@@ -82,6 +86,8 @@ void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value 
       OpBuilder::InsertionGuard guard(f.b);
       f.b.setInsertionPoint(op.thenBlock()->getTerminator());
       copy(run, from, window * channels);
+      if (c.bfloat && bytes > window * channels)
+        fill(f.pointerTo(run, f.index(window * channels), target), bytes - window * channels);
       f.b.setInsertionPoint(op.elseBlock()->getTerminator());
       f.loop(f.index(0), f.index(window), f.index(1), {}, [&](Value k, ValueRange) {
         Value ok = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ult, f.add(at, k), size);
@@ -90,6 +96,8 @@ void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value 
         pixels(f.pointerTo(run, offset, target), f.pointerTo(from, offset, element), ok, channels);
         return Values{};
       });
+      if (c.bfloat && bytes > window * channels)
+        fill(f.pointerTo(run, f.index(window * channels), target), bytes - window * channels);
     });
     return Values{};
   });
@@ -163,6 +171,12 @@ void WindowRows::copy(Value to, Value from, Value count) {
   };
   part(f.index(0), main, kWidth);
   part(main, count, 1);
+}
+
+void WindowRows::fillTail(Value row) {
+  int64_t k = *c.k.constant(), padded = *c.paddedK().constant();
+  if (padded > k)
+    fill(f.pointerTo(row, f.index(k), target), padded - k);
 }
 
 void WindowRows::fill(Value to, int64_t count) {

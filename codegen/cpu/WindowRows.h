@@ -14,7 +14,7 @@ namespace optc {
 
 class WindowRows {
 public:
-  /// Rows of `target` elements: the image's type, or a wider integer for unsigned ones.
+  /// Rows of `target` elements: the image's type (bytes, of bf16), or a wider integer for unsigned ones.
   WindowRows(KernelFunction &f, const ContractionKernel &c, mlir::Type target);
 
   /// target[r * stride + tap * channels + channel] for `height` output pixels from `row` on (in elements of the image).
@@ -28,6 +28,8 @@ public:
   /// Copies `count` elements that lie side by side.
   void copy(mlir::Value to, mlir::Value from, int64_t count);
   void copy(mlir::Value to, mlir::Value from, mlir::Value count);
+  /// Of bf16: what a row has beyond k is multiplied with zeros, and has to be a number.
+  void fillTail(mlir::Value row);
 
 private:
   void forEachTap(mlir::Value batch, mlir::Value row, size_t depth, Visit visit);

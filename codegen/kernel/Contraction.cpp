@@ -11,6 +11,14 @@ static constexpr int64_t kByteStep = 64;
 /// Of 8 bits: the lhs unsigned, the rhs signed.
 static bool areBytes(Value lhs, Value rhs) { return elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8); }
 
+/// What is cast from bf16; null when the value is something else.
+static Value bfloatUnder(Value value) {
+  auto cast = value.getDefiningOp<CastOp>();
+  return cast && elementOf(cast.getX()).isBF16() && elementOf(value).isF32() ? cast.getX() : Value();
+}
+
+int64_t optc::narrowBytes(Value operand) { return bfloatUnder(operand) ? 2 : 1; }
+
 /// Reads through reshapes and slices of a transpose; null when the value is not unpacked panels.
 static BlockArgument panelsOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {
@@ -25,7 +33,7 @@ static BlockArgument panelsOf(Value value) {
 
 static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.root = op;
-  c.bytes = areBytes(op.getLhs(), op.getRhs());
+  c.narrow = areBytes(op.getLhs(), op.getRhs());
   c.product = op.getY();
   c.lhs = dyn_cast<BlockArgument>(op.getLhs());
   Dims lhs = dimsOf(op.getLhs()), rhs = dimsOf(op.getRhs());
@@ -37,6 +45,14 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.k = lhs[first + 1];
   c.rhsTransposed = op.getRhsContract().front() == int64_t(first + 1);
   c.n = rhs[c.rhsTransposed ? first : first + 1];
+  Value lhsBits = bfloatUnder(op.getLhs()), rhsBits = bfloatUnder(op.getRhs());
+  if (lhsBits && rhsBits) {
+    c.lhs = dyn_cast<BlockArgument>(lhsBits);
+    c.rhs = panelsOf(rhsBits);
+    c.narrow = c.bfloat = c.packed = true;
+    c.k = c.k * DimExpr(2);
+    return c.lhs && c.rhs;
+  }
   c.rhs = dyn_cast<BlockArgument>(op.getRhs());
   if (c.rhs)
     return c.lhs != nullptr;
@@ -62,9 +78,12 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
   if (!c.product || op.getLayout() != "nhwc" || op.getGroups() != 1)
     return false;
   c.root = op;
-  c.bytes = areBytes(op.getX(), op.getW());
+  Value x = op.getX(), w = op.getW();
+  c.bfloat = bfloatUnder(x) && bfloatUnder(w);
+  c.narrow = c.bfloat || areBytes(x, w);
   c.isConv = c.batched = c.packed = true;
-  Value x = op.getX();
+  if (c.bfloat)
+    x = bfloatUnder(x), w = bfloatUnder(w);
   c.padsLow = llvm::to_vector(op.getPadsLow());
   if (auto pad = x.getDefiningOp<PadOp>()) {
     auto low = pad.getLow().constants();
@@ -77,36 +96,36 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
     x = pad.getX();
   }
   c.lhs = dyn_cast<BlockArgument>(x);
-  c.rhs = panelsOf(op.getW());
-  Dims out = dimsOf(c.product), w = dimsOf(op.getW());
+  c.rhs = panelsOf(w);
+  Dims out = dimsOf(c.product), kernel = dimsOf(w);
   c.batch = out[0];
   c.m = out[1];
   c.n = out[2];
-  for (size_t i = 0; i + 2 < w.size(); ++i)
-    c.taps *= *w[i].constant();
-  int64_t channels = *w[w.size() - 2].constant();
+  for (size_t i = 0; i + 2 < kernel.size(); ++i)
+    c.taps *= *kernel[i].constant();
+  int64_t channels = *kernel[kernel.size() - 2].constant();
   // Short rows do not fill the loop over k: copy all taps of a row together.
-  c.gatherRows = channels < 8 || c.bytes;
+  c.gatherRows = channels < 8 || c.narrow;
   c.k = c.gatherRows ? channels * c.taps : channels;
-  if (c.bytes)
-    c.k = c.taps / *w[w.size() - 3].constant() * runBytes(op);
+  if (c.narrow)
+    c.k = c.taps / *kernel[kernel.size() - 3].constant() * runBytes(op);
   return c.lhs && c.rhs;
 }
 
 static bool isShortRun(ConvOp conv) {
   Dims w = dimsOf(conv.getW());
-  return conv.getDilations().back() == 1 && *w[w.size() - 3].constant() * *w[w.size() - 2].constant() <= kByteStep;
+  return conv.getDilations().back() == 1 && *w[w.size() - 3].constant() * *w[w.size() - 2].constant() * narrowBytes(conv.getX()) <= kByteStep;
 }
 
 int64_t optc::runBytes(ConvOp conv) {
   Dims w = dimsOf(conv.getW());
-  int64_t bytes = *w[w.size() - 3].constant() * *w[w.size() - 2].constant();
+  int64_t bytes = *w[w.size() - 3].constant() * *w[w.size() - 2].constant() * narrowBytes(conv.getX());
   return isShortRun(conv) ? (bytes + 3) / 4 * 4 : bytes;
 }
 
 static std::optional<ImageWindow> windowOf(const ContractionKernel &c) {
   auto conv = dyn_cast<ConvOp>(c.root);
-  if (!conv || !c.bytes)
+  if (!conv || !c.narrow)
     return std::nullopt;
   auto x = tensorOf(c.lhs), y = tensorOf(conv.getY()), w = tensorOf(conv.getW());
   int64_t rank = x.getRank();
@@ -117,7 +136,7 @@ static std::optional<ImageWindow> windowOf(const ContractionKernel &c) {
   ImageWindow v;
   v.height = flat ? 1 : x.getDimSize(1);
   v.width = x.getDimSize(rank - 2);
-  v.channels = x.getDimSize(rank - 1);
+  v.channels = x.getDimSize(rank - 1) * narrowBytes(conv.getX());
   v.outHeight = flat ? 1 : y.getDimSize(1);
   v.outWidth = y.getDimSize(rank - 2);
   v.kernelHeight = flat ? 1 : w.getDimSize(0);
@@ -140,6 +159,9 @@ static std::optional<ImageWindow> windowOf(const ContractionKernel &c) {
   v.blockRows = std::clamp<int64_t>(std::max<int64_t>(4, 112 / std::max<int64_t>(1, v.outWidth)), 1, std::max<int64_t>(1, v.outHeight));
   if (v.outHeight < 1 || v.outWidth < 1 || v.run % 4 != 0 || v.run % v.step != 0)
     return std::nullopt;
+  // A float there may be no number, even times 0.
+  if (c.bfloat && reachesBeyond)
+    return std::nullopt;
   return v;
 }
 
@@ -153,7 +175,7 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
       ok = readConv(conv, c);
   if (!ok)
     return std::nullopt;
-  if (c.bytes) {
+  if (c.narrow) {
     c.panelsPerTile = 8;
     c.image = windowOf(c);
     return c;
@@ -192,14 +214,14 @@ static DimExpr aligned(const DimExpr &bytes) { return DimExpr::ceildiv(bytes, 64
 DimExpr ContractionKernel::packedBytes() const {
   if (packed || blocks || (isCompressed() && !mayUnpack()))
     return 0;
-  return (bytes ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
+  return (narrow ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
 }
 DimExpr ContractionKernel::gatherBytes() const {
   if (image) {
     int64_t copy = image->copies ? image->imageRows(image->blockRows) * image->padded * image->channels + kByteStep : 0;
     return aligned(std::max(copy, *paddedK().constant() * kByteTileRows));
   }
-  if (bytes)
+  if (narrow)
     return aligned(paddedK() * DimExpr(copiesRows() ? rowBlock() : kByteTileRows)); // or half as many of 16 bits
   return gatherRows ? aligned(k * DimExpr(kMaxTileRows * 4)) : DimExpr(0);
 }
@@ -209,7 +231,7 @@ DimExpr ContractionKernel::pointerBytes() const {
 DimExpr ContractionKernel::zeroBytes() const { return isConv && !gatherRows ? aligned(k * DimExpr(4)) : DimExpr(0); }
 DimExpr ContractionKernel::sumBytes() const {
   // And the configuration of the tiles.
-  if (bytes)
+  if (narrow)
     return kByteTileRows * kByteTileColumns * 4 + 64;
   return kMaxTileRows * kPanel * panelsPerTile * 4;
 }
@@ -221,6 +243,6 @@ KernelSchedule optc::scheduleContraction(KernelOp kernel) {
     return schedule;
   schedule.tiles = c->batch * c->columnBlocks() * c->rowBlocks();
   schedule.scratchBytes = c->packedBytes() + c->gatherBytes() + c->pointerBytes() + c->zeroBytes() + c->sumBytes();
-  schedule.flops = DimExpr(2) * c->batch * c->m * c->n * c->k * DimExpr(c->totalTaps());
+  schedule.flops = DimExpr(c->bfloat ? 1 : 2) * c->batch * c->m * c->n * c->k * DimExpr(c->totalTaps());
   return schedule;
 }

@@ -9,8 +9,9 @@
 // ordinary ops (transpose, reshape, slice), which the generator reads through. An activation rhs is packed
 // into scratch by the kernel itself.
 //
-// Operands of 8 bits come four k's together, as instructions multiply them: panels [N/16][K/4][16][4], K padded with zeros
-// (paddedBytes). A convolution's image is padded by a pad op with the zero point, where that is not 0.
+// Narrow operands, of 8 bits or bf16 (under a cast to f32), come in groups of 4 bytes, as instructions multiply them: panels
+// [N/16][K/4][16][4] or [N/16][K/2][16][2], K padded with zeros (paddedBytes). A convolution's image is padded by a pad op with
+// the zero point, where that is not 0.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_CONTRACTION_H
@@ -29,9 +30,9 @@ constexpr int64_t kPanel = 16;
 constexpr int64_t kRowBlock = 84;
 /// The tallest tile of registers of any level (rows).
 constexpr int64_t kMaxTileRows = 14;
-/// Rows and columns whose sums of bytes are in scratch together.
+/// Rows and columns whose sums of narrow operands are in scratch together.
 constexpr int64_t kByteTileRows = 32, kByteTileColumns = 32;
-/// Rows of bytes of one tile of work: copied for it, or read where they are.
+/// Rows of narrow operands of one tile of work: copied for it, or read where they are.
 constexpr int64_t kCopiedRows = 64, kReadRows = 128;
 
 /// The k of packed bytes: whole steps of a tile of at most 64 bytes, all of one size, a multiple of 4.
@@ -43,10 +44,10 @@ int64_t byteStep(int64_t k);
 /// which follows it. Null when there is none.
 mlir::Value flatProduct(ConvOp conv);
 
-/// How the tiles of a convolution of bytes lie in its image: neighbouring pixels of a row of the result are `stride` pixels
+/// How the tiles of a convolution of narrow operands lie in its image: neighbouring pixels of a row of the result are `stride` pixels
 /// apart in the image under every tap. Sizes are known, runs are whole steps, spatial dims at most two.
 struct ImageWindow {
-  int64_t height, width, channels;       // of the image
+  int64_t height, width, channels;       // of the image, channels in bytes
   int64_t outHeight, outWidth;           // of the result
   int64_t kernelHeight, kernelWidth;     // taps
   int64_t strideRow, stride, dilationRow, dilation;
@@ -79,17 +80,17 @@ struct ContractionKernel {
   bool isConv = false;
   bool batched = false; // product has rank 3
   bool rhsBatched = false;
-  DimExpr batch = 1, m = 1, n = 1, k = 1; // k: of one tap
+  DimExpr batch = 1, m = 1, n = 1, k = 1; // k: of one tap; of narrow operands, in bytes
   int64_t taps = 1;
-  /// conv: rows of all taps are copied together (im2col) and k counts them all. With few channels, and of bytes.
+  /// conv: rows of all taps are copied together (im2col) and k counts them all. With few channels, and of narrow operands.
   bool gatherRows = false;
   /// conv: what lies before each spatial dim of the lhs, and its value, a pad op around it included.
   llvm::SmallVector<int64_t> padsLow;
   int64_t padValue = 0;
-  /// conv of bytes: AMX's tiles may read the image where it is, or a padded copy of a few of its rows.
+  /// conv of narrow operands: AMX's tiles may read the image where it is, or a padded copy of a few of its rows.
   std::optional<ImageWindow> image;
-  /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32.
-  bool bytes = false;
+  /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32, or bf16, summed in f32.
+  bool narrow = false, bfloat = false;
 
   /// Panels that one tile of work covers: 2, or more where there are few rows, or where they are copied.
   int64_t panelsPerTile = 2;
@@ -100,7 +101,7 @@ struct ContractionKernel {
   DimExpr columnBlocks() const;
   DimExpr panels() const { return DimExpr::ceildiv(n, kPanel); }
   int64_t totalTaps() const { return gatherRows ? 1 : taps; }
-  /// Bytes: the k of packed panels.
+  /// Narrow operands: the k of packed panels.
   DimExpr paddedK() const;
 
   // Scratch: packed rhs, gathered rows, row pointers, a row of zeros, a tile of sums.
@@ -109,14 +110,16 @@ struct ContractionKernel {
   DimExpr pointerBytes() const;
   DimExpr zeroBytes() const;
   DimExpr sumBytes() const;
-  /// Bytes: rows of the lhs are copied, as taps are gathered or as they are shorter than a row of panels.
+  /// Narrow operands: rows of the lhs are copied, as taps are gathered or as they are shorter than a row of panels.
   bool copiesRows() const { return isConv || k != paddedK(); }
   /// Output rows that one tile of work covers at most.
-  int64_t rowBlock() const { return !bytes ? kRowBlock : isConv ? kCopiedRows : kReadRows; }
+  int64_t rowBlock() const { return !narrow ? kRowBlock : isConv ? kCopiedRows : kReadRows; }
 };
 
-/// Bytes in a row of panels for the taps of a row of a window of bytes: where they are few they are a step of their own, and
-/// padded to whole groups of 4.
+/// Bytes of an element that a product reads as narrow operand; what is cast from bf16 has 2.
+int64_t narrowBytes(mlir::Value operand);
+/// Bytes in a row of panels for the taps of a row of a window of narrow operands: where they are few they are a step of their own,
+/// and padded to whole groups of 4.
 int64_t runBytes(ConvOp conv);
 
 /// nullopt when the kernel is not in canonical form.

@@ -164,7 +164,9 @@ void KernelEmitter::store(Value value, Value pointer, Type element, Value mask) 
   int64_t lanes = vector ? vector.getNumElements() : 1;
   Type memory = element.isBF16() ? b.getIntegerType(16) : memoryType(element);
   unsigned alignment = std::max(1u, memory.getIntOrFloatBitWidth() / 8);
-  if (element.isBF16())
+  if (Value exact = element.isBF16() ? roundedFromBFloat16(value) : Value())
+    value = narrowBFloat16(b, loc, exact);
+  else if (element.isBF16())
     value = narrowBFloat16(b, loc, value);
   else if (element.isF16())
     value = b.create<arith::TruncFOp>(loc, withLanes(memory, lanes), value);

@@ -6,30 +6,32 @@
 using namespace mlir;
 using namespace optc;
 
+/// k's that lie together in a panel.
+static int64_t groupOf(Type element) { return element.isInteger(8) ? 4 : element.isBF16() ? 2 : 1; }
+
 Value optc::packPanels(OpBuilder &b, Value matrix) {
   Dims dims = dimsOf(matrix);
   Location loc = matrix.getLoc();
   Type element = elementOf(matrix);
-  bool bytes = element.isInteger(8);
-  int64_t k = *dims[0].constant(), n = *dims[1].constant();
-  int64_t rows = bytes ? paddedBytes(k) : k, panels = (n + kPanel - 1) / kPanel;
+  int64_t k = *dims[0].constant(), n = *dims[1].constant(), group = groupOf(element), bytes = 4 / group;
+  int64_t rows = group == 1 ? k : paddedBytes(k * bytes) / bytes, panels = (n + kPanel - 1) / kPanel;
   if (rows != k || panels * kPanel != n)
     matrix = b.create<PadOp>(loc, tensorType({rows, panels * kPanel}, element), matrix, Value(),
                              DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}), "constant");
-  if (!bytes) {
+  if (group == 1) {
     matrix = b.create<ReshapeOp>(loc, tensorType({rows, panels, kPanel}, element), matrix);
     return b.create<TransposeOp>(loc, matrix, ArrayRef<int64_t>{1, 0, 2});
   }
-  matrix = b.create<ReshapeOp>(loc, tensorType({rows / 4, 4, panels, kPanel}, element), matrix);
+  matrix = b.create<ReshapeOp>(loc, tensorType({rows / group, group, panels, kPanel}, element), matrix);
   return b.create<TransposeOp>(loc, matrix, ArrayRef<int64_t>{2, 0, 3, 1});
 }
 
 Value optc::unpackPanels(OpBuilder &b, Location loc, Value panels, int64_t k, int64_t n) {
   Dims dims = dimsOf(panels);
   Type element = elementOf(panels);
-  bool bytes = dims.size() == 4;
-  DimExpr rows = bytes ? dims[1] * DimExpr(4) : dims[1], columns = dims[0] * DimExpr(kPanel);
-  Value x = b.create<TransposeOp>(loc, panels, bytes ? ArrayRef<int64_t>{1, 3, 0, 2} : ArrayRef<int64_t>{1, 0, 2});
+  bool grouped = dims.size() == 4;
+  DimExpr rows = grouped ? dims[1] * dims[3] : dims[1], columns = dims[0] * DimExpr(kPanel);
+  Value x = b.create<TransposeOp>(loc, panels, grouped ? ArrayRef<int64_t>{1, 3, 0, 2} : ArrayRef<int64_t>{1, 0, 2});
   x = b.create<ReshapeOp>(loc, tensorType({rows, columns}, element), x);
   if (rows == DimExpr(k) && columns == DimExpr(n))
     return x;
@@ -40,24 +42,25 @@ Value optc::unpackPanels(OpBuilder &b, Location loc, Value panels, int64_t k, in
 /// The weights as [rows of the window, a row's taps and channels, O]: what a row takes in the panels, and is.
 namespace {
 struct FilterRows {
-  int64_t rows, bytes, run, columns;
+  int64_t rows, length, run, columns;
 };
 } // namespace
-static FilterRows rowsOf(ConvOp conv) {
+static FilterRows rowsOf(ConvOp conv, Type element) {
   Dims w = dimsOf(conv.getW());
   FilterRows r{1, *w[w.size() - 3].constant() * *w[w.size() - 2].constant(), 0, *w.back().constant()};
   for (size_t i = 0; i + 3 < w.size(); ++i)
     r.rows *= *w[i].constant();
-  r.run = elementOf(conv.getW()).isInteger(8) ? runBytes(conv) : r.bytes;
+  int64_t group = groupOf(element);
+  r.run = group == 1 ? r.length : runBytes(conv) * group / 4;
   return r;
 }
 
 Value optc::packFilter(OpBuilder &b, ConvOp conv, Value weights) {
-  FilterRows r = rowsOf(conv);
   Type element = elementOf(weights);
+  FilterRows r = rowsOf(conv, element);
   Location loc = weights.getLoc();
-  if (r.run != r.bytes) {
-    weights = b.create<ReshapeOp>(loc, tensorType({r.rows, r.bytes, r.columns}, element), weights);
+  if (r.run != r.length) {
+    weights = b.create<ReshapeOp>(loc, tensorType({r.rows, r.length, r.columns}, element), weights);
     weights = b.create<PadOp>(loc, tensorType({r.rows, r.run, r.columns}, element), weights, Value(),
                               DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0, 0}), "constant");
   }
@@ -65,14 +68,14 @@ Value optc::packFilter(OpBuilder &b, ConvOp conv, Value weights) {
 }
 
 Value optc::unpackFilter(OpBuilder &b, ConvOp conv, Value panels) {
-  FilterRows r = rowsOf(conv);
   Type element = elementOf(panels);
+  FilterRows r = rowsOf(conv, element);
   Location loc = conv.getLoc();
   Value x = unpackPanels(b, loc, panels, r.rows * r.run, r.columns);
-  if (r.run != r.bytes) {
+  if (r.run != r.length) {
     x = b.create<ReshapeOp>(loc, tensorType({r.rows, r.run, r.columns}, element), x);
-    x = b.create<SliceOp>(loc, tensorType({r.rows, r.bytes, r.columns}, element), x, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0, 0}),
+    x = b.create<SliceOp>(loc, tensorType({r.rows, r.length, r.columns}, element), x, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0, 0}),
                           DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1, 1}));
   }
-  return b.create<ReshapeOp>(loc, conv.getW().getType(), x);
+  return b.create<ReshapeOp>(loc, tensorType(dimsOf(conv.getW()), element), x);
 }

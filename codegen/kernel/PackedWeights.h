@@ -4,6 +4,7 @@
 //
 //   f32     [N/16][K][16]
 //   bytes   [N/16][K/4][16][4]   K padded with zeros to paddedBytes(k)
+//   bf16    [N/16][K/2][16][2]   the same of 2 k bytes
 //
 // Both directions are ordinary ops: packing is a weight expression, evaluated at compile time; a kernel's body unpacks,
 // and generators read through that.
@@ -32,12 +33,12 @@ template <typename OpT> mlir::Value through(mlir::Value v) {
   return op ? op->getOperand(0) : mlir::Value();
 }
 
-/// The panels of a matrix [k, n] of f32 or 8-bit integers with static dims.
+/// The panels of a matrix [k, n] of f32, bf16 or 8-bit integers with static dims.
 mlir::Value packPanels(mlir::OpBuilder &b, mlir::Value matrix);
 /// The matrix [k, n] of panels.
 mlir::Value unpackPanels(mlir::OpBuilder &b, mlir::Location loc, mlir::Value panels, int64_t k, int64_t n);
 
-/// The panels of a convolution's weights, nhwc [kernel..., C, O], and these of the panels. Of bytes, the taps of a row of the
+/// The panels of a convolution's weights, nhwc [kernel..., C, O], and these of the panels. Of narrow ones, the taps of a row of the
 /// window take runBytes().
 mlir::Value packFilter(mlir::OpBuilder &b, ConvOp conv, mlir::Value weights);
 mlir::Value unpackFilter(mlir::OpBuilder &b, ConvOp conv, mlir::Value panels);

@@ -80,6 +80,19 @@ Value optc::narrowBFloat16(OpBuilder &b, Location loc, Value x) {
   return b.create<arith::TruncIOp>(loc, narrow, upper);
 }
 
+template <typename OpT> static OpT definedBy(Value x) { return x ? x.getDefiningOp<OpT>() : OpT(); }
+
+Value optc::roundedFromBFloat16(Value x) {
+  auto wide = definedBy<arith::BitcastOp>(x);
+  auto shifted = definedBy<arith::ShLIOp>(wide ? wide.getIn() : Value());
+  auto extended = definedBy<arith::ExtUIOp>(shifted ? shifted.getLhs() : Value());
+  auto narrow = definedBy<arith::TruncIOp>(extended ? extended.getIn() : Value());
+  auto upper = definedBy<arith::ShRUIOp>(narrow ? narrow.getIn() : Value());
+  auto select = definedBy<arith::SelectOp>(upper ? upper.getLhs() : Value());
+  auto isNan = definedBy<arith::CmpFOp>(select ? select.getCondition() : Value());
+  return isNan && isNan.getLhs() == isNan.getRhs() && getElementTypeOrSelf(narrow.getType()).isInteger(16) ? isNan.getLhs() : Value();
+}
+
 Value optc::buildRounded(OpBuilder &b, Location loc, Type element, Value x) {
   if (element.isBF16())
     return widenBFloat16(b, loc, narrowBFloat16(b, loc, x));

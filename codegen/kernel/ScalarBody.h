@@ -37,6 +37,8 @@ mlir::Value buildRounded(mlir::OpBuilder &builder, mlir::Location loc, mlir::Typ
 /// bf16 has no conversions in hardware: f32 to its bits (i16) and back.
 mlir::Value narrowBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x);
 mlir::Value widenBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value bits);
+/// What a register was rounded from by buildRounded to bf16; null when it is something else.
+mlir::Value roundedFromBFloat16(mlir::Value x);
 /// f8E4M3FN or f8E5M2, which kernels read as weights and do not write.
 bool isFloat8(mlir::Type element);
 /// Bits of such an element (i8) as f32.

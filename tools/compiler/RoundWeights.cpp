@@ -160,11 +160,8 @@ private:
     progress("compile and measure with " + std::to_string(kept) + " of " + std::to_string(order.size()) + " products in f32");
     OwningOpRef<ModuleOp> copy = module.clone();
     apply(*copy);
-    PipelineOptions pipeline;
-    pipeline.weights = options.format.name;
-    pipeline.weightBlock = options.format.block;
     NativeModel model;
-    if (Error error = model.build(*copy, jobs, {}, pipeline))
+    if (Error error = model.build(*copy, jobs, {}, options.pipeline))
       return error;
     return golden.measure(model, {}, kAll, deviation);
   }

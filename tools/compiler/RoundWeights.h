@@ -8,6 +8,7 @@
 #ifndef OPTC_TOOLS_COMPILER_ROUNDWEIGHTS_H
 #define OPTC_TOOLS_COMPILER_ROUNDWEIGHTS_H
 
+#include "passes/Pipelines.h"
 #include "passes/WeightFormats.h"
 #include "tools/compiler/Guard.h"
 
@@ -18,6 +19,8 @@ struct WeightOptions {
   WeightFormat format;
   SampleSource calibration; // sets of inputs; of formats of integers
   GuardOptions guard;
+  /// What the model is compiled with where it is measured.
+  PipelineOptions pipeline;
 };
 
 /// `module` is as after recognition (passes/Pipelines.h). Layers to be kept in f32 are marked (kKeepFloat), and further ones are.

@@ -32,9 +32,11 @@ def compile_sparse(name, rows, *flags, gather=False):
 full = 4 * sparse.size
 found, size = compile_sparse("sparse.so", "n")
 assert found.startswith("50.0 % zeros, 2 of 4 along the contracted dim: stored without them, ") and size < 0.54 * full, (found, size)
-found, size = compile_sparse("halves.so", 100, "--bf16")
+found, size = compile_sparse("halves.so", 100, "--fp16")
 assert "stored without them" in found and size < 0.29 * full, (found, size)
-for flags, why, more in (([], "many rows read it", {}), (["--int4"], "codes of few bits", {}), (["--bf16"], "an embedding reads it, too", {"gather": True})):
+text = subprocess.run([optc, f"{path}/sparse.onnx", "--emit=report", "--bf16", "--target=x86-64-v4+avx512bf16"], check=True, capture_output=True, text=True).stdout
+assert "stored as dense, it is computed in bf16" in text, text
+for flags, why, more in (([], "many rows read it", {}), (["--int4"], "codes of few bits", {}), (["--fp16"], "an embedding reads it, too", {"gather": True})):
     found, size = compile_sparse("dense.so", 100, *flags, **more)
     assert why in found, found
 blocks = (sparse.reshape(256, 10, 16) * (random.uniform(size=(256, 10, 1)) < 0.3)).reshape(256, 160)

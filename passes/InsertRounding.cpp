@@ -1,0 +1,141 @@
+//===- InsertRounding.cpp - Operands of products in bf16 ------------------===//
+//
+// --bf16 speaks the language of models that are in bf16, so that one lowering serves both:
+//
+//   y = contract (max x, 0), w
+//     =>  h = cast (max x, 0) : bf16;  v = cast w : bf16;  y = contract (cast h : f32), (cast v : f32)
+//
+// Products of two bf16 are exact in f32, and sums are taken in f32. The rounding stands on the tensor, so all that reads it
+// (residuals, too) reads the same 16 bits. What the model returns is not rounded. bf16 has the range of f32: only a weight beyond
+// the largest bf16 (3.39e38) keeps its product in f32.
+//
+// A 3x3 convolution that has a kernel by Winograd's algorithm stays in f32 unless every CPU of the artefact has AMX: a product of pairs
+// in vectors is twice as fast, Winograd's algorithm four times.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/kernel/CompressedPanels.h"
+#include "codegen/kernel/StridedView.h"
+#include "codegen/kernel/Winograd.h"
+#include "ir/PrecisionNotes.h"
+#include "ir/eval/Evaluate.h"
+#include "ir/eval/Weight.h"
+#include "passes/Passes.h"
+#include "passes/QuantizedTensors.h"
+
+namespace optc {
+#define GEN_PASS_DEF_INSERTROUNDING
+#include "passes/Passes.h.inc"
+} // namespace optc
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+/// What is smaller fills no tile.
+constexpr int64_t kMinK = 16, kMinN = 8, kMinWeights = 512;
+
+struct InsertRounding : optc::impl::InsertRoundingBase<InsertRounding> {
+  using InsertRoundingBase::InsertRoundingBase;
+
+  void runOnOperation() override {
+    SmallVector<Operation *> products;
+    getOperation().walk([&](Operation *op) {
+      if (isa<ContractOp, ConvOp>(op) && !isWeight(op->getResult(0)))
+        products.push_back(op);
+    });
+    for (Operation *op : products)
+      if (isProduct(op) && !isKept(op))
+        lower(op);
+  }
+
+private:
+  /// Of f32 and constant weights, with more rows than weights are dequantised in registers for.
+  bool isProduct(Operation *op) {
+    mlir::Value x = op->getOperand(0), w = op->getOperand(1);
+    if (!elementOf(x).isF32() || !elementOf(w).isF32() || !isWeight(w) || isa_and_nonnull<DequantizeOp>(sourceOf(x)) || isa_and_nonnull<DequantizeOp>(sourceOf(w)))
+      return false;
+    Dims dims = dimsOf(w);
+    int64_t weights = tensorOf(w).getNumElements(), columns;
+    if (auto conv = dyn_cast<ConvOp>(op)) {
+      if (conv.getLayout() != "nhwc" || conv.getGroups() != 1)
+        return false;
+      columns = *dims.back().constant();
+    } else {
+      auto contract = cast<ContractOp>(op);
+      auto rows = dimsOf(x).front().constant();
+      if (!contract.getLhsBatch().empty() || dims.size() != 2 || dimsOf(x).size() != 2 || contract.getRhsContract().size() != 1 ||
+          (rows && *rows <= kDirectRows))
+        return false;
+      columns = *dims[1 - contract.getRhsContract().front()].constant();
+    }
+    return columns >= kMinN && weights >= kMinWeights && weights / columns >= kMinK;
+  }
+
+  /// What a tensor comes from but for movement.
+  static Operation *sourceOf(mlir::Value x) {
+    Operation *op = x.getDefiningOp();
+    while (op && isMovement(op))
+      op = op->getOperand(0).getDefiningOp();
+    return op;
+  }
+
+  bool isKept(Operation *op) {
+    func::FuncOp function = getOperation();
+    if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat)) {
+      // Of matrix products compress-weights says so, too.
+      if (isa<ConvOp>(op))
+        noteKept(function, op, why);
+      return true;
+    }
+    if (auto conv = dyn_cast<ConvOp>(op); conv && !tiles && isWinograd(conv)) {
+      noteKept(function, op, "by Winograd's algorithm it is faster in f32 on a CPU without AMX");
+      return true;
+    }
+    return false;
+  }
+
+  void lower(Operation *op) {
+    func::FuncOp function = getOperation();
+    mlir::Value weight = op->getOperand(1);
+    llvm::DenseMap<mlir::Value, HostValue> cache;
+    auto known = evaluateWeight(weight, cache);
+    if (failed(known))
+      return;
+    auto fits = [](float x) { return !(std::abs(x) > 0x1.fep127f); };
+    if (!llvm::all_of(ArrayRef(known->as<float>(), size_t(known->size())), fits))
+      return noteKept(function, op, "a weight does not fit bf16");
+    OpBuilder b(op);
+    op->setOperand(1, rounded(b, weight));
+    roundTensor(op->getOperand(0));
+    noteLowered(function, op, "bf16, sums in f32");
+  }
+
+  mlir::Value rounded(OpBuilder &b, mlir::Value x) {
+    Dims dims = dimsOf(x);
+    mlir::Value half = b.create<CastOp>(x.getLoc(), tensorType(dims, b.getBF16Type()), x);
+    return b.create<CastOp>(x.getLoc(), x.getType(), half);
+  }
+
+  /// What movement makes of a tensor reads the rounded tensor.
+  void roundTensor(mlir::Value x) {
+    while (Operation *op = x.getDefiningOp()) {
+      if (!isa<ReshapeOp, TransposeOp>(op))
+        break;
+      x = op->getOperand(0);
+    }
+    if (!done.insert(x).second || x.getDefiningOp<CastOp>())
+      return;
+    OpBuilder b(&getContext());
+    b.setInsertionPointAfterValue(x);
+    mlir::Value twin = rounded(b, x);
+    Operation *half = twin.getDefiningOp()->getOperand(0).getDefiningOp();
+    x.replaceUsesWithIf(twin, [&](OpOperand &use) { return use.getOwner() != half && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); });
+    done.insert(twin);
+  }
+
+  llvm::DenseSet<mlir::Value> done;
+};
+
+} // namespace
