@@ -1,7 +1,8 @@
 //===- FormKernels.cpp - Fuses ops into kernels ---------------------------===//
 //
 // Bottom-up: each op that a generator can emit starts a kernel with itself as root; producers that
-// cost nothing to recompute (elementwise, movement) with no other user move in.
+// cost nothing to recompute (elementwise, movement) with no other user move in. A transpose that keeps together what a reshape
+// before it splits comes before the reshape, which is a view then: [p, c] -> [h, w, c] -> [c, h, w] is [p, c] -> [c, p].
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,6 +44,37 @@ bool isInlinable(Operation *op) {
   return isLoopOp(op) && !isa<ReduceOp, PoolOp, ResizeOp, GatherOp>(op);
 }
 
+/// The transpose of x that, reshaped, is `op` of the reshape of x; null when the reshape does not only split dims, or `op` takes them
+/// apart.
+Value transposeBelow(OpBuilder &b, TransposeOp op, ReshapeOp split) {
+  Dims from = dimsOf(split.getX()), to = dimsOf(split.getY());
+  // The dims that each of `from` becomes.
+  SmallVector<SmallVector<int64_t>> parts;
+  size_t next = 0;
+  for (const DimExpr &whole : from) {
+    parts.emplace_back();
+    DimExpr product(1);
+    while (next < to.size() && (parts.back().empty() || product != whole)) {
+      product = product * to[next];
+      parts.back().push_back(int64_t(next++));
+    }
+    if (product != whole)
+      return {};
+  }
+  if (next != to.size() || from.size() == to.size())
+    return {};
+  SmallVector<int64_t> permutation;
+  ArrayRef<int64_t> left = op.getPermutation();
+  while (!left.empty()) {
+    auto *part = llvm::find_if(parts, [&](ArrayRef<int64_t> p) { return p.size() <= left.size() && p == left.take_front(p.size()); });
+    if (part == parts.end())
+      return {};
+    permutation.push_back(part - parts.begin());
+    left = left.drop_front(part->size());
+  }
+  return b.create<TransposeOp>(op.getLoc(), split.getX(), permutation);
+}
+
 struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
     SmallVector<Block *> blocks;
@@ -56,6 +88,15 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
 
   void formIn(Block &block) {
     llvm::SmallPtrSet<Operation *, 32> absorbed;
+    for (TransposeOp op : llvm::make_early_inc_range(block.getOps<TransposeOp>())) {
+      auto split = op.getX().getDefiningOp<ReshapeOp>();
+      OpBuilder b(op);
+      Value moved = split && !isWeight(op.getY()) ? transposeBelow(b, op, split) : Value();
+      if (!moved)
+        continue;
+      op.replaceAllUsesWith(b.create<ReshapeOp>(op.getLoc(), op.getType(), moved).getResult());
+      op.erase();
+    }
     SmallVector<Operation *> ops;
     for (Operation &op : block)
       ops.push_back(&op);

@@ -62,3 +62,27 @@ func.func @join(%x: tensor<2xf32>, %y: tensor<3xf32>) -> tensor<5xui8> {
   %b = optc.quantize %a, %s : (tensor<5xf32>, tensor<5xf32>) -> tensor<5xui8>
   return %b : tensor<5xui8>
 }
+
+// Casts from bf16 go down, casts to it go up, and meet.
+// CHECK-LABEL: func.func @halves
+// CHECK-NEXT: %[[T:.*]] = optc.transpose %arg0 {permutation = array<i64: 1, 0>} : (tensor<2x3xbf16>) -> tensor<3x2xbf16>
+// CHECK-NEXT: %[[C:.*]] = optc.concat %[[T]], %[[T]] {axis = 0 : i64} : (tensor<3x2xbf16>, tensor<3x2xbf16>) -> tensor<6x2xbf16>
+// CHECK-NEXT: return %[[C]]
+func.func @halves(%x: tensor<2x3xbf16>) -> tensor<6x2xbf16> {
+  %a = optc.cast %x : (tensor<2x3xbf16>) -> tensor<2x3xf32>
+  %b = optc.transpose %a {permutation = array<i64: 1, 0>} : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %c = optc.concat %b, %b {axis = 0 : i64} : (tensor<3x2xf32>, tensor<3x2xf32>) -> tensor<6x2xf32>
+  %d = optc.cast %c : (tensor<6x2xf32>) -> tensor<6x2xbf16>
+  return %d : tensor<6x2xbf16>
+}
+
+// What others read in f32 is not rounded for them.
+// CHECK-LABEL: func.func @halvesShared
+// CHECK: %[[T:.*]] = optc.transpose %arg0 {{.*}} -> tensor<3x2xf32>
+// CHECK: %[[H:.*]] = optc.cast %[[T]]
+// CHECK: return %[[T]], %[[H]]
+func.func @halvesShared(%x: tensor<2x3xf32>) -> (tensor<3x2xf32>, tensor<3x2xf16>) {
+  %a = optc.transpose %x {permutation = array<i64: 1, 0>} : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %b = optc.cast %a : (tensor<3x2xf32>) -> tensor<3x2xf16>
+  return %a, %b : tensor<3x2xf32>, tensor<3x2xf16>
+}

@@ -1,0 +1,70 @@
+// RUN: optc-opt %s --insert-rounding | FileCheck %s
+// RUN: optc-opt %s --insert-rounding=tiles=false | FileCheck %s --check-prefix=VECTORS
+
+#dims = #optc.dims<["n", 64]>
+
+// Both operands are rounded; what the model returns is not, and a product of few rows is left alone.
+// CHECK-LABEL: func.func @products
+// CHECK-SAME: optc.lowered = [{node = "y", precision = "bf16, sums in f32"}]
+// CHECK: %[[W:.*]] = optc.constant dense<5.000000e-01>
+// CHECK: %[[X:.*]] = optc.tanh %arg0
+// CHECK: %[[H:.*]] = optc.cast %[[X]] : (tensor<12x64xf32>) -> tensor<12x64xbf16>
+// CHECK: %[[R:.*]] = optc.cast %[[H]] : (tensor<12x64xbf16>) -> tensor<12x64xf32>
+// CHECK: %[[V:.*]] = optc.cast %[[W]] : (tensor<64x32xf32>) -> tensor<64x32xbf16>
+// CHECK: %[[U:.*]] = optc.cast %[[V]] : (tensor<64x32xbf16>) -> tensor<64x32xf32>
+// CHECK: %[[Y:.*]] = optc.contract %[[R]], %[[U]]
+// CHECK: %[[N:.*]] = optc.neg %[[R]]
+// CHECK: %[[Z:.*]] = optc.contract %arg1, %[[W]]
+// CHECK: return %[[Y]], %[[X]], %[[N]], %[[Z]]
+func.func @products(%x: tensor<12x64xf32>, %p: tensor<4x64xf32>) -> (tensor<12x32xf32>, tensor<12x64xf32>, tensor<12x64xf32>, tensor<4x32xf32>) {
+  %w = optc.constant dense<0.5> : tensor<64x32xf32>
+  %h = optc.tanh %x : (tensor<12x64xf32>) -> tensor<12x64xf32>
+  %y = optc.contract %h, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x32xf32>) -> tensor<12x32xf32> loc("y")
+  %n = optc.neg %h : (tensor<12x64xf32>) -> tensor<12x64xf32>
+  %z = optc.contract %p, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<4x64xf32>, tensor<64x32xf32>) -> tensor<4x32xf32>
+  return %y, %h, %n, %z : tensor<12x32xf32>, tensor<12x64xf32>, tensor<12x64xf32>, tensor<4x32xf32>
+}
+
+// The tensor under movement is rounded; a size that is known at run time only has many rows.
+// CHECK-LABEL: func.func @movement
+// CHECK: %[[H:.*]] = optc.cast %arg0 {{.*}} -> tensor<?x8x8xbf16
+// CHECK: %[[R:.*]] = optc.cast %[[H]]
+// CHECK: %[[X:.*]] = optc.reshape %[[R]]
+// CHECK: optc.contract %[[X]]
+func.func @movement(%x: tensor<?x8x8xf32, #optc.dims<["n", 8, 8]>>) -> tensor<?x16xf32, #optc.dims<["n", 16]>> {
+  %w = optc.constant dense<0.5> : tensor<64x16xf32>
+  %r = optc.reshape %x : (tensor<?x8x8xf32, #optc.dims<["n", 8, 8]>>) -> tensor<?x64xf32, #dims>
+  %y = optc.contract %r, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<?x64xf32, #dims>, tensor<64x16xf32>) -> tensor<?x16xf32, #optc.dims<["n", 16]>>
+  return %y : tensor<?x16xf32, #optc.dims<["n", 16]>>
+}
+
+// A weight beyond bf16, a small product, one that is to be kept, and one of dequantised bytes stay.
+// CHECK-LABEL: func.func @kept
+// CHECK-SAME: optc.kept = [{node = "large", reason = "a weight does not fit bf16"}]
+// CHECK-NOT: bf16>
+// CHECK: return
+func.func @kept(%x: tensor<12x64xf32>, %q: tensor<12x64xui8>) -> (tensor<12x16xf32>, tensor<12x4xf32>, tensor<12x16xf32>, tensor<12x16xf32>) {
+  %w = optc.constant dense<3.4e38> : tensor<64x16xf32>
+  %v = optc.constant dense<0.5> : tensor<64x4xf32>
+  %u = optc.constant dense<0.5> : tensor<64x16xf32>
+  %s = optc.constant dense<0.5> : tensor<12x64xf32>
+  %a = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x16xf32>) -> tensor<12x16xf32> loc("large")
+  %b = optc.contract %x, %v {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x4xf32>) -> tensor<12x4xf32>
+  %c = optc.contract %x, %u {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>, optc.keep_float = "--keep-float"} : (tensor<12x64xf32>, tensor<64x16xf32>) -> tensor<12x16xf32>
+  %d = optc.dequantize %q, %s : (tensor<12x64xui8>, tensor<12x64xf32>) -> tensor<12x64xf32>
+  %e = optc.contract %d, %u {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x16xf32>) -> tensor<12x16xf32>
+  return %a, %b, %c, %e : tensor<12x16xf32>, tensor<12x4xf32>, tensor<12x16xf32>, tensor<12x16xf32>
+}
+
+// Winograd's algorithm in f32 is faster than vectors of bf16, AMX's tiles are not.
+// CHECK-LABEL: func.func @winograd
+// CHECK: optc.cast %arg0
+// VECTORS-LABEL: func.func @winograd
+// VECTORS-SAME: reason = "by Winograd's algorithm it is faster in f32 on a CPU without AMX"
+// VECTORS-NOT: optc.cast
+// VECTORS: return
+func.func @winograd(%x: tensor<1x28x28x64xf32>) -> tensor<1x28x28x64xf32> {
+  %w = optc.constant dense<0.5> : tensor<3x3x64x64xf32>
+  %y = optc.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, pads_high = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc"} : (tensor<1x28x28x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x28x28x64xf32>
+  return %y : tensor<1x28x28x64xf32>
+}
