@@ -109,8 +109,11 @@ private:
             permutation.push_back(i);
           permutation.append({1, 0});
           Value w = b.create<TransposeOp>(o.getLoc(), o.getW(), permutation);
-          return b.create<ConvOp>(o.getLoc(), lastType(o.getType()), last(o.getX()), w, o.getStrides(), o.getDilations(),
-                                  o.getPadsLow(), o.getPadsHigh(), o.getGroups(), "nhwc");
+          auto twin = b.create<ConvOp>(o.getLoc(), lastType(o.getType()), last(o.getX()), w, o.getStrides(), o.getDilations(),
+                                       o.getPadsLow(), o.getPadsHigh(), o.getGroups(), "nhwc");
+          // What was decided of it holds of its twin.
+          twin->setDiscardableAttrs(o->getDiscardableAttrDictionary());
+          return twin;
         })
         .Case([&](ConvTransposeOp o) -> Value {
           if (o.getLayout() == "nhwc")

@@ -22,6 +22,7 @@
 #include "ir/eval/Weight.h"
 #include "passes/Passes.h"
 #include "passes/QuantizedTensors.h"
+#include "passes/WeightFormats.h"
 
 namespace optc {
 #define GEN_PASS_DEF_INSERTROUNDING
@@ -33,8 +34,8 @@ using namespace optc;
 
 namespace {
 
-/// What is smaller fills no tile.
-constexpr int64_t kMinK = 16, kMinN = 8, kMinWeights = 512;
+/// What is smaller fills no tile. Matrices have the least size of compress-weights.
+constexpr int64_t kMinK = 16, kMinN = 8, kMinFilter = 512;
 
 struct InsertRounding : optc::impl::InsertRoundingBase<InsertRounding> {
   using InsertRoundingBase::InsertRoundingBase;
@@ -57,7 +58,7 @@ private:
     if (!elementOf(x).isF32() || !elementOf(w).isF32() || !isWeight(w) || isa_and_nonnull<DequantizeOp>(sourceOf(x)) || isa_and_nonnull<DequantizeOp>(sourceOf(w)))
       return false;
     Dims dims = dimsOf(w);
-    int64_t weights = tensorOf(w).getNumElements(), columns;
+    int64_t weights = tensorOf(w).getNumElements(), columns, least = isa<ConvOp>(op) ? kMinFilter : kMinCompressed;
     if (auto conv = dyn_cast<ConvOp>(op)) {
       if (conv.getLayout() != "nhwc" || conv.getGroups() != 1)
         return false;
@@ -70,7 +71,7 @@ private:
         return false;
       columns = *dims[1 - contract.getRhsContract().front()].constant();
     }
-    return columns >= kMinN && weights >= kMinWeights && weights / columns >= kMinK;
+    return columns >= kMinN && weights >= least && weights / columns >= kMinK;
   }
 
   /// What a tensor comes from but for movement.

@@ -10,19 +10,19 @@
 // CHECK: %[[X:.*]] = optc.tanh %arg0
 // CHECK: %[[H:.*]] = optc.cast %[[X]] : (tensor<12x64xf32>) -> tensor<12x64xbf16>
 // CHECK: %[[R:.*]] = optc.cast %[[H]] : (tensor<12x64xbf16>) -> tensor<12x64xf32>
-// CHECK: %[[V:.*]] = optc.cast %[[W]] : (tensor<64x32xf32>) -> tensor<64x32xbf16>
-// CHECK: %[[U:.*]] = optc.cast %[[V]] : (tensor<64x32xbf16>) -> tensor<64x32xf32>
+// CHECK: %[[V:.*]] = optc.cast %[[W]] : (tensor<64x64xf32>) -> tensor<64x64xbf16>
+// CHECK: %[[U:.*]] = optc.cast %[[V]] : (tensor<64x64xbf16>) -> tensor<64x64xf32>
 // CHECK: %[[Y:.*]] = optc.contract %[[R]], %[[U]]
 // CHECK: %[[N:.*]] = optc.neg %[[R]]
 // CHECK: %[[Z:.*]] = optc.contract %arg1, %[[W]]
 // CHECK: return %[[Y]], %[[X]], %[[N]], %[[Z]]
-func.func @products(%x: tensor<12x64xf32>, %p: tensor<4x64xf32>) -> (tensor<12x32xf32>, tensor<12x64xf32>, tensor<12x64xf32>, tensor<4x32xf32>) {
-  %w = optc.constant dense<0.5> : tensor<64x32xf32>
+func.func @products(%x: tensor<12x64xf32>, %p: tensor<4x64xf32>) -> (tensor<12x64xf32>, tensor<12x64xf32>, tensor<12x64xf32>, tensor<4x64xf32>) {
+  %w = optc.constant dense<0.5> : tensor<64x64xf32>
   %h = optc.tanh %x : (tensor<12x64xf32>) -> tensor<12x64xf32>
-  %y = optc.contract %h, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x32xf32>) -> tensor<12x32xf32> loc("y")
+  %y = optc.contract %h, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32> loc("y")
   %n = optc.neg %h : (tensor<12x64xf32>) -> tensor<12x64xf32>
-  %z = optc.contract %p, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<4x64xf32>, tensor<64x32xf32>) -> tensor<4x32xf32>
-  return %y, %h, %n, %z : tensor<12x32xf32>, tensor<12x64xf32>, tensor<12x64xf32>, tensor<4x32xf32>
+  %z = optc.contract %p, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<4x64xf32>, tensor<64x64xf32>) -> tensor<4x64xf32>
+  return %y, %h, %n, %z : tensor<12x64xf32>, tensor<12x64xf32>, tensor<12x64xf32>, tensor<4x64xf32>
 }
 
 // The tensor under movement is rounded; a size that is known at run time only has many rows.
@@ -31,11 +31,11 @@ func.func @products(%x: tensor<12x64xf32>, %p: tensor<4x64xf32>) -> (tensor<12x3
 // CHECK: %[[R:.*]] = optc.cast %[[H]]
 // CHECK: %[[X:.*]] = optc.reshape %[[R]]
 // CHECK: optc.contract %[[X]]
-func.func @movement(%x: tensor<?x8x8xf32, #optc.dims<["n", 8, 8]>>) -> tensor<?x16xf32, #optc.dims<["n", 16]>> {
-  %w = optc.constant dense<0.5> : tensor<64x16xf32>
+func.func @movement(%x: tensor<?x8x8xf32, #optc.dims<["n", 8, 8]>>) -> tensor<?x64xf32, #optc.dims<["n", 64]>> {
+  %w = optc.constant dense<0.5> : tensor<64x64xf32>
   %r = optc.reshape %x : (tensor<?x8x8xf32, #optc.dims<["n", 8, 8]>>) -> tensor<?x64xf32, #dims>
-  %y = optc.contract %r, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<?x64xf32, #dims>, tensor<64x16xf32>) -> tensor<?x16xf32, #optc.dims<["n", 16]>>
-  return %y : tensor<?x16xf32, #optc.dims<["n", 16]>>
+  %y = optc.contract %r, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<?x64xf32, #dims>, tensor<64x64xf32>) -> tensor<?x64xf32, #optc.dims<["n", 64]>>
+  return %y : tensor<?x64xf32, #optc.dims<["n", 64]>>
 }
 
 // A weight beyond bf16, a small product, one that is to be kept, and one of dequantised bytes stay.
@@ -43,17 +43,17 @@ func.func @movement(%x: tensor<?x8x8xf32, #optc.dims<["n", 8, 8]>>) -> tensor<?x
 // CHECK-SAME: optc.kept = [{node = "large", reason = "a weight does not fit bf16"}]
 // CHECK-NOT: bf16>
 // CHECK: return
-func.func @kept(%x: tensor<12x64xf32>, %q: tensor<12x64xui8>) -> (tensor<12x16xf32>, tensor<12x4xf32>, tensor<12x16xf32>, tensor<12x16xf32>) {
-  %w = optc.constant dense<3.4e38> : tensor<64x16xf32>
+func.func @kept(%x: tensor<12x64xf32>, %q: tensor<12x64xui8>) -> (tensor<12x64xf32>, tensor<12x4xf32>, tensor<12x64xf32>, tensor<12x64xf32>) {
+  %w = optc.constant dense<3.4e38> : tensor<64x64xf32>
   %v = optc.constant dense<0.5> : tensor<64x4xf32>
-  %u = optc.constant dense<0.5> : tensor<64x16xf32>
+  %u = optc.constant dense<0.5> : tensor<64x64xf32>
   %s = optc.constant dense<0.5> : tensor<12x64xf32>
-  %a = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x16xf32>) -> tensor<12x16xf32> loc("large")
+  %a = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32> loc("large")
   %b = optc.contract %x, %v {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x4xf32>) -> tensor<12x4xf32>
-  %c = optc.contract %x, %u {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>, optc.keep_float = "--keep-float"} : (tensor<12x64xf32>, tensor<64x16xf32>) -> tensor<12x16xf32>
+  %c = optc.contract %x, %u {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>, optc.keep_float = "--keep-float"} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32>
   %d = optc.dequantize %q, %s : (tensor<12x64xui8>, tensor<12x64xf32>) -> tensor<12x64xf32>
-  %e = optc.contract %d, %u {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x16xf32>) -> tensor<12x16xf32>
-  return %a, %b, %c, %e : tensor<12x16xf32>, tensor<12x4xf32>, tensor<12x16xf32>, tensor<12x16xf32>
+  %e = optc.contract %d, %u {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32>
+  return %a, %b, %c, %e : tensor<12x64xf32>, tensor<12x4xf32>, tensor<12x64xf32>, tensor<12x64xf32>
 }
 
 // Winograd's algorithm in f32 is faster than vectors of bf16, AMX's tiles are not.

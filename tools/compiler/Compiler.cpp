@@ -215,9 +215,13 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   pipeline.fma = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_X86_64_V3); });
   pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "fp8" ? "f8" : options.weights == "weights-int8" ? "int8" : options.weights;
   pipeline.weightBlock = options.weightBlock;
-  auto all = [&](uint64_t feature) { return !targets.empty() && llvm::all_of(targets, [&](const CpuTarget &target) { return target.has(feature); }); };
-  pipeline.tiles = all(OPTC_CPU_AMX);
-  pipeline.bfloat = options.weights == "bf16" && (pipeline.tiles || all(OPTC_CPU_AVX512_BF16));
+  pipeline.tiles = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_AMX); });
+  if (options.weights == "bf16" && !targets.empty()) {
+    auto without = llvm::find_if(targets, [](const CpuTarget &target) { return !target.has(OPTC_CPU_AMX) && !target.bfloatDot(); });
+    pipeline.bfloat = without == targets.end();
+    if (!pipeline.bfloat)
+      notes.push_back(without->name + " does not multiply bf16: --bf16 stores weights in it and computes in f32");
+  }
   if (!options.weights.empty() && !options.quantization.int8) {
     WeightOptions weights{{pipeline.weights, pipeline.weightBlock}, options.quantization.calibration, options.quantization.guard, pipeline};
     if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.quantization.keepFloat))

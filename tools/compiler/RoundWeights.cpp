@@ -1,6 +1,7 @@
 //===- RoundWeights.cpp - Weights in few bits, chosen with samples --------===//
 
 #include "tools/compiler/RoundWeights.h"
+#include "ir/Locations.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
 #include "passes/Gptq.h"
@@ -16,6 +17,8 @@ using namespace optc;
 namespace {
 
 constexpr size_t kAll = std::numeric_limits<size_t>::max();
+/// Why a convolution is kept.
+const char *const kConvolution = "with the products alone in f32 the outputs differ by more than --max-error allows";
 
 bool isKept(const WeightTable &table) {
   return llvm::any_of(table.products, [](ContractOp op) { return op->hasAttr(kKeepFloat); });
@@ -66,7 +69,14 @@ public:
   Rounding(ModuleOp module, const WeightOptions &options, unsigned jobs, const Progress &progress)
       : module(module), function(module.lookupSymbol<func::FuncOp>("main")), options(options), jobs(jobs),
         threads(jobs ? jobs : std::max(1u, std::thread::hardware_concurrency())), progress(progress), tables(weightTables(function)),
-        codes(tables.size()), decibels(tables.size()) {}
+        codes(tables.size()), decibels(tables.size()) {
+    // Convolutions are lowered as arithmetic only.
+    if (options.pipeline.bfloat)
+      function.walk([&](ConvOp op) {
+        if (!op->hasAttr(kKeepFloat))
+          convolutions.push_back(op);
+      });
+  }
 
   Error run(std::vector<std::string> &notes) {
     if (!options.calibration.empty())
@@ -146,18 +156,25 @@ private:
   std::string reasonOf(size_t t) {
     return llvm::formatv("in {0} the noise of its own results is {1:f1} dB below them", options.format.name, decibels[t]);
   }
+  /// Products first, then convolutions, as they come.
+  size_t layers() const { return order.size() + convolutions.size(); }
   void keepFirst(size_t count) {
+    auto keep = [&](Operation *op, bool kept, const std::string &reason) {
+      if (kept)
+        op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), reason));
+      else
+        op->removeAttr(kKeepFloat);
+    };
     for (auto [i, t] : llvm::enumerate(order))
       for (ContractOp op : tables[t].products)
-        if (i < count)
-          op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), reasonOf(t)));
-        else
-          op->removeAttr(kKeepFloat);
+        keep(op, i < count, reasonOf(t));
+    for (auto [i, op] : llvm::enumerate(convolutions))
+      keep(op, order.size() + i < count, kConvolution);
   }
 
   Error measure(size_t kept) {
     keepFirst(kept);
-    progress("compile and measure with " + std::to_string(kept) + " of " + std::to_string(order.size()) + " products in f32");
+    progress("compile and measure with " + std::to_string(kept) + " of " + std::to_string(layers()) + " products in f32");
     OwningOpRef<ModuleOp> copy = module.clone();
     apply(*copy);
     NativeModel model;
@@ -180,12 +197,12 @@ private:
     if (plain.error > most) {
       if (Error error = rank())
         return error;
-      if (Error error = measure(order.size()))
+      if (Error error = measure(layers()))
         return error;
       if (deviation.error > most)
         return cannotHold(plain);
       // `many` holds.
-      size_t few = 1, many = order.size();
+      size_t few = 1, many = layers();
       while (few < many) {
         size_t middle = few + (many - few) / 2;
         if (Error error = measure(middle))
@@ -199,6 +216,8 @@ private:
         return error;
       for (size_t t : ArrayRef(order).take_front(many))
         notes.push_back("node '" + nameOf(tables[t]) + "' keeps weights in f32: " + reasonOf(t));
+      for (ConvOp op : ArrayRef(convolutions).take_front(many - std::min(many, order.size())))
+        notes.push_back("node '" + nodesOf(op->getLoc()).front() + "' stays in f32: " + kConvolution);
     }
     notes.push_back(llvm::formatv("the outputs differ from the golden ones by {0:P}, --max-error allows {1:P}", deviation.error, most));
     noteAccuracy(function, {"relative_l2", deviation.error, most, int64_t(golden.size()), deviation.output});
@@ -224,6 +243,7 @@ private:
   std::vector<double> decibels;
   llvm::DenseMap<Operation *, std::string> texts;
   SmallVector<size_t> order;
+  SmallVector<ConvOp> convolutions;
   GoldenSets golden;
   Deviation deviation;
 };
