@@ -206,13 +206,13 @@ private:
              pad.getValue().getDefiningOp<ConstantOp>();
     return isDepthwise(root) && op->hasTrait<Elementwise>() && hasScalarBody(op) && isWidening(op);
   }
-  /// cast %x, or (cast %x) - constant, of bytes.
+  /// cast %x, or (cast %x) - constant, of bytes; cast %x of 16 bits.
   static bool isWidening(Operation *op) {
     if (auto sub = dyn_cast<SubOp>(op)) {
       Operation *cast = sub.getLhs().getDefiningOp();
       return cast && isa<CastOp>(cast) && isWidening(cast) && splatValue(sub.getRhs());
     }
-    return isa<CastOp>(op) && elementOf(op->getOperand(0)).isInteger(8) && elementOf(op->getResult(0)).isF32();
+    return halfUnder(op->getResult(0)) || (isa<CastOp>(op) && elementOf(op->getOperand(0)).isInteger(8) && elementOf(op->getResult(0)).isF32());
   }
   Value throughPrologue(Value x) const {
     for (Operation *op = x.getDefiningOp(); op && isPrologue(op); op = x.getDefiningOp())

@@ -49,6 +49,10 @@ struct InsertRounding : optc::impl::InsertRoundingBase<InsertRounding> {
     for (Operation *op : products)
       if (isProduct(op) && !isKept(op))
         lower(op);
+    // Depthwise convolutions are not limited by arithmetic: of what products compute for them half the bytes are stored.
+    for (Operation *op : products)
+      if (auto conv = dyn_cast<ConvOp>(op); conv && conv.getGroups() > 1 && elementOf(conv.getX()).isF32() && isOfProduct(conv.getX()))
+        roundTensor(conv.getX());
   }
 
 private:
@@ -82,6 +86,14 @@ private:
     return op;
   }
 
+  /// What elementwise ops make of a product that was lowered.
+  bool isOfProduct(mlir::Value x) {
+    Operation *op = sourceOf(x);
+    while (op && op->hasTrait<Elementwise>() && op->getNumOperands() > 0)
+      op = sourceOf(op->getOperand(0));
+    return op && lowered.contains(op);
+  }
+
   bool isKept(Operation *op) {
     func::FuncOp function = getOperation();
     if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat)) {
@@ -111,6 +123,7 @@ private:
     op->setOperand(1, rounded(b, weight));
     roundTensor(op->getOperand(0));
     noteLowered(function, op, "bf16, sums in f32");
+    lowered.insert(op);
   }
 
   mlir::Value rounded(OpBuilder &b, mlir::Value x) {
@@ -136,6 +149,7 @@ private:
     done.insert(twin);
   }
 
+  llvm::DenseSet<Operation *> lowered;
   llvm::DenseSet<mlir::Value> done;
 };
 

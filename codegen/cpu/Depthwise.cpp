@@ -10,7 +10,7 @@
 //           acc[u] += x[row, column(u), c..] * w[tap, c..]
 //
 // Columns whose taps touch the left or right border take the same path one at a time, with the taps that are
-// inside. Weights are [taps, C]. An image of bytes is widened as it is read.
+// inside. Weights are [taps, C]. An image of bytes or 16-bit floats is widened as it is read.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,6 +31,7 @@ public:
       : f(f), conv(conv), product(flatProduct(conv)), emitter(f), lanes(f.target.lanes(4)) {
     yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
     f32 = f.b.getF32Type();
+    f.convertsBFloat = true;
     image = cast<BlockArgument>(throughElementwise(conv.getX()));
     Dims x = dimsOf(conv.getX()), y = dimsOf(conv.getY()), w = dimsOf(conv.getW());
     // A 1-D convolution is one row.

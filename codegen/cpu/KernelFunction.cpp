@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/KernelFunction.h"
 #include "codegen/kernel/Kernel.h"
+#include "runtime/Artefact.h"
 
 using namespace mlir;
 using namespace optc;
@@ -66,6 +67,18 @@ bool KernelFunction::use(uint64_t feature) {
   auto used = module->getAttrOfType<IntegerAttr>(kUsedFeatures);
   module->setAttr(kUsedFeatures, b.getI64IntegerAttr(feature | (used ? used.getInt() : 0)));
   return true;
+}
+
+void KernelFunction::store(Value value, Value pointer, Type element, Value mask) {
+  constexpr int64_t kLanes = 16;
+  auto vector = dyn_cast<VectorType>(value.getType());
+  if (!convertsBFloat || !element.isBF16() || !vector || vector.getNumElements() != kLanes || !use(OPTC_CPU_AVX512_BF16))
+    return KernelEmitter::store(value, pointer, element, mask);
+  Value source = roundedFromBFloat16(value);
+  Type half = VectorType::get({kLanes}, b.getBF16Type()), bits = VectorType::get({kLanes}, b.getI16Type());
+  Value rounded =
+      b.create<LLVM::CallIntrinsicOp>(loc, half, "llvm.x86.avx512bf16.cvtneps2bf16.512", ValueRange{source ? source : value}).getResults();
+  KernelEmitter::store(b.create<vector::BitCastOp>(loc, bits, rounded), pointer, b.getI16Type(), mask);
 }
 
 void KernelFunction::finish(Value error) {

@@ -33,6 +33,9 @@ public:
   mlir::Value begin, end, scratch;
 
   int64_t lanes(unsigned bytes) const override { return target.lanes(bytes); }
+  void store(mlir::Value value, mlir::Value pointer, mlir::Type element, mlir::Value mask = {}) override;
+  /// Results of bf16 are rounded by vcvtneps2bf16 where the target has it, which takes denormal numbers for 0, as products of bf16 do.
+  bool convertsBFloat = false;
 
 private:
   mlir::ModuleOp module;

@@ -2,7 +2,6 @@
 
 #include "codegen/cpu/ProductEpilogue.h"
 #include "codegen/cpu/Interleave.h"
-#include "runtime/Artefact.h"
 
 using namespace mlir;
 using namespace optc;
@@ -10,6 +9,7 @@ using namespace optc;
 ProductEpilogue::ProductEpilogue(KernelFunction &f, const ContractionKernel &c, int64_t lanes)
     : emitter(f), f(f), c(c), lanes(lanes), element(elementOf(c.product)) {
   yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
+  f.convertsBFloat = c.bfloat;
 }
 
 bool ProductEpilogue::hasFunctions(KernelOp kernel) {
@@ -90,16 +90,6 @@ void ProductEpilogue::vector(Value sum, const ProductTile &tile, Value row, int6
     results.push_back(emitter.at(result, index, lanes, mask));
   for (auto [i, result] : llvm::enumerate(yield.getValues())) {
     auto offset = emitter.offsetOf(tensorOf(result), index);
-    storeResult(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
+    f.store(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
   }
-}
-
-/// Behind a product of bf16, which takes denormal numbers for 0, so does the conversion.
-void ProductEpilogue::storeResult(Value x, Value pointer, Type element, Value mask) {
-  if (!c.bfloat || !element.isBF16() || lanes != 16 || !f.use(OPTC_CPU_AVX512_BF16))
-    return f.store(x, pointer, element, mask);
-  Value source = roundedFromBFloat16(x);
-  Type half = VectorType::get({lanes}, f.b.getBF16Type()), bits = VectorType::get({lanes}, f.b.getI16Type());
-  Value rounded = f.b.create<LLVM::CallIntrinsicOp>(f.loc, half, "llvm.x86.avx512bf16.cvtneps2bf16.512", ValueRange{source ? source : x}).getResults();
-  f.store(f.b.create<vector::BitCastOp>(f.loc, bits, rounded), pointer, f.b.getI16Type(), mask);
 }

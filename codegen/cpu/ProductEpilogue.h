@@ -41,7 +41,6 @@ private:
   void prefetch(const ProductTile &tile, mlir::Value row);
   void vector(mlir::Value sum, const ProductTile &tile, mlir::Value row, int64_t v);
   bool isHeavy();
-  void storeResult(mlir::Value x, mlir::Value pointer, mlir::Type element, mlir::Value mask);
 
   KernelFunction &f;
   const ContractionKernel &c;

@@ -58,7 +58,9 @@ uint64_t CpuTarget::byteDot() const {
   return has(feature) ? feature : 0;
 }
 
-uint64_t CpuTarget::bfloatDot() const { return vectorBytes == 64 ? features & OPTC_CPU_AVX512_BF16 : 0; }
+uint64_t CpuTarget::bfloatDot() const {
+  return vectorBytes == 64 && !(features & OPTC_CPU_AMX) ? features & OPTC_CPU_AVX512_BF16 : 0;
+}
 
 std::string optc::llvmFeatures(uint64_t features) {
   std::string text;

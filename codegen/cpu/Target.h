@@ -32,7 +32,7 @@ struct CpuTarget {
   bool has(uint64_t feature) const { return (features & feature) == feature; }
   /// The OptcCpuFeature with which it multiplies and sums bytes in vectors of its width; 0: it has none.
   uint64_t byteDot() const;
-  /// The same of pairs of bf16.
+  /// The same of pairs of bf16, where that is faster than products of f32: on CPUs with AMX, vdpbf16ps has 0.7 times the speed.
   uint64_t bfloatDot() const;
 };
 
