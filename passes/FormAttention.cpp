@@ -12,6 +12,7 @@
 #include "codegen/kernel/StridedView.h"
 #include "passes/KernelFormation.h"
 #include "passes/Passes.h"
+#include "passes/Quantized.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -38,7 +39,13 @@ struct FormAttention : optc::impl::FormAttentionBase<FormAttention> {
 
   void form(AttentionOp op) {
     llvm::SetVector<Operation *> members;
+    Value halves[] = {halfUnder(op.getQ()), halfUnder(op.getK()), halfUnder(op.getV())};
+    bool bfloat = llvm::all_of(halves, [](Value half) { return half && elementOf(half).isBF16(); });
     for (Value operand : {op.getQ(), op.getK(), op.getV()}) {
+      if (bfloat) {
+        members.insert(operand.getDefiningOp());
+        operand = halfUnder(operand);
+      }
       Value base = furthestView(operand).base;
       for (Value v = operand; v != base; v = v.getDefiningOp()->getOperand(0))
         members.insert(v.getDefiningOp());

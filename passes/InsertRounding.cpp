@@ -9,11 +9,14 @@
 // (residuals, too) reads the same 16 bits. What the model returns is not rounded. bf16 has the range of f32: only a weight beyond
 // the largest bf16 (3.39e38) keeps its product in f32.
 //
+// Attention on results of such products reads bf16, too, and rounds its probabilities, where AMX's tiles compute it.
+//
 // A 3x3 convolution that has a kernel by Winograd's algorithm stays in f32 unless every CPU of the artefact has AMX: a product of pairs
 // in vectors is twice as fast, Winograd's algorithm four times.
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/Attention.h"
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/StridedView.h"
 #include "codegen/kernel/Winograd.h"
@@ -49,6 +52,8 @@ struct InsertRounding : optc::impl::InsertRoundingBase<InsertRounding> {
     for (Operation *op : products)
       if (isProduct(op) && !isKept(op))
         lower(op);
+    if (tiles)
+      getOperation().walk([&](AttentionOp op) { lowerAttention(op); });
     // Depthwise convolutions are not limited by arithmetic: of what products compute for them half the bytes are stored.
     for (Operation *op : products)
       if (auto conv = dyn_cast<ConvOp>(op); conv && conv.getGroups() > 1 && elementOf(conv.getX()).isF32() && isOfProduct(conv.getX()))
@@ -87,18 +92,20 @@ private:
   }
 
   /// What elementwise ops make of a product that was lowered.
-  bool isOfProduct(mlir::Value x) {
+  bool isOfProduct(mlir::Value x, int depth = 0) {
+    constexpr int kDeepest = 6;
     Operation *op = sourceOf(x);
-    while (op && op->hasTrait<Elementwise>() && op->getNumOperands() > 0)
-      op = sourceOf(op->getOperand(0));
-    return op && lowered.contains(op);
+    if (!op || lowered.contains(op))
+      return op;
+    return depth < kDeepest && op->hasTrait<Elementwise>() &&
+           llvm::any_of(op->getOperands(), [&](mlir::Value operand) { return isOfProduct(operand, depth + 1); });
   }
 
   bool isKept(Operation *op) {
     func::FuncOp function = getOperation();
     if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat)) {
       // Of matrix products compress-weights says so, too.
-      if (isa<ConvOp>(op))
+      if (!isa<ContractOp>(op))
         noteKept(function, op, why);
       return true;
     }
@@ -126,16 +133,31 @@ private:
     lowered.insert(op);
   }
 
+  /// With more queries than a product has rows at least.
+  void lowerAttention(AttentionOp op) {
+    if (isKept(op))
+      return;
+    mlir::Value operands[] = {op.getQ(), op.getK(), op.getV()};
+    auto queries = dimsOf(op.getQ())[2].constant();
+    // What comes from elsewhere (a cache of keys) would have to be rounded on its own, which takes as long as is gained.
+    if ((queries && *queries <= kDirectRows) || llvm::any_of(operands, [&](mlir::Value x) { return !elementOf(x).isF32() || !isOfProduct(x); }))
+      return;
+    for (mlir::Value x : operands)
+      roundTensor(x, /*throughSlices=*/true);
+    op->setAttr(kRoundsProbabilities, UnitAttr::get(&getContext()));
+    noteLowered(getOperation(), op, "bf16, sums and softmax in f32");
+  }
+
   mlir::Value rounded(OpBuilder &b, mlir::Value x) {
     Dims dims = dimsOf(x);
     mlir::Value half = b.create<CastOp>(x.getLoc(), tensorType(dims, b.getBF16Type()), x);
     return b.create<CastOp>(x.getLoc(), x.getType(), half);
   }
 
-  /// What movement makes of a tensor reads the rounded tensor.
-  void roundTensor(mlir::Value x) {
+  /// What movement makes of a tensor reads the rounded tensor. A slice of it alone is rounded, unless others are, too.
+  void roundTensor(mlir::Value x, bool throughSlices = false) {
     while (Operation *op = x.getDefiningOp()) {
-      if (!isa<ReshapeOp, TransposeOp>(op))
+      if (!isa<ReshapeOp, TransposeOp>(op) && !(throughSlices && isa<SliceOp>(op)))
         break;
       x = op->getOperand(0);
     }

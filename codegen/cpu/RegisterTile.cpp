@@ -65,9 +65,10 @@ void RegisterTile::step(Values &acc, const Values &rows, Value base, Value k, in
     position = f.resize(f.load(f.pointerTo(f.pointerTo(positions, k, i32), f.index(offset), i32), i32, 1), f.indexType());
   }
   for (int64_t r = 0; r < height; ++r) {
-    Value x = position ? f.pointerTo(rows[r], position, f32) : rowStep ? f.pointerTo(rows[r], f.mul(f.add(k, f.index(offset)), rowStep), f32)
-                      : f.pointerTo(f.pointerTo(rows[r], k, f32), f.index(offset), f32);
-    x = f.load(x, f32, 1);
+    Type element = rowElement ? rowElement : f32;
+    Value x = position ? f.pointerTo(rows[r], position, element) : rowStep ? f.pointerTo(rows[r], f.mul(f.add(k, f.index(offset)), rowStep), element)
+                      : f.pointerTo(f.pointerTo(rows[r], k, element), f.index(offset), element);
+    x = f.load(x, element, 1);
     Value a = f.splat(x, lanes);
     for (int64_t v = 0; v < vectors; ++v)
       acc[r * vectors + v] = f.b.create<vector::FMAOp>(f.loc, a, columns[v], acc[r * vectors + v]);

@@ -27,6 +27,8 @@ struct RegisterTile {
 
   KernelFunction &f;
   int64_t lanes, vectorsPerPanel;
+  /// What rows are made of, and is widened to f32: f32 unless set.
+  mlir::Type rowElement;
   /// Elements from one k of a row to the next: 1 unless set.
   mlir::Value rowStep;
   /// Elements of a row that are summed: k unless set.

@@ -70,8 +70,9 @@ void visit(KernelFunction &f, int64_t lanes, Value rows, Value columns, llvm::fu
 } // namespace
 
 void optc::packTransposed(KernelFunction &f, Value matrix, Value stride, Value rows, Value columns, Value panel,
-                          std::optional<double> factor) {
+                          std::optional<double> factor, Type element) {
   Type f32 = f.b.getF32Type();
+  element = element ? element : f32;
   int64_t lanes = std::min<int64_t>(f.target.lanes(4), kPanel);
   auto scaled = [&](Value x) -> Value {
     return factor && *factor != 1 ? Value(f.b.create<arith::MulFOp>(f.loc, x, buildConstant(f.b, f.loc, x.getType(), *factor))) : x;
@@ -81,14 +82,14 @@ void optc::packTransposed(KernelFunction &f, Value matrix, Value stride, Value r
       [&](int64_t r, Value c) {
         Values square;
         for (int64_t i = 0; i < lanes; ++i)
-          square.push_back(scaled(f.load(f.pointerTo(matrix, f.add(f.mul(f.index(r + i), stride), c), f32), f32, lanes)));
+          square.push_back(scaled(f.load(f.pointerTo(matrix, f.add(f.mul(f.index(r + i), stride), c), element), element, lanes)));
         square = transposeSquare(f, square);
         for (int64_t i = 0; i < lanes; ++i)
           f.store(square[i], f.pointerTo(panel, f.add(f.mul(f.add(c, f.index(i)), f.index(kPanel)), f.index(r)), f32), f32);
       },
       [&](Value r, Value c) {
         Value x = f.branch(
-            f.less(r, rows), f32, [&] { return scaled(f.load(f.pointerTo(matrix, f.add(f.mul(r, stride), c), f32), f32, 1)); },
+            f.less(r, rows), f32, [&] { return scaled(f.load(f.pointerTo(matrix, f.add(f.mul(r, stride), c), element), element, 1)); },
             [&] { return buildConstant(f.b, f.loc, f32, 0); });
         f.store(x, f.pointerTo(panel, f.add(f.mul(c, f.index(kPanel)), r), f32), f32);
       });

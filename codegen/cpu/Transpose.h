@@ -15,9 +15,9 @@ namespace optc {
 llvm::SmallVector<mlir::Value> transposeSquare(KernelFunction &f, llvm::SmallVector<mlir::Value> rows);
 
 /// panel[c * 16 + r] = matrix[r * stride + c] * factor for r < rows <= 16 and c < columns; 0 for the other r. `stride`
-/// in elements, f32. No factor: 1.
+/// in elements, of `element` (f32 where it is null), which become f32. No factor: 1.
 void packTransposed(KernelFunction &f, mlir::Value matrix, mlir::Value stride, mlir::Value rows, mlir::Value columns,
-                    mlir::Value panel, std::optional<double> factor = std::nullopt);
+                    mlir::Value panel, std::optional<double> factor = std::nullopt, mlir::Type element = {});
 /// matrix[r * stride + c] = panel[c * 16 + r] for r < rows <= 16 and c < columns.
 void unpackTransposed(KernelFunction &f, mlir::Value panel, mlir::Value rows, mlir::Value columns, mlir::Value matrix,
                       mlir::Value stride);

@@ -1,12 +1,15 @@
 //===- Attention.cpp - Attention in one kernel ----------------------------===//
 
 #include "codegen/kernel/Attention.h"
+#include "codegen/kernel/Contraction.h"
 
 using namespace mlir;
 using namespace optc;
 
-/// A value as a view of the kernel's operand that it comes from.
+/// A value, or what it is cast from in bf16, as a view of the kernel's operand that it comes from.
 static std::optional<StridedView> viewOfArgument(Value value) {
+  if (auto cast = value.getDefiningOp<CastOp>(); cast && elementOf(cast.getX()).isBF16())
+    value = cast.getX();
   Value base = value;
   while (Operation *op = base.getDefiningOp()) {
     if (!isMovement(op))
@@ -15,6 +18,16 @@ static std::optional<StridedView> viewOfArgument(Value value) {
   }
   auto view = viewOf(value, base);
   return view && (view->isContiguous() || dimsOf(value).back() == DimExpr(1)) ? view : std::nullopt;
+}
+
+bool AttentionKernel::hasQueryMask() const { return mask && dimsOf(mask)[2] != DimExpr(1); }
+
+/// Rows of whole steps, whose pairs lie together, and enough queries to fill a tile.
+static bool fitsTiles(const AttentionKernel &a) {
+  auto depth = a.depth.constant(), width = a.width.constant(), queries = a.queries.constant();
+  auto isEven = [](const DimExpr &d) { return d.constant() && *d.constant() % 2 == 0; };
+  return a.element.isBF16() && a.op->hasAttr(kRoundsProbabilities) && depth && width && paddedBytes(2 * *depth) == 2 * *depth && *width % kPanel == 0 &&
+         isEven(a.q.strides[2]) && !(queries && *queries < kPanel);
 }
 
 std::optional<AttentionKernel> optc::readAttention(KernelOp kernel) {
@@ -27,6 +40,9 @@ std::optional<AttentionKernel> optc::readAttention(KernelOp kernel) {
   if (!q || !k || !v)
     return std::nullopt;
   a.q = *q, a.k = *k, a.v = *v;
+  a.element = elementOf(a.q.base);
+  if (elementOf(a.k.base) != a.element || elementOf(a.v.base) != a.element)
+    return std::nullopt;
   if (a.op.getMask()) {
     a.mask = dyn_cast<BlockArgument>(a.op.getMask());
     if (!a.mask)
@@ -48,6 +64,7 @@ std::optional<AttentionKernel> optc::readAttention(KernelOp kernel) {
   Dims qd = dimsOf(a.op.getQ()), vd = dimsOf(a.op.getV());
   a.batch = qd[0], a.heads = qd[1], a.queries = qd[2], a.depth = qd[3];
   a.groups = vd[1], a.keys = vd[2], a.width = vd[3];
+  a.fitsTiles = fitsTiles(a);
   return a;
 }
 
@@ -57,7 +74,7 @@ KernelSchedule optc::scheduleAttention(KernelOp kernel) {
   if (!a)
     return schedule;
   schedule.tiles = a->batch * a->heads * a->queryBlocks();
-  schedule.scratchBytes = DimExpr(4) * (a->queryFloats() + a->scoreFloats() + a->resultFloats());
+  schedule.scratchBytes = DimExpr(4) * (a->queryFloats() + a->scoreFloats() + a->resultFloats() + (a->fitsTiles ? a->tileFloats() : DimExpr(0)));
   schedule.flops = DimExpr(2) * a->batch * a->heads * a->queries * a->keys * (a->depth + a->width);
   return schedule;
 }

@@ -8,6 +8,9 @@
 //   p   = exp(s - max s)    down the columns
 //   y^T [E][16] = v^T p     broadcast elements of v times vectors of p, then divided by the sum and transposed
 //
+// Operands may be bf16, under casts to f32. Where the op allows it (kRoundsProbabilities), AMX's tiles then compute both
+// products, with p rounded to bf16, too: rows of k are tiles as they lie in memory, v is transposed into scratch.
+//
 // Source: Dao et al., "FlashAttention" (2022), for keeping scores out of memory; they stay in L2 here, since a row of
 // all keys is small for the lengths that CPUs serve.
 //
@@ -20,8 +23,12 @@
 
 namespace optc {
 
-/// Queries of a tile.
-constexpr int64_t kAttentionQueries = 32;
+/// Queries of a tile; of one of work for AMX's tiles, which share v.
+constexpr int64_t kAttentionQueries = 32, kAttentionBlock = 128;
+/// Keys that a step of AMX's tiles takes.
+constexpr int64_t kAttentionKeys = 32;
+/// A unit attribute of an attention op whose probabilities may be rounded to bf16.
+inline constexpr llvm::StringLiteral kRoundsProbabilities = "optc.rounds_probabilities";
 
 struct AttentionKernel {
   AttentionOp op;
@@ -29,12 +36,24 @@ struct AttentionKernel {
   StridedView y;              // strides of the result as [B, H, S, E]; no base
   mlir::BlockArgument mask;   // [B|1, H|1, S|1, T|1], or null
   DimExpr batch, heads, groups, queries, keys, depth, width;
+  mlir::Type element;         // of q, k and v: f32 or bf16
+  /// AMX's tiles may compute it.
+  bool fitsTiles = false;
+  /// The mask differs between queries.
+  bool hasQueryMask() const;
 
-  DimExpr queryBlocks() const { return DimExpr::ceildiv(queries, kAttentionQueries); }
+  int64_t blockQueries() const { return fitsTiles ? kAttentionBlock : kAttentionQueries; }
+  DimExpr queryBlocks() const { return DimExpr::ceildiv(queries, blockQueries()); }
   // Scratch in floats, each for all queries of a tile.
   DimExpr queryFloats() const { return depth * DimExpr(kAttentionQueries); }
-  DimExpr scoreFloats() const { return keys * DimExpr(kAttentionQueries); }
+  DimExpr scoreFloats() const { return (fitsTiles ? paddedKeys() : keys) * DimExpr(kAttentionQueries); }
   DimExpr resultFloats() const { return width * DimExpr(kAttentionQueries); }
+  // Of tiles: rows of zeros that fill the last step; probabilities, v and results (of two panels together), a mask, the tiles' shapes.
+  DimExpr paddedKeys() const { return DimExpr::ceildiv(keys, kAttentionKeys) * DimExpr(kAttentionKeys); }
+  DimExpr probabilityFloats() const { return DimExpr::ceildiv(keys, kAttentionKeys) * DimExpr(kAttentionKeys * kAttentionQueries / 2); }
+  DimExpr valueFloats() const { return DimExpr::ceildiv(keys, kAttentionKeys) * width * DimExpr(kAttentionKeys / 2); }
+  DimExpr maskFloats() const { return hasQueryMask() ? keys * DimExpr(kAttentionQueries) : DimExpr(0); }
+  DimExpr tileFloats() const { return probabilityFloats() + valueFloats() + resultFloats() + maskFloats() + DimExpr(16); }
 };
 
 /// nullopt when the kernel's region is not attention with movement around it.

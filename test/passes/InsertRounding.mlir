@@ -68,3 +68,34 @@ func.func @winograd(%x: tensor<1x28x28x64xf32>) -> tensor<1x28x28x64xf32> {
   %y = optc.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, pads_high = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc"} : (tensor<1x28x28x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x28x28x64xf32>
   return %y : tensor<1x28x28x64xf32>
 }
+
+// Attention on a product reads bf16 through slices of it, and may round its probabilities; one query, or keys from elsewhere, gain nothing.
+// CHECK-LABEL: func.func @attention
+// CHECK: %[[P:.*]] = optc.contract
+// CHECK: %[[S:.*]] = optc.add %{{.*}}, %[[P]]
+// CHECK: %[[H:.*]] = optc.cast %[[S]] {{.*}} -> tensor<32x96xbf16>
+// CHECK: %[[R:.*]] = optc.cast %[[H]]
+// CHECK: optc.reshape %[[R]]
+// CHECK: optc.attention {{.*}}optc.rounds_probabilities
+// CHECK-NOT: optc.rounds_probabilities
+// CHECK: return
+// VECTORS-LABEL: func.func @attention
+// VECTORS-NOT: optc.rounds_probabilities
+// VECTORS: return
+!heads = tensor<1x2x32x16xf32>
+!one = tensor<1x2x1x16xf32>
+func.func @attention(%x: tensor<32x64xf32>, %one: !one, %keys: !heads) -> (!heads, !one, !heads) {
+  %w = optc.constant dense<0.5> : tensor<64x96xf32>
+  %b = optc.constant dense<1.0> : tensor<32x96xf32>
+  %p = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<32x64xf32>, tensor<64x96xf32>) -> tensor<32x96xf32>
+  %s = optc.add %b, %p : (tensor<32x96xf32>, tensor<32x96xf32>) -> tensor<32x96xf32>
+  %r = optc.reshape %s : (tensor<32x96xf32>) -> tensor<1x32x6x16xf32>
+  %t = optc.transpose %r {permutation = array<i64: 0, 2, 1, 3>} : (tensor<1x32x6x16xf32>) -> tensor<1x6x32x16xf32>
+  %q = optc.slice %t {starts = #optc.dims<[0, 0, 0, 0]>, strides = #optc.dims<[1, 1, 1, 1]>} : (tensor<1x6x32x16xf32>) -> !heads
+  %k = optc.slice %t {starts = #optc.dims<[0, 2, 0, 0]>, strides = #optc.dims<[1, 1, 1, 1]>} : (tensor<1x6x32x16xf32>) -> !heads
+  %v = optc.slice %t {starts = #optc.dims<[0, 4, 0, 0]>, strides = #optc.dims<[1, 1, 1, 1]>} : (tensor<1x6x32x16xf32>) -> !heads
+  %y = optc.attention %q, %k, %v {scale = 0.25 : f64} : (!heads, !heads, !heads) -> !heads
+  %z = optc.attention %one, %k, %v {scale = 0.25 : f64} : (!one, !heads, !heads) -> !one
+  %c = optc.attention %q, %keys, %v {scale = 0.25 : f64} : (!heads, !heads, !heads) -> !heads
+  return %y, %z, %c : !heads, !one, !heads
+}

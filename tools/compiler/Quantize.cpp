@@ -16,7 +16,7 @@ Error optc::keepInFloat(func::FuncOp function, const std::vector<std::string> &n
   for (const std::string &node : nodes) {
     bool found = false;
     function.walk([&](Operation *op) {
-      if (!isa<ConvOp, ContractOp>(op) || !llvm::is_contained(nodesOf(op->getLoc()), node))
+      if (!isa<ConvOp, ContractOp, AttentionOp>(op) || !llvm::is_contained(nodesOf(op->getLoc()), node))
         return;
       op->setAttr(kKeepFloat, StringAttr::get(op->getContext(), "--keep-float names it"));
       found = true;

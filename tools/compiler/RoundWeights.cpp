@@ -17,8 +17,8 @@ using namespace optc;
 namespace {
 
 constexpr size_t kAll = std::numeric_limits<size_t>::max();
-/// Why a convolution is kept.
-const char *const kConvolution = "with the products alone in f32 the outputs differ by more than --max-error allows";
+/// Why a convolution or attention is kept.
+const char *const kOther = "with the products alone in f32 the outputs differ by more than --max-error allows";
 
 bool isKept(const WeightTable &table) {
   return llvm::any_of(table.products, [](ContractOp op) { return op->hasAttr(kKeepFloat); });
@@ -70,11 +70,11 @@ public:
       : module(module), function(module.lookupSymbol<func::FuncOp>("main")), options(options), jobs(jobs),
         threads(jobs ? jobs : std::max(1u, std::thread::hardware_concurrency())), progress(progress), tables(weightTables(function)),
         codes(tables.size()), decibels(tables.size()) {
-    // Convolutions are lowered as arithmetic only.
+    // Convolutions and attention are lowered as arithmetic only.
     if (options.pipeline.bfloat)
-      function.walk([&](ConvOp op) {
-        if (!op->hasAttr(kKeepFloat))
-          convolutions.push_back(op);
+      function.walk([&](Operation *op) {
+        if (isa<ConvOp, AttentionOp>(op) && !op->hasAttr(kKeepFloat))
+          others.push_back(op);
       });
   }
 
@@ -156,8 +156,8 @@ private:
   std::string reasonOf(size_t t) {
     return llvm::formatv("in {0} the noise of its own results is {1:f1} dB below them", options.format.name, decibels[t]);
   }
-  /// Products first, then convolutions, as they come.
-  size_t layers() const { return order.size() + convolutions.size(); }
+  /// Products first, then convolutions and attention, as they come.
+  size_t layers() const { return order.size() + others.size(); }
   void keepFirst(size_t count) {
     auto keep = [&](Operation *op, bool kept, const std::string &reason) {
       if (kept)
@@ -168,8 +168,8 @@ private:
     for (auto [i, t] : llvm::enumerate(order))
       for (ContractOp op : tables[t].products)
         keep(op, i < count, reasonOf(t));
-    for (auto [i, op] : llvm::enumerate(convolutions))
-      keep(op, order.size() + i < count, kConvolution);
+    for (auto [i, op] : llvm::enumerate(others))
+      keep(op, order.size() + i < count, kOther);
   }
 
   Error measure(size_t kept) {
@@ -216,8 +216,8 @@ private:
         return error;
       for (size_t t : ArrayRef(order).take_front(many))
         notes.push_back("node '" + nameOf(tables[t]) + "' keeps weights in f32: " + reasonOf(t));
-      for (ConvOp op : ArrayRef(convolutions).take_front(many - std::min(many, order.size())))
-        notes.push_back("node '" + nodesOf(op->getLoc()).front() + "' stays in f32: " + kConvolution);
+      for (Operation *op : ArrayRef(others).take_front(many - std::min(many, order.size())))
+        notes.push_back("node '" + nodesOf(op->getLoc()).front() + "' stays in f32: " + kOther);
     }
     notes.push_back(llvm::formatv("the outputs differ from the golden ones by {0:P}, --max-error allows {1:P}", deviation.error, most));
     noteAccuracy(function, {"relative_l2", deviation.error, most, int64_t(golden.size()), deviation.output});
@@ -243,7 +243,7 @@ private:
   std::vector<double> decibels;
   llvm::DenseMap<Operation *, std::string> texts;
   SmallVector<size_t> order;
-  SmallVector<ConvOp> convolutions;
+  SmallVector<Operation *> others;
   GoldenSets golden;
   Deviation deviation;
 };

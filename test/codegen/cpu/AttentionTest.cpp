@@ -54,6 +54,33 @@ TEST(Attention, Kernels) {
   }
 }
 
+/// Operands of bf16; with leave to round probabilities, too, AMX's tiles compute it: 2^-9 of each, of values up to 2.
+TEST(Attention, Halves) {
+  for (const char *target : {"native", "x86-64-v4+amx", "x86-64-v4", "x86-64-v3", "x86-64"}) {
+    Batch batch(target);
+    for (const Row &row : kRows)
+      for (bool rounds : {false, true}) {
+        Case c = caseOf(row);
+        c.name += rounds ? " rounded" : " bf16";
+        std::string casts;
+        const std::vector<std::string> *dims[] = {&row.q, &row.k, &row.v};
+        for (int i = 0; i < 3; ++i) {
+          c.arguments[i].type = typeText(*dims[i], "bf16");
+          casts += opText("f" + std::to_string(i), "cast %" + std::to_string(i), {c.arguments[i].type}, f32(*dims[i])) + "\n";
+        }
+        c.body.replace(c.body.find("%0, %1, %2"), 10, "%f0, %f1, %f2");
+        if (rounds) {
+          c.body.replace(c.body.find("{"), 1, "{optc.rounds_probabilities, ");
+          c.bound = {16, 2 * 0x1p-8};
+        }
+        c.body = casts + c.body;
+        batch.add(c);
+      }
+    batch.check({{{"b", 1}, {"s", 1}, {"t", 1}}, {{"b", 2}, {"s", 17}, {"t", 19}}, {{"b", 1}, {"s", 32}, {"t", 64}}, {{"b", 1}, {"s", 45}, {"t", 101}},
+                 {{"b", 3}, {"s", 160}, {"t", 14}}});
+  }
+}
+
 TEST(Attention, ThroughStrides) {
   std::string fused = f32({"b", "s", "96"}), third = f32({"b", "s", "32"}), split = f32({"b", "s", "2", "16"}), heads = f32({"b", "2", "s", "16"});
   std::string body;
