@@ -3,7 +3,6 @@
 #include "codegen/cpu/AttentionTiles.h"
 #include "codegen/cpu/Transpose.h"
 #include "codegen/kernel/Contraction.h"
-#include "runtime/Artefact.h"
 
 using namespace mlir;
 using namespace optc;
@@ -60,20 +59,10 @@ void AttentionTiles::scores(Value rows, Value stride, Value keys, Value queries,
   product(tile, count, at, f.mul(stride, f.index(2)), queries, [&](auto step) { tile.alongRow(step); });
 }
 
-/// f32 rounded to bf16, as i16.
-Value AttentionTiles::halfBits(Value x) {
-  int64_t lanes = cast<VectorType>(x.getType()).getNumElements();
-  if (lanes != 16 || !f.use(OPTC_CPU_AVX512_BF16))
-    return narrowBFloat16(f.b, f.loc, x);
-  Value half = f.b.create<LLVM::CallIntrinsicOp>(f.loc, VectorType::get({lanes}, f.b.getBF16Type()), "llvm.x86.avx512bf16.cvtneps2bf16.512", ValueRange{x})
-                   .getResults();
-  return f.b.create<vector::BitCastOp>(f.loc, VectorType::get({lanes}, i16), half);
-}
-
 void AttentionTiles::storePair(Value e, Value next, Value target) {
   int64_t lanes = cast<VectorType>(e.getType()).getNumElements();
   Type words = VectorType::get({lanes}, i32);
-  auto wide = [&](Value x) { return f.b.create<arith::ExtUIOp>(f.loc, words, halfBits(x)); };
+  auto wide = [&](Value x) { return f.b.create<arith::ExtUIOp>(f.loc, words, f.bfloatBits(x)); };
   Value upper = f.b.create<arith::ShLIOp>(f.loc, wide(next), buildConstant(f.b, f.loc, words, 16));
   f.store(f.b.create<arith::OrIOp>(f.loc, wide(e), upper), target, i32);
 }

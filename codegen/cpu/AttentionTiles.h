@@ -35,7 +35,6 @@ public:
   mlir::Value wholeSteps(mlir::Value keys);
 
 private:
-  mlir::Value halfBits(mlir::Value x);
   void product(AmxTile &tile, mlir::Value count, llvm::function_ref<std::pair<mlir::Value, mlir::Value>(mlir::Value)> rowsAndSums, mlir::Value stride,
                mlir::Value base, AmxTile::Steps steps);
 

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/FloatBuilder.h"
+#include "runtime/Artefact.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include <cmath>
 
 using namespace mlir;
@@ -212,7 +214,35 @@ Value buildPow(const FloatBuilder &f, Value x, Value y) {
 
 } // namespace
 
-void optc::populateExponentialPatterns(RewritePatternSet &patterns) {
+namespace {
+
+/// exp by AVX-512's vscalefps, which rounds a result below the smallest normal number once and gives infinity above the range: from
+/// 89 on, where the reduction still holds.
+struct ScaledExp : OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    auto vector = dyn_cast<VectorType>(op.getType());
+    if (!vector || vector.getRank() != 1 || vector.getNumElements() != 16 || !vector.getElementType().isF32())
+      return failure();
+    FloatBuilder f{rewriter, op.getLoc(), vector};
+    Value input = op.getOperand(), tiny = f.less(input, f.constant(-104));
+    // NaN is neither.
+    Value x = f.select(P::OGT, input, f.constant(89), f.constant(89), f.select(tiny, f.constant(0), input));
+    Value magic = f.constant(12582912.0), t = f.fma(x, f.constant(1.44269504088896341), magic), n = f.sub(t, magic);
+    Value y = f.add(expm1OfRest(f, x, n), f.constant(1));
+    Value all = f.make<arith::ConstantOp>(rewriter.getI16IntegerAttr(-1)), rounding = f.make<arith::ConstantOp>(rewriter.getI32IntegerAttr(4));
+    SmallVector<Value> operands{y, n, f.constant(0), all, rounding};
+    y = rewriter.create<LLVM::CallIntrinsicOp>(op.getLoc(), vector, "llvm.x86.avx512.mask.scalef.ps.512", operands).getResults();
+    rewriter.replaceOp(op, f.select(tiny, f.constant(0), y));
+    return success();
+  }
+};
+
+} // namespace
+
+void optc::populateExponentialPatterns(RewritePatternSet &patterns, uint64_t features) {
+  if (features & OPTC_CPU_X86_64_V4)
+    patterns.add<ScaledExp>(patterns.getContext(), /*benefit=*/2);
   patterns.add<ExpandFunction<math::ExpOp, buildExp>, ExpandFunction<math::ExpM1Op, buildExpm1>, ExpandFunction<math::LogOp, buildLog>,
                ExpandFunction<math::Log1pOp, buildLog1p>, ExpandFunction<math::SinhOp, buildSinh>, ExpandFunction<math::CoshOp, buildCosh>,
                ExpandFunction<math::TanhOp, buildTanh>, ExpandFunction<math::AsinhOp, buildAsinh>, ExpandFunction<math::AcoshOp, buildAcosh>,

@@ -105,7 +105,7 @@ template <typename OpT, auto build> struct ExpandFunction : mlir::OpRewritePatte
     return mlir::success();
   }
 };
-void populateExponentialPatterns(mlir::RewritePatternSet &patterns);
+void populateExponentialPatterns(mlir::RewritePatternSet &patterns, uint64_t features);
 void populateTrigonometricPatterns(mlir::RewritePatternSet &patterns);
 void populateOlderLevelPatterns(mlir::RewritePatternSet &patterns, uint64_t features);
 void populateSaturatingPatterns(mlir::RewritePatternSet &patterns, uint64_t features);

@@ -69,16 +69,21 @@ bool KernelFunction::use(uint64_t feature) {
   return true;
 }
 
-void KernelFunction::store(Value value, Value pointer, Type element, Value mask) {
+Value KernelFunction::bfloatBits(Value x) {
   constexpr int64_t kLanes = 16;
-  auto vector = dyn_cast<VectorType>(value.getType());
-  if (!convertsBFloat || !element.isBF16() || !vector || vector.getNumElements() != kLanes || !use(OPTC_CPU_AVX512_BF16))
+  auto vector = dyn_cast<VectorType>(x.getType());
+  if (!vector || vector.getNumElements() != kLanes || !use(OPTC_CPU_AVX512_BF16))
+    return narrowBFloat16(b, loc, x);
+  Type half = VectorType::get({kLanes}, b.getBF16Type()), bits = VectorType::get({kLanes}, b.getI16Type());
+  Value rounded = b.create<LLVM::CallIntrinsicOp>(loc, half, "llvm.x86.avx512bf16.cvtneps2bf16.512", ValueRange{x}).getResults();
+  return b.create<vector::BitCastOp>(loc, bits, rounded);
+}
+
+void KernelFunction::store(Value value, Value pointer, Type element, Value mask) {
+  if (!convertsBFloat || !element.isBF16())
     return KernelEmitter::store(value, pointer, element, mask);
   Value source = roundedFromBFloat16(value);
-  Type half = VectorType::get({kLanes}, b.getBF16Type()), bits = VectorType::get({kLanes}, b.getI16Type());
-  Value rounded =
-      b.create<LLVM::CallIntrinsicOp>(loc, half, "llvm.x86.avx512bf16.cvtneps2bf16.512", ValueRange{source ? source : value}).getResults();
-  KernelEmitter::store(b.create<vector::BitCastOp>(loc, bits, rounded), pointer, b.getI16Type(), mask);
+  KernelEmitter::store(bfloatBits(source ? source : value), pointer, b.getI16Type(), mask);
 }
 
 void KernelFunction::finish(Value error) {

@@ -65,7 +65,7 @@ static int64_t lanesFor(KernelFunction &f, YieldOp yield, int64_t widest) {
     }
   f.kernel.getBody().walk([&](ConcatOp op) {
     Dims joined = dimsOf(op.getY());
-    if (op.getAxis() + 1 != int64_t(joined.size()) || dims.empty() || joined.back() != dims.back())
+    if (int64_t(op.getAxis()) + 1 != int64_t(joined.size()) || dims.empty() || joined.back() != dims.back())
       return;
     int64_t common = lanes;
     for (Value x : op.getXs())

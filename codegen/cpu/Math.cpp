@@ -24,7 +24,7 @@ struct ExpandMath : PassWrapper<ExpandMath, OperationPass<>> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    populateExponentialPatterns(patterns);
+    populateExponentialPatterns(patterns, features);
     populateTrigonometricPatterns(patterns);
     populateOlderLevelPatterns(patterns, features);
     populateSaturatingPatterns(patterns, features);
