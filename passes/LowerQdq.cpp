@@ -12,19 +12,18 @@
 // convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
 // same integers in f32, where they are exact. What is quantised after a product is scaled with it (Requantize.h).
 //
-// A 3x3 convolution that has a kernel by Winograd's algorithm stays one of floats where a CPU of the artefact has no dot product of
-// bytes (option byte-dot): 16-bit products are slower.
+// A product with `optc.keep_float` stays one of floats (KeepFloatProducts.cpp).
 //
 // Sums are exact in i32 up to 2^31 / (255 * 128) = 65,793 products; longer ones stay floats.
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/kernel/Winograd.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Weight.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
+#include "passes/QuantizedTensors.h"
 #include "passes/Requantize.h"
 
 namespace optc {
@@ -50,8 +49,8 @@ struct Operand {
 
 class ProductLowering {
 public:
-  ProductLowering(Operation *root, llvm::DenseMap<Value, Value> &flipped, bool byteDot)
-      : root(root), flipped(flipped), byteDot(byteDot), b(root), loc(root->getLoc()), conv(dyn_cast<ConvOp>(root)), contract(dyn_cast<ContractOp>(root)) {}
+  ProductLowering(Operation *root, llvm::DenseMap<Value, Value> &flipped)
+      : root(root), flipped(flipped), b(root), loc(root->getLoc()), conv(dyn_cast<ConvOp>(root)), contract(dyn_cast<ContractOp>(root)) {}
 
   /// Replaces the product where it can be one of bytes.
   void lower() {
@@ -112,11 +111,6 @@ private:
   bool readConv() {
     if (conv.getLayout() != "nhwc" || !constantRhs)
       return false;
-    if (!byteDot && isWinograd(conv)) {
-      noteKept(root->getParentOfType<func::FuncOp>(), root,
-               "quantised, computed in f32: by Winograd's algorithm it is faster on a CPU without a dot product of bytes");
-      return false;
-    }
     Dims dims = dimsOf(conv.getW());
     int64_t products = 1;
     for (const DimExpr &d : ArrayRef<DimExpr>(dims).drop_back())
@@ -310,7 +304,6 @@ private:
 
   Operation *root;
   llvm::DenseMap<Value, Value> &flipped;
-  bool byteDot;
   OpBuilder b;
   Location loc;
   ConvOp conv;
@@ -322,7 +315,6 @@ private:
 };
 
 struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {
-  using LowerQdqBase::LowerQdqBase;
   void runOnOperation() override {
     SmallVector<Operation *> products;
     getOperation().walk([&](Operation *op) {
@@ -331,7 +323,12 @@ struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {
     });
     llvm::DenseMap<Value, Value> flipped;
     for (Operation *op : products)
-      ProductLowering(op, flipped, byteDot).lower();
+      if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat)) {
+        noteKept(getOperation(), op, why);
+        op->removeAttr(kKeepFloat);
+      } else {
+        ProductLowering(op, flipped).lower();
+      }
     // What else reads codes that have a twin of the other sign reads that one.
     for (auto [codes, twin] : flipped)
       shareTwin(codes, twin);

@@ -47,7 +47,8 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   if (options.bfloat)
     passes.addNestedPass<func::FuncOp>(createInsertRounding({options.tiles}));
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
-  passes.addNestedPass<func::FuncOp>(createLowerQdq({options.byteDot}));
+  passes.addNestedPass<func::FuncOp>(createKeepFloatProducts({llvm::to_vector(options.levels)}));
+  passes.addNestedPass<func::FuncOp>(createLowerQdq());
   // Products of scales are constants for the kernels.
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addPass(createCanonicalizerPass());

@@ -28,6 +28,16 @@ static json::Array precisionReport(ArrayRef<PrecisionNote> notes, StringRef key)
 static json::Object precisionReport(func::FuncOp function) {
   json::Object report{{"lowered", precisionReport(loweredNodes(function), "precision")},
                       {"kept", precisionReport(keptNodes(function), "reason")}};
+  json::Array regions;
+  auto tenths = [](double us) { return std::round(us * 10) / 10; };
+  for (const FloatRegionNote &region : floatRegions(function))
+    regions.push_back(json::Object{{"nodes", json::Array(region.nodes)},
+                                   {"level", region.level},
+                                   {"f32_us", tenths(region.f32)},
+                                   {"int8_us", tenths(region.bytes)},
+                                   {"conversions_us", tenths(region.conversions)}});
+  if (!regions.empty())
+    report["float_regions"] = std::move(regions);
   if (auto accuracy = accuracyOf(function)) {
     json::Object entry{{"measure", accuracy->measure}, {"error", accuracy->error}, {"allowed", accuracy->allowed}, {"sets", accuracy->sets}};
     if (!accuracy->output.empty())

@@ -1,0 +1,112 @@
+//===- CostModel.cpp - What a product takes in floats and in 8 bits -------===//
+
+#include "codegen/kernel/CostModel.h"
+#include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/Winograd.h"
+
+using namespace mlir;
+using namespace optc;
+
+/// Measured on one core of a Sapphire Rapids, each level by code compiled for it.
+static constexpr MachineModel kMachines[] = {
+    // name         float winograd byte window   depthwise      result      gather  weights              quantize, from, range
+    {"sse",         27,   95,  45,   45,   25,  19,  0.25, 0.47, 0.30, 0.29, 0.150, 0.120, 0.50, 0.35, 0.30},
+    {"avx2",        87,   220, 105,  105,  62,  42,  0.10, 0.42, 0.30, 0.28, 0.110, 0.080, 0.20, 0.14, 0.15},
+    {"avx2-vnni",   87,   220, 283,  310,  62,  42,  0.10, 0.22, 0.10, 0.28, 0.085, 0.080, 0.20, 0.14, 0.15},
+    {"avx512",      158,  420, 160,  165,  115, 78,  0.03, 0.14, 0.10, 0.27, 0.100, 0.075, 0.06, 0.04, 0.08},
+    {"avx512-vnni", 158,  420, 555,  605,  115, 78,  0.03, 0.16, 0.05, 0.27, 0.070, 0.075, 0.06, 0.04, 0.08},
+    {"amx",         158,  420, 1230, 1900, 115, 78,  0.03, 0.16, 0.03, 0.27, 0.072, 0.075, 0.06, 0.04, 0.08},
+};
+
+ArrayRef<MachineModel> optc::machineModels() { return kMachines; }
+
+const MachineModel *optc::machineModel(StringRef name) {
+  for (const MachineModel &machine : kMachines)
+    if (machine.name == name)
+      return &machine;
+  return nullptr;
+}
+
+double MachineModel::traffic(double bytes) const {
+  // Bytes in a nanosecond: what fits a private cache beside the rest of a layer, what barely does, and memory.
+  constexpr double kNear = 60, kFar = 25, kMemory = 12;
+  return bytes / (bytes <= 512 * 1024 ? kNear : bytes <= 2048 * 1024 ? kFar : kMemory);
+}
+
+double optc::sizeOf(const DimExpr &dim) {
+  auto size = dim.evaluate([](StringRef) { return std::optional<int64_t>(kAssumedSize); });
+  return double(std::max<int64_t>(1, size.value_or(kAssumedSize)));
+}
+
+double optc::elementsOf(Value tensor) {
+  double count = 1;
+  for (const DimExpr &dim : dimsOf(tensor))
+    count *= sizeOf(dim);
+  return count;
+}
+
+static ProductSize convSize(ConvOp conv) {
+  ProductSize size;
+  bool last = conv.getLayout() == "nhwc";
+  Dims w = dimsOf(conv.getW()), y = dimsOf(conv.getY());
+  size.constantRhs = true;
+  size.batch = sizeOf(y.front());
+  size.n = sizeOf(last ? y.back() : y[1]);
+  size.m = elementsOf(conv.getY()) / (size.batch * size.n);
+  // Filters are [taps..., in, out] or [out, in, taps...].
+  size.k = elementsOf(conv.getW()) / sizeOf(last ? w.back() : w.front());
+  double channels = sizeOf(last ? w[w.size() - 2] : w[1]);
+  size.taps = size.k / channels;
+  if (conv.getGroups() > 1)
+    size.kind = channels == 1 && size.n == double(conv.getGroups()) ? ProductSize::Kind::depthwise : ProductSize::Kind::grouped;
+  else
+    size.kind = ProductSize::Kind::conv;
+  size.winograd = fitsWinograd(conv);
+  return size;
+}
+
+ProductSize optc::productSize(Operation *op, bool constantRhs) {
+  if (auto conv = dyn_cast<ConvOp>(op))
+    return convSize(conv);
+  auto contract = cast<ContractOp>(op);
+  ProductSize size;
+  size.constantRhs = constantRhs;
+  auto product = [](Value v, ArrayRef<int64_t> axes) {
+    double count = 1;
+    for (int64_t axis : axes)
+      count *= sizeOf(dimsOf(v)[axis]);
+    return count;
+  };
+  size.batch = product(contract.getLhs(), contract.getLhsBatch());
+  size.k = product(contract.getLhs(), contract.getLhsContract());
+  size.m = elementsOf(contract.getLhs()) / (size.batch * size.k);
+  size.n = elementsOf(contract.getRhs()) / (size.batch * size.k);
+  return size;
+}
+
+static double roundUp(double x, double step) { return std::ceil(x / step) * step; }
+
+double optc::productCost(const MachineModel &machine, const ProductSize &s, ProductForm form) {
+  bool bytes = form == ProductForm::bytes;
+  double results = s.results() * (bytes ? machine.byteResult : machine.floatResult);
+  if (s.kind == ProductSize::Kind::depthwise)
+    return s.operations() / (bytes ? machine.depthwiseByteOps : machine.depthwiseOps) + s.results() * machine.floatResult;
+  // No kernel: a library step, or what other passes make of it; codes have to become floats first.
+  if (s.kind == ProductSize::Kind::grouped)
+    return s.operations() + (bytes ? s.batch * s.m * s.k * machine.dequantize : 0);
+  double n = roundUp(s.n, kPanel), k = bytes ? roundUp(s.k, 4) : s.k;
+  bool windows = s.taps > 1;
+  double rate = !bytes ? s.winograd ? machine.winogradOps : machine.floatOps : windows ? machine.byteWindowOps : machine.byteOps;
+  double compute = 2 * s.batch * s.m * n * k / rate;
+  // Rows that are brought together: a window's pixels, other than by Winograd's algorithm.
+  double gathered = s.kind == ProductSize::Kind::conv && windows && (bytes || !s.winograd) ? s.batch * s.m * k : 0;
+  if (bytes)
+    compute += gathered * machine.gather;
+  double each = bytes ? machine.byteWeight : form == ProductForm::codedWeights ? machine.codeWeight : machine.floatWeight;
+  double weights = s.k * s.n * each * (s.constantRhs ? 1 : 0);
+  // For more rows than dequantise in registers, weights are unpacked first.
+  if (form == ProductForm::codedWeights && s.batch * s.m > kDirectRows)
+    compute += s.k * s.n * machine.dequantize;
+  // Memory is read while there is something to compute, but not all of the time.
+  return std::max(compute, weights) + 0.4 * std::min(compute, weights) + results;
+}
