@@ -78,6 +78,7 @@ private:
     QuantizedTensors tensors(function, [&](const QuantizableLayer &l) { return choice.isLowered(l.op) && !choice.takesRangeAtRunTime(l.op); });
     llvm::DenseMap<Operation *, int> indexOf;
     llvm::MapVector<Value, SmallVector<int, 2>> readers, rangeReaders;
+    llvm::DenseMap<Value, double> asFloats; // elements of the largest operand that a tensor is part of
     for (const QuantizableLayer &layer : choice.layers()) {
       ProductSize size = sizeOf(layer);
       LayerCost cost{productCost(machine, size, codedWeightsGain(layer, machine) ? ProductForm::codedWeights : ProductForm::f32),
@@ -92,8 +93,10 @@ private:
         if (choice.takesRangeAtRunTime(layer.op))
           rangeReaders[layer.op->getOperand(i)].push_back(index);
         else
-          for (Value source : tensors.sourcesOf(layer.op->getOperand(i)))
+          for (Value source : tensors.sourcesOf(layer.op->getOperand(i))) {
             readers[source].push_back(index);
+            asFloats[source] = std::max(asFloats[source], elementsOf(layer.op->getOperand(i)));
+          }
       }
     }
     auto writerOf = [&](Value tensor) {
@@ -101,7 +104,7 @@ private:
       return writer ? indexOf.lookup(writer) : -1;
     };
     for (auto &[tensor, who] : readers) {
-      TensorCost cost = storedCost(machine, tensor, choice);
+      TensorCost cost = storedCost(machine, tensor, choice, asFloats[tensor]);
       cost.writer = writerOf(tensor);
       cost.readers = who;
       graph.addTensor(std::move(cost));
@@ -120,7 +123,8 @@ private:
     return graph;
   }
 
-  static TensorCost storedCost(const MachineModel &machine, Value tensor, const QuantizationChoice &choice) {
+  /// `operand`: elements of what a layer in f32 would have dequantised, what is joined with the tensor included.
+  static TensorCost storedCost(const MachineModel &machine, Value tensor, const QuantizationChoice &choice, double operand) {
     double elements = elementsOf(tensor), floats = machine.traffic(4 * elements), codes = machine.traffic(elements), others = 0;
     TensorCost cost;
     for (Operation *user : tensor.getUsers())
@@ -133,7 +137,7 @@ private:
     cost.quantize = elements * machine.quantize;
     if (!quantizesResult(tensor.getDefiningOp()))
       cost.quantize += tensor.getDefiningOp() ? 2 * floats : floats;
-    cost.dequantize = elements * machine.dequantize + codes + floats;
+    cost.dequantize = operand * machine.dequantize + machine.traffic(operand) + machine.traffic(4 * operand);
     return cost;
   }
 };

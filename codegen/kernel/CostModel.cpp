@@ -10,12 +10,12 @@ using namespace optc;
 /// Measured on one core of a Sapphire Rapids, each level by code compiled for it.
 static constexpr MachineModel kMachines[] = {
     // name         float winograd byte window   depthwise      result      gather  weights              quantize, from, range
-    {"sse",         27,   95,  45,   45,   25,  19,  0.25, 0.47, 0.30, 0.29, 0.150, 0.120, 0.50, 0.35, 0.30},
-    {"avx2",        87,   220, 105,  105,  62,  42,  0.10, 0.42, 0.30, 0.28, 0.110, 0.080, 0.20, 0.14, 0.15},
-    {"avx2-vnni",   87,   220, 283,  310,  62,  42,  0.10, 0.22, 0.10, 0.28, 0.085, 0.080, 0.20, 0.14, 0.15},
-    {"avx512",      158,  420, 160,  165,  115, 78,  0.03, 0.14, 0.10, 0.27, 0.100, 0.075, 0.06, 0.04, 0.08},
-    {"avx512-vnni", 158,  420, 555,  605,  115, 78,  0.03, 0.16, 0.05, 0.27, 0.070, 0.075, 0.06, 0.04, 0.08},
-    {"amx",         158,  420, 1230, 1900, 115, 78,  0.03, 0.16, 0.03, 0.27, 0.072, 0.075, 0.06, 0.04, 0.08},
+    {"sse",         27,   95,  45,   45,   25,  19,  0.25, 0.15, 0.15, 0.29, 0.150, 0.120, 0.50, 0.35, 0.30},
+    {"avx2",        87,   220, 112,  112,  62,  42,  0.10, 0.12, 0.12, 0.28, 0.110, 0.080, 0.20, 0.14, 0.15},
+    {"avx2-vnni",   87,   220, 283,  315,  62,  42,  0.10, 0.06, 0.06, 0.28, 0.085, 0.080, 0.20, 0.14, 0.15},
+    {"avx512",      158,  420, 160,  165,  115, 78,  0.03, 0.08, 0.07, 0.27, 0.100, 0.075, 0.06, 0.04, 0.08},
+    {"avx512-vnni", 158,  420, 560,  610,  115, 78,  0.03, 0.10, 0.06, 0.27, 0.070, 0.075, 0.06, 0.04, 0.08},
+    {"amx",         158,  420, 1230, 2300, 115, 78,  0.03, 0.10, 0.01, 0.27, 0.072, 0.075, 0.06, 0.04, 0.08},
 };
 
 ArrayRef<MachineModel> optc::machineModels() { return kMachines; }
@@ -98,10 +98,11 @@ double optc::productCost(const MachineModel &machine, const ProductSize &s, Prod
   bool windows = s.taps > 1;
   double rate = !bytes ? s.winograd ? machine.winogradOps : machine.floatOps : windows ? machine.byteWindowOps : machine.byteOps;
   double compute = 2 * s.batch * s.m * n * k / rate;
-  // Rows that are brought together: a window's pixels, other than by Winograd's algorithm.
-  double gathered = s.kind == ProductSize::Kind::conv && windows && (bytes || !s.winograd) ? s.batch * s.m * k : 0;
-  if (bytes)
-    compute += gathered * machine.gather;
+  // A window's pixels are brought together: of bytes always, of floats where a pixel has few channels. Then it takes longer.
+  constexpr double kFewChannels = 8, kDearer = 5, kFloatGather = 0.35;
+  bool few = s.k / s.taps < kFewChannels;
+  if (windows)
+    compute += s.batch * s.m * k * (bytes ? machine.gather * (few ? kDearer : 1) : few ? kFloatGather : 0);
   double each = bytes ? machine.byteWeight : form == ProductForm::codedWeights ? machine.codeWeight : machine.floatWeight;
   double weights = s.k * s.n * each * (s.constantRhs ? 1 : 0);
   // For more rows than dequantise in registers, weights are unpacked first.

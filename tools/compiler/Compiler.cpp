@@ -232,8 +232,11 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     if (Error error = prepareWeights(module, weights, options.jobs, progress, notes))
       return failWith(error);
   }
-  for (const std::string &note : notes)
-    result.messages.push_back(model + ": note: " + note);
+  auto sayNotes = [&] {
+    for (const std::string &note : std::exchange(notes, {}))
+      result.messages.push_back(model + ": note: " + note);
+  };
+  sayNotes();
   if (options.emit == Emit::layers || options.emit == Emit::layersJson || options.emit == Emit::layersSvg) {
     const QuantizationOptions &quantization = options.quantization;
     std::vector<LayerError> errors;
@@ -250,6 +253,9 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
         buildLowering(passes, pipeline);
       }))
     return result;
+  if (!pipeline.levels.empty())
+    noteFloatRegions(module, notes);
+  sayNotes();
   if (options.emit == Emit::mlir)
     return writeText(options, printModule(module), result);
 

@@ -66,12 +66,7 @@ static Error findBias(ModuleOp module, const QuantizationOptions &options, unsig
   return applyBias(module, calibration, options.calibration.path);
 }
 
-/// Layers that 8 bits do not gain for stay in floats.
-static Error choosePrecision(ModuleOp module, const std::vector<std::string> &levels, std::vector<std::string> &notes) {
-  PassManager passes(module.getContext());
-  passes.addNestedPass<func::FuncOp>(createChoosePrecision({llvm::to_vector(levels)}));
-  if (failed(passes.run(module)))
-    return {"optc", "the choice of precision failed", "", ExitCode::internal};
+void optc::noteFloatRegions(ModuleOp module, std::vector<std::string> &notes) {
   auto regions = floatRegions(module.lookupSymbol<func::FuncOp>("main"));
   size_t layers = 0;
   for (const FloatRegionNote &region : regions)
@@ -79,6 +74,15 @@ static Error choosePrecision(ModuleOp module, const std::vector<std::string> &le
   if (layers)
     notes.push_back(llvm::formatv("{0} layer{1} stay{2} in f32, where {3} estimated to be faster (precision.float_regions of the report)", layers,
                                   layers == 1 ? "" : "s", layers == 1 ? "s" : "", layers == 1 ? "it is" : "they are"));
+}
+
+/// Layers that 8 bits do not gain for stay in floats.
+static Error choosePrecision(ModuleOp module, const std::vector<std::string> &levels, std::vector<std::string> &notes) {
+  PassManager passes(module.getContext());
+  passes.addNestedPass<func::FuncOp>(createChoosePrecision({llvm::to_vector(levels)}));
+  if (failed(passes.run(module)))
+    return {"optc", "the choice of precision failed", "", ExitCode::internal};
+  noteFloatRegions(module, notes);
   return Error::success();
 }
 

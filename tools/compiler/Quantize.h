@@ -29,6 +29,9 @@ Error keepInFloat(mlir::func::FuncOp function, const std::vector<std::string> &n
 Error prepareQuantization(mlir::ModuleOp module, const QuantizationOptions &options, const std::vector<std::string> &levels, unsigned jobs,
                           const Progress &progress, Calibration &calibration, std::vector<std::string> &notes);
 
+/// A note for the user on the layers that are estimated to be faster in f32.
+void noteFloatRegions(mlir::ModuleOp module, std::vector<std::string> &notes);
+
 /// The flags as the report has them: without the names of folders and files, which change nothing.
 std::string commandOf(const QuantizationOptions &options);
 

@@ -27,7 +27,7 @@ ProductSize conv(double pixels, double channels, double out, double taps, bool w
   return size;
 }
 
-/// Times in 8 bits over times in f32 of compiled products, as they were measured.
+/// Times in 8 bits over times in f32 of compiled products, as they were measured; without what a quantisation behind them takes.
 TEST(CostModel, IsNearMeasuredRatios) {
   struct Row {
     const char *level;
@@ -38,7 +38,7 @@ TEST(CostModel, IsNearMeasuredRatios) {
       {"sse", matmul(128, 768, 768), 0.61},          {"avx2", matmul(128, 768, 768), 0.80},         {"avx2-vnni", matmul(128, 768, 768), 0.31},
       {"avx512", matmul(128, 768, 768), 0.97},       {"avx512-vnni", matmul(128, 768, 768), 0.28},  {"amx", matmul(128, 768, 768), 0.13},
       {"avx2", matmul(1, 768, 3072), 0.47},          {"avx512-vnni", matmul(1, 768, 3072), 0.27},   {"amx", matmul(1, 768, 3072), 0.28},
-      {"avx2", conv(3136, 16, 64, 1), 1.35},         {"avx512", conv(3136, 16, 64, 1), 1.25},       {"avx512-vnni", conv(196, 256, 256, 1), 0.29},
+      {"avx2", conv(3136, 16, 64, 1), 0.97},         {"avx512", conv(3136, 16, 64, 1), 1.03},       {"avx512-vnni", conv(196, 256, 256, 1), 0.29},
       {"avx2", conv(784, 64, 128, 9), 0.84},         {"avx512-vnni", conv(784, 64, 128, 9), 0.24},  {"amx", conv(784, 64, 128, 9), 0.08},
       {"avx512-vnni", conv(3136, 64, 64, 9, true), 0.72}, {"amx", conv(3136, 64, 64, 9, true), 0.23}, {"avx2-vnni", conv(3136, 64, 64, 9, true), 0.72},
   };
