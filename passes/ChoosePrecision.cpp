@@ -100,8 +100,8 @@ private:
       }
     }
     auto writerOf = [&](Value tensor) {
-      Operation *writer = tensors.writerOf(tensor);
-      return writer ? indexOf.lookup(writer) : -1;
+      auto it = indexOf.find(tensors.writerOf(tensor));
+      return it == indexOf.end() ? -1 : it->second;
     };
     for (auto &[tensor, who] : readers) {
       TensorCost cost = storedCost(machine, tensor, choice, asFloats[tensor]);

@@ -56,6 +56,9 @@ public:
       // A matrix of codes stays one (CompressWeights); a filter's are dequantised when the artefact is packaged.
       bool coded = isa<ContractOp>(op) && constantRhs;
       LayerCost cost{productCost(machine, size, coded ? ProductForm::codedWeights : ProductForm::f32), productCost(machine, size, ProductForm::bytes)};
+      // Sums of integers are exact: what does not gain by it stays so.
+      constexpr double kShare = 0.05, kLeast = 1000;
+      cost.threshold = kShare * cost.bytes + kLeast;
       SmallVector<Value, 2> read;
       for (Value operand : op->getOperands())
         if (!isWeight(operand)) {

@@ -8,7 +8,7 @@
 //   contract (sub (cast %x : i32), zx), (cast %w : i32)          the form of MatMulInteger
 //     =>  sub (contract %x, %w : i32), zx * sum_k w[n]
 //
-// The lhs becomes unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
+// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off. The lhs becomes unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
 // convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
 // same integers in f32, where they are exact. What is quantised after a product is scaled with it (Requantize.h).
 //
@@ -135,7 +135,9 @@ private:
       return true;
     // Sums over a window's rows would be a convolution of their own.
     auto zero = zeroPoint(w.zero);
-    if (!zero || (conv && !depthwise && *zero != (isUnsigned(w.codes) ? 128 : 0)))
+    if (zero ? conv && !depthwise && *zero != (isUnsigned(w.codes) ? 128 : 0) : bool(conv))
+      return false;
+    if (!zero && !(columnZero = vectorAlong(b, w.zero, column)))
       return false;
     if (w.scale)
       columnScale = vectorAlong(b, w.scale, column);
@@ -195,6 +197,13 @@ private:
     return offset ? Value(b.create<AddOp>(loc, zero.getType(), zero, constant(b.getI32Type(), offset))) : zero;
   }
 
+  /// The same of a zero point a column: [n].
+  Value columnZeros(int64_t offset) {
+    Type wide = tensorType(dimsOf(columnZero), b.getI32Type());
+    Value zeros = columnZero.getType() == wide ? columnZero : Value(b.create<CastOp>(loc, wide, columnZero, true));
+    return offset ? Value(b.create<AddOp>(loc, wide, zeros, spread(constant(b.getI32Type(), offset), dimsOf(zeros)))) : zeros;
+  }
+
   //===--------------------------------------------------------------------===//
   // The product
   //===--------------------------------------------------------------------===//
@@ -204,7 +213,7 @@ private:
     Dims result = dimsOf(root->getResult(0));
     int64_t xOffset = isUnsigned(x.codes) ? 0 : 128, wOffset = isUnsigned(w.codes) ? -128 : 0;
     Value lhs = xOffset ? flip(x.codes) : x.codes, rhs = wOffset ? flip(w.codes) : w.codes;
-    Value xZero = zeroOf(x, xOffset), wZero = zeroOf(w, wOffset);
+    Value xZero = zeroOf(x, xOffset), wZero = columnZero ? columnZeros(wOffset) : zeroOf(w, wOffset);
     if (depthwise)
       return buildDepthwise(lhs, rhs, xZero, wZero);
     Value sum;
@@ -232,8 +241,12 @@ private:
       sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, times(columnSums(rhs), xZero), result));
     if (wZero) {
       // sum_k (x - zx) * zw
-      Value rows = times(rowSums(lhs, xZero), wZero);
-      sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, rows, result));
+      Value rows = rowSums(lhs, xZero);
+      if (columnZero)
+        rows = b.create<MulOp>(loc, sum.getType(), repeat(b, loc, rows, result), repeat(b, loc, wZero, result));
+      else
+        rows = repeat(b, loc, times(rows, wZero), result);
+      sum = b.create<SubOp>(loc, sum.getType(), sum, rows);
     }
     if (!x.scale)
       return replace(sum);
@@ -311,7 +324,7 @@ private:
   Operand x, w;
   bool constantRhs = false, depthwise = false;
   int64_t column = 0, contracted = 0;
-  Value columnScale;
+  Value columnScale, columnZero;
 };
 
 struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {

@@ -61,6 +61,15 @@ def LowerQdq : Pass<"lower-qdq", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def SplitGroups : Pass<"split-groups", "::mlir::func::FuncOp"> {
+  let summary = "Grouped convolutions as a dense one for each group";
+  let description = [{
+    before:  %y = optc.conv %x, %w {groups = 2, layout = "nhwc"}
+    after:   %y = optc.concat (optc.conv (optc.slice %x), (optc.slice %w)), (optc.conv (optc.slice %x), (optc.slice %w))
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def KeepFloatProducts : Pass<"keep-float-products", "::mlir::func::FuncOp"> {
   let summary = "Quantised products that are estimated to be faster in f32";
   let description = [{

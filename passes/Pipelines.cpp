@@ -40,6 +40,8 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Recurrent layers leave a matrix product for the passes that follow.
   passes.addNestedPass<func::FuncOp>(createLowerRecurrent());
+  // Groups are products of their own.
+  passes.addNestedPass<func::FuncOp>(createSplitGroups());
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());

@@ -41,7 +41,7 @@ void PrecisionGraph::addTensor(TensorCost tensor) {
 double PrecisionGraph::cost(ArrayRef<bool> bytes) const {
   double sum = 0;
   for (auto [i, layer] : llvm::enumerate(layers))
-    sum += bytes[i] ? layer.bytes : layer.f32;
+    sum += bytes[i] ? layer.bytes : layer.f32 + layer.threshold;
   for (const TensorCost &tensor : tensors)
     sum += tensor.cost(bytes);
   return sum;
@@ -51,7 +51,7 @@ double PrecisionGraph::costAround(ArrayRef<int> some, ArrayRef<bool> bytes, doub
   double sum = 0, converted = 0;
   llvm::SmallSet<int, 16> seen;
   for (int i : some) {
-    sum += bytes[i] ? layers[i].bytes : layers[i].f32;
+    sum += bytes[i] ? layers[i].bytes : layers[i].f32 + layers[i].threshold;
     for (int t : tensorsOf[i])
       if (seen.insert(t).second) {
         sum += tensors[t].cost(bytes);
@@ -165,8 +165,10 @@ std::vector<PrecisionGraph::Region> PrecisionGraph::floatRegions(ArrayRef<bool> 
     PrecisionLabels lowered(labels);
     Region region;
     region.f32 = costAround(group, labels);
-    for (int i : group)
+    for (int i : group) {
+      region.f32 -= layers[i].threshold;
       lowered[i] = true;
+    }
     region.bytes = costAround(group, lowered, &region.conversions);
     region.layers = std::move(group);
     regions.push_back(std::move(region));

@@ -23,6 +23,8 @@ using PrecisionLabels = llvm::SmallVector<bool>;
 /// Nanoseconds of a layer's product, reading its activations included.
 struct LayerCost {
   double f32 = 0, bytes = 0;
+  /// What f32 has to gain to be chosen: no part of its time.
+  double threshold = 0;
 };
 
 struct TensorCost {

@@ -45,6 +45,16 @@ double optc::elementsOf(Value tensor) {
   return count;
 }
 
+bool optc::groupsGain(ConvOp conv) {
+  // Each has slices of its own; a few products do not fill a panel's loop.
+  constexpr int64_t kMostGroups = 64;
+  constexpr double kLeastProducts = 16;
+  bool last = conv.getLayout() == "nhwc";
+  Dims w = dimsOf(conv.getW());
+  double channels = sizeOf(last ? w[w.size() - 2] : w[1]), products = elementsOf(conv.getW()) / sizeOf(last ? w.back() : w.front());
+  return conv.getGroups() > 1 && conv.getGroups() <= kMostGroups && channels > 1 && products >= kLeastProducts;
+}
+
 static ProductSize convSize(ConvOp conv) {
   ProductSize size;
   bool last = conv.getLayout() == "nhwc";
@@ -57,10 +67,13 @@ static ProductSize convSize(ConvOp conv) {
   size.k = elementsOf(conv.getW()) / sizeOf(last ? w.back() : w.front());
   double channels = sizeOf(last ? w[w.size() - 2] : w[1]);
   size.taps = size.k / channels;
-  if (conv.getGroups() > 1)
-    size.kind = channels == 1 && size.n == double(conv.getGroups()) ? ProductSize::Kind::depthwise : ProductSize::Kind::grouped;
-  else
-    size.kind = ProductSize::Kind::conv;
+  double groups = double(conv.getGroups());
+  bool isDepthwise = groups > 1 && channels == 1 && size.n == groups;
+  size.kind = isDepthwise ? ProductSize::Kind::depthwise : groups == 1 || groupsGain(conv) ? ProductSize::Kind::conv : ProductSize::Kind::grouped;
+  if (!isDepthwise) {
+    size.batch *= groups;
+    size.n /= groups;
+  }
   size.winograd = fitsWinograd(conv);
   return size;
 }
@@ -103,6 +116,9 @@ double optc::productCost(const MachineModel &machine, const ProductSize &s, Prod
   bool few = s.k / s.taps < kFewChannels;
   if (windows)
     compute += s.batch * s.m * k * (bytes ? machine.gather * (few ? kDearer : 1) : few ? kFloatGather : 0);
+  // Zero points of two activations: sums over rows and columns, in passes of their own, and what multiplies them.
+  if (bytes && !s.constantRhs)
+    results += s.batch * (s.m + s.n) * s.k * 3 * machine.range;
   double each = bytes ? machine.byteWeight : form == ProductForm::codedWeights ? machine.codeWeight : machine.floatWeight;
   double weights = s.k * s.n * each * (s.constantRhs ? 1 : 0);
   // For more rows than dequantise in registers, weights are unpacked first.

@@ -4,7 +4,7 @@
 // times of this project's kernels (docs/performance.md, "Costs"); decisions compare two estimates for one level, so that a
 // faster or slower machine of that level decides alike.
 //
-// It is asked before kernels are formed (passes/ChoosePrecision.cpp, passes/KeepFloatProducts.cpp).
+// It is asked before kernels are formed (passes/ChoosePrecision.cpp, KeepFloatProducts.cpp, SplitGroups.cpp).
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_COSTMODEL_H
@@ -52,6 +52,9 @@ constexpr int64_t kAssumedSize = 32;
 
 double sizeOf(const DimExpr &dim);
 double elementsOf(mlir::Value tensor);
+/// True where a grouped convolution of either layout is worth a dense one for each group (passes/SplitGroups.cpp).
+bool groupsGain(ConvOp conv);
+
 /// Of a convolution in either layout, or of a contraction before or after it is brought to its canonical form.
 ProductSize productSize(mlir::Operation *op, bool constantRhs);
 

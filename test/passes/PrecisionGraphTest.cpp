@@ -38,6 +38,13 @@ TEST(PrecisionGraph, ConversionsCount) {
   EXPECT_EQ(chain({{10, 9}, {10, 9}}, 1.5).cheapest({false, false}), (PrecisionLabels{true, true}));
 }
 
+TEST(PrecisionGraph, AThresholdIsNoCost) {
+  PrecisionGraph graph = chain({{10, 12, 3}, {10, 12, 0.5}}, 0, 1, 1);
+  PrecisionLabels labels = graph.cheapest(none(graph));
+  EXPECT_EQ(labels, (PrecisionLabels{true, false}));
+  EXPECT_EQ(graph.floatRegions(labels)[0].f32, 11);
+}
+
 TEST(PrecisionGraph, ReadersShareCodes) {
   // One conversion of 5 serves three layers that gain 2 each: none alone is worth it.
   PrecisionGraph graph;
