@@ -83,6 +83,9 @@ private:
       ProductSize size = sizeOf(layer);
       LayerCost cost{productCost(machine, size, codedWeightsGain(layer, machine) ? ProductForm::codedWeights : ProductForm::f32),
                      productCost(machine, size, ProductForm::bytes)};
+      // Less is no estimate.
+      constexpr double kLeast = 500;
+      cost.threshold = kLeast;
       for (unsigned i : layer.activations) {
         double elements = elementsOf(layer.op->getOperand(i));
         cost.f32 += machine.traffic(4 * elements);

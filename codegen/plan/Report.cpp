@@ -29,13 +29,13 @@ static json::Object precisionReport(func::FuncOp function) {
   json::Object report{{"lowered", precisionReport(loweredNodes(function), "precision")},
                       {"kept", precisionReport(keptNodes(function), "reason")}};
   json::Array regions;
-  auto tenths = [](double us) { return std::round(us * 10) / 10; };
+  auto nanoseconds = [](double us) { return int64_t(std::llround(us * 1000)); };
   for (const FloatRegionNote &region : floatRegions(function))
     regions.push_back(json::Object{{"nodes", json::Array(region.nodes)},
                                    {"level", region.level},
-                                   {"f32_us", tenths(region.f32)},
-                                   {"int8_us", tenths(region.bytes)},
-                                   {"conversions_us", tenths(region.conversions)}});
+                                   {"f32_ns", nanoseconds(region.f32)},
+                                   {"int8_ns", nanoseconds(region.bytes)},
+                                   {"conversions_ns", nanoseconds(region.conversions)}});
   if (!regions.empty())
     report["float_regions"] = std::move(regions);
   if (auto accuracy = accuracyOf(function)) {
