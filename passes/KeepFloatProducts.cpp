@@ -3,7 +3,7 @@
 // A model that is quantised already says what its values are, not what computes them. A product of dequantised values is the
 // same in f32, up to the rounding of its sums; where that is estimated to be faster on a CPU level of the artefact, it stays:
 //
-//   conv (dequantize %x), (dequantize %w)  =>  conv (dequantize %x), (dequantize %w) {optc.keep_float = "..."}
+//   conv (dequantize %x), (dequantize %w)  =>  conv (dequantize %x), (dequantize %w) {optc.compute_float = "..."}
 //
 // A depthwise convolution without 512-bit vectors, say, or a 3x3 convolution by Winograd's algorithm where bytes have no dot
 // product. Costs and conversions as in ChoosePrecision.cpp; LowerQdq leaves what is marked alone.
@@ -15,7 +15,6 @@
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
-#include "passes/QuantizedTensors.h"
 
 namespace optc {
 #define GEN_PASS_DEF_KEEPFLOATPRODUCTS
@@ -131,7 +130,7 @@ struct KeepFloatProducts : optc::impl::KeepFloatProductsBase<KeepFloatProducts> 
     LevelChoice decision(*machines, [&](const MachineModel &machine) { return products.graph(machine); });
     for (auto [i, op] : llvm::enumerate(products.ops))
       if (!decision.inBytes()[i])
-        op->setAttr(kKeepFloat, StringAttr::get(&getContext(), "quantised, computed in f32: " + decision.reason(i)));
+        op->setAttr(kComputeFloat, StringAttr::get(&getContext(), "quantised, computed in f32: " + decision.reason(i)));
     decision.note(function, [&](int i) { return products.ops[i]; });
   }
 };

@@ -14,6 +14,9 @@
 
 namespace optc {
 
+/// On a quantised product: why it computes in f32.
+inline constexpr llvm::StringLiteral kComputeFloat = "optc.compute_float";
+
 /// The models of these levels; an error names the one that is unknown.
 mlir::FailureOr<llvm::SmallVector<const MachineModel *>> machinesOf(mlir::func::FuncOp function, llvm::ArrayRef<std::string> levels);
 

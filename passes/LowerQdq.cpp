@@ -12,7 +12,7 @@
 // convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
 // same integers in f32, where they are exact. What is quantised after a product is scaled with it (Requantize.h).
 //
-// A product with `optc.keep_float` stays one of floats (KeepFloatProducts.cpp).
+// A product with `optc.compute_float` stays one of floats (KeepFloatProducts.cpp).
 //
 // Sums are exact in i32 up to 2^31 / (255 * 128) = 65,793 products; longer ones stay floats.
 //
@@ -20,10 +20,10 @@
 
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Weight.h"
+#include "passes/LevelChoice.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
-#include "passes/QuantizedTensors.h"
 #include "passes/Requantize.h"
 
 namespace optc {
@@ -336,9 +336,9 @@ struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {
     });
     llvm::DenseMap<Value, Value> flipped;
     for (Operation *op : products)
-      if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat)) {
+      if (auto why = op->getAttrOfType<StringAttr>(kComputeFloat)) {
         noteKept(getOperation(), op, why);
-        op->removeAttr(kKeepFloat);
+        op->removeAttr(kComputeFloat);
       } else {
         ProductLowering(op, flipped).lower();
       }

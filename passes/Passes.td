@@ -74,7 +74,7 @@ def KeepFloatProducts : Pass<"keep-float-products", "::mlir::func::FuncOp"> {
   let summary = "Quantised products that are estimated to be faster in f32";
   let description = [{
     before:  %y = optc.conv (optc.dequantize %x), (optc.dequantize %w)
-    after:   %y = optc.conv (optc.dequantize %x), (optc.dequantize %w) {optc.keep_float = "quantised, computed in f32: ..."}
+    after:   %y = optc.conv (optc.dequantize %x), (optc.dequantize %w) {optc.compute_float = "..."}
   }];
   let options = [ListOption<"levels", "levels", "std::string", "what the CPU levels of the artefact compute with: sse, avx2, ...">];
   let dependentDialects = ["::optc::OptcDialect"];

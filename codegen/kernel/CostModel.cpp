@@ -116,6 +116,10 @@ double optc::productCost(const MachineModel &machine, const ProductSize &s, Prod
   bool few = s.k / s.taps < kFewChannels;
   if (windows)
     compute += s.batch * s.m * k * (bytes ? machine.gather * (few ? kDearer : 1) : few ? kFloatGather : 0);
+  // Rows that do not end with a group of four are copied for each block of columns.
+  constexpr double kOddRow = 10, kBlock = 8 * kPanel;
+  if (bytes && s.kind == ProductSize::Kind::matmul && k != s.k)
+    compute += s.batch * s.m * s.k * std::ceil(s.n / kBlock) * kOddRow * machine.gather;
   // Zero points of two activations: sums over rows and columns, in passes of their own, and what multiplies them.
   if (bytes && !s.constantRhs)
     results += s.batch * (s.m + s.n) * s.k * 3 * machine.range;

@@ -9,11 +9,11 @@
 // decides for all.
 // CHECK-LABEL: func.func @large
 // CHECK-SAME: optc.float_regions = [{bytes = {{.*}}, conversions = {{.*}}, f32 = {{.*}}, level = "avx2", nodes = ["c"]}]
-// CHECK: optc.conv {{.*}}optc.keep_float = "quantised, computed in f32: f32 is estimated to be faster on avx2: {{[0-9.]+}} us, in 8 bits {{[0-9.]+}} us, {{[0-9.]+}} us of them conversions"
+// CHECK: optc.conv {{.*}}optc.compute_float = "quantised, computed in f32: f32 is estimated to be faster on avx2: {{[0-9.]+}} us, in 8 bits {{[0-9.]+}} us, {{[0-9.]+}} us of them conversions"
 // AMX-LABEL: func.func @large
-// AMX-NOT: optc.keep_float
+// AMX-NOT: optc.compute_float
 // NONE-LABEL: func.func @large
-// NONE-NOT: optc.keep_float
+// NONE-NOT: optc.compute_float
 func.func @large(%x: tensor<1x56x56x64xui8>) -> tensor<1x56x56x64xf32> {
   %w = optc.constant dense<3> : tensor<3x3x64x64xi8>
   %s = optc.constant dense<0.5> : tensor<1x56x56x64xf32>
@@ -26,9 +26,9 @@ func.func @large(%x: tensor<1x56x56x64xui8>) -> tensor<1x56x56x64xf32> {
 
 // A matrix product gains in 8 bits on every level.
 // CHECK-LABEL: func.func @matrix
-// CHECK-NOT: optc.keep_float
+// CHECK-NOT: optc.compute_float
 // AMX-LABEL: func.func @matrix
-// AMX-NOT: optc.keep_float
+// AMX-NOT: optc.compute_float
 func.func @matrix(%x: tensor<128x768xui8>) -> tensor<128x768xf32> {
   %w = optc.constant dense<3> : tensor<768x768xi8>
   %s = optc.constant dense<0.5> : tensor<128x768xf32>

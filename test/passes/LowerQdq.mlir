@@ -82,14 +82,14 @@ func.func @alongK(%x: tensor<1x3xui8>, %sw: tensor<3x1xf32>) -> tensor<1x2xf32> 
 // CHECK-LABEL: func.func @kept
 // CHECK-SAME: optc.kept = [{node = "c", reason = "faster"}]
 // CHECK: optc.conv {{.*}} -> tensor<1x16x16x16xf32>
-// CHECK-NOT: optc.keep_float
+// CHECK-NOT: optc.compute_float
 func.func @kept(%x: tensor<1x16x16x16xui8>) -> tensor<1x16x16x16xf32> {
   %w = optc.constant dense<3> : tensor<3x3x16x16xi8>
   %s = optc.constant dense<0.5> : tensor<1x16x16x16xf32>
   %sw = optc.constant dense<0.25> : tensor<3x3x16x16xf32>
   %a = optc.dequantize %x, %s : (tensor<1x16x16x16xui8>, tensor<1x16x16x16xf32>) -> tensor<1x16x16x16xf32>
   %b = optc.dequantize %w, %sw : (tensor<3x3x16x16xi8>, tensor<3x3x16x16xf32>) -> tensor<3x3x16x16xf32>
-  %c = optc.conv %a, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, pads_high = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", optc.keep_float = "faster"} : (tensor<1x16x16x16xf32>, tensor<3x3x16x16xf32>) -> tensor<1x16x16x16xf32> loc("c")
+  %c = optc.conv %a, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, pads_high = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", optc.compute_float = "faster"} : (tensor<1x16x16x16xf32>, tensor<3x3x16x16xf32>) -> tensor<1x16x16x16xf32> loc("c")
   return %c : tensor<1x16x16x16xf32>
 }
 
