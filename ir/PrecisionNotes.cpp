@@ -7,15 +7,22 @@
 using namespace mlir;
 using namespace optc;
 
-static void note(Operation *function, StringRef list, Operation *op, StringRef key, StringRef text) {
-  Builder b(function->getContext());
+static std::string nodeOf(Operation *op) {
   auto nodes = nodesOf(op->getLoc());
-  std::string node = nodes.empty() ? op->getName().getStringRef().str() : nodes.front();
+  return nodes.empty() ? op->getName().getStringRef().str() : nodes.front();
+}
+
+static void append(Operation *function, StringRef list, DictionaryAttr entry) {
   SmallVector<Attribute> notes;
   if (auto old = function->getAttrOfType<ArrayAttr>(list))
     llvm::append_range(notes, old);
-  notes.push_back(b.getDictionaryAttr({b.getNamedAttr("node", b.getStringAttr(node)), b.getNamedAttr(key, b.getStringAttr(text))}));
-  function->setAttr(list, b.getArrayAttr(notes));
+  notes.push_back(entry);
+  function->setAttr(list, ArrayAttr::get(function->getContext(), notes));
+}
+
+static void note(Operation *function, StringRef list, Operation *op, StringRef key, StringRef text) {
+  Builder b(function->getContext());
+  append(function, list, b.getDictionaryAttr({b.getNamedAttr("node", b.getStringAttr(nodeOf(op))), b.getNamedAttr(key, b.getStringAttr(text))}));
 }
 
 void optc::noteLowered(Operation *function, Operation *op, StringRef precision) {
@@ -44,6 +51,33 @@ SmallVector<PrecisionNote> optc::loweredNodes(Operation *function) { return read
 SmallVector<PrecisionNote> optc::keptNodes(Operation *function) { return read(function, kKeptNodes, "reason"); }
 SmallVector<PrecisionNote> optc::sparseNodes(Operation *function) { return read(function, kSparseNodes, "found"); }
 SmallVector<PrecisionNote> optc::mergedNodes(Operation *function) { return read(function, kMergedNodes, "adapter"); }
+
+void optc::noteFloatRegion(Operation *function, ArrayRef<Operation *> ops, const FloatRegionNote &note) {
+  Builder b(function->getContext());
+  SmallVector<Attribute> nodes;
+  for (Operation *op : ops)
+    nodes.push_back(b.getStringAttr(nodeOf(op)));
+  append(function, kFloatRegions,
+         b.getDictionaryAttr({b.getNamedAttr("nodes", b.getArrayAttr(nodes)), b.getNamedAttr("level", b.getStringAttr(note.level)),
+                              b.getNamedAttr("f32", b.getF64FloatAttr(note.f32)), b.getNamedAttr("bytes", b.getF64FloatAttr(note.bytes)),
+                              b.getNamedAttr("conversions", b.getF64FloatAttr(note.conversions))}));
+}
+SmallVector<FloatRegionNote> optc::floatRegions(Operation *function) {
+  SmallVector<FloatRegionNote> regions;
+  if (auto entries = function->getAttrOfType<ArrayAttr>(kFloatRegions))
+    for (auto entry : entries.getAsRange<DictionaryAttr>()) {
+      auto nodes = entry.getAs<ArrayAttr>("nodes");
+      auto level = entry.getAs<StringAttr>("level");
+      auto number = [&](StringRef key) { return entry.getAs<FloatAttr>(key); };
+      if (!nodes || !level || !number("f32") || !number("bytes") || !number("conversions"))
+        continue;
+      FloatRegionNote region{{}, level.str(), number("f32").getValueAsDouble(), number("bytes").getValueAsDouble(), number("conversions").getValueAsDouble()};
+      for (auto node : nodes.getAsRange<StringAttr>())
+        region.nodes.push_back(node.str());
+      regions.push_back(std::move(region));
+    }
+  return regions;
+}
 
 void optc::noteAccuracy(Operation *function, const AccuracyNote &note) {
   Builder b(function->getContext());

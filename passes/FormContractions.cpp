@@ -178,14 +178,15 @@ private:
       accepted = trial;
       last = out;
     }
-    // Reshapes at the end gain nothing inside; codes are a quarter of what they stand for.
+    // Reshapes at the end gain nothing inside; codes are a quarter of what they stand for, unless products in floats read them.
     members = accepted.takeVector();
     auto endsInCodes = [&] {
       Value result = members.back()->getResult(0), half = halfUnder(result);
       if (half)
         return elementOf(half).isBF16() && llvm::is_contained(members, half.getDefiningOp());
       auto dequantize = dyn_cast<DequantizeOp>(members.back());
-      return dequantize && is8Bit(dequantize.getX()) && llvm::is_contained(members, dequantize.getX().getDefiningOp());
+      return dequantize && is8Bit(dequantize.getX()) && llvm::is_contained(members, dequantize.getX().getDefiningOp()) &&
+             !llvm::all_of(dequantize->getUsers(), [](Operation *user) { return isa<ConvOp, ContractOp>(user); });
     };
     while (members.size() > 1 && (isa<ReshapeOp>(members.back()) || endsInCodes())) {
       last = members.back()->getOperand(0);

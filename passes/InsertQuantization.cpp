@@ -54,6 +54,7 @@ struct InsertQuantization : optc::impl::InsertQuantizationBase<InsertQuantizatio
     function.walk([](Operation *op) {
       clearRanges(op);
       op->removeAttr(kKeepFloat);
+      op->removeAttr(kWeightsOnly);
       op->removeAttr(kBiasCorrection);
     });
     clearRanges(function);
@@ -98,6 +99,8 @@ private:
         noteKept(function, op, reason);
       else if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat))
         noteKept(function, op, why);
+      else if (auto why = op->getAttrOfType<StringAttr>(kWeightsOnly))
+        noteLowered(function, op, "int8 weights; " + why.str());
       else if (choice.isLowered(op))
         noteLowered(function, op, "int8");
       else

@@ -8,20 +8,19 @@
 //   contract (sub (cast %x : i32), zx), (cast %w : i32)          the form of MatMulInteger
 //     =>  sub (contract %x, %w : i32), zx * sum_k w[n]
 //
-// The lhs becomes unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
+// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off. The lhs becomes unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
 // convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
 // same integers in f32, where they are exact. What is quantised after a product is scaled with it (Requantize.h).
 //
-// A 3x3 convolution that has a kernel by Winograd's algorithm stays one of floats where a CPU of the artefact has no dot product of
-// bytes (option byte-dot): 16-bit products are slower.
+// A product with `optc.compute_float` stays one of floats (KeepFloatProducts.cpp).
 //
 // Sums are exact in i32 up to 2^31 / (255 * 128) = 65,793 products; longer ones stay floats.
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/kernel/Winograd.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Weight.h"
+#include "passes/LevelChoice.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
@@ -50,8 +49,8 @@ struct Operand {
 
 class ProductLowering {
 public:
-  ProductLowering(Operation *root, llvm::DenseMap<Value, Value> &flipped, bool byteDot)
-      : root(root), flipped(flipped), byteDot(byteDot), b(root), loc(root->getLoc()), conv(dyn_cast<ConvOp>(root)), contract(dyn_cast<ContractOp>(root)) {}
+  ProductLowering(Operation *root, llvm::DenseMap<Value, Value> &flipped)
+      : root(root), flipped(flipped), b(root), loc(root->getLoc()), conv(dyn_cast<ConvOp>(root)), contract(dyn_cast<ContractOp>(root)) {}
 
   /// Replaces the product where it can be one of bytes.
   void lower() {
@@ -112,11 +111,6 @@ private:
   bool readConv() {
     if (conv.getLayout() != "nhwc" || !constantRhs)
       return false;
-    if (!byteDot && isWinograd(conv)) {
-      noteKept(root->getParentOfType<func::FuncOp>(), root,
-               "quantised, computed in f32: by Winograd's algorithm it is faster on a CPU without a dot product of bytes");
-      return false;
-    }
     Dims dims = dimsOf(conv.getW());
     int64_t products = 1;
     for (const DimExpr &d : ArrayRef<DimExpr>(dims).drop_back())
@@ -141,7 +135,9 @@ private:
       return true;
     // Sums over a window's rows would be a convolution of their own.
     auto zero = zeroPoint(w.zero);
-    if (!zero || (conv && !depthwise && *zero != (isUnsigned(w.codes) ? 128 : 0)))
+    if (zero ? conv && !depthwise && *zero != (isUnsigned(w.codes) ? 128 : 0) : bool(conv))
+      return false;
+    if (!zero && !(columnZero = vectorAlong(b, w.zero, column)))
       return false;
     if (w.scale)
       columnScale = vectorAlong(b, w.scale, column);
@@ -201,6 +197,13 @@ private:
     return offset ? Value(b.create<AddOp>(loc, zero.getType(), zero, constant(b.getI32Type(), offset))) : zero;
   }
 
+  /// The same of a zero point a column: [n].
+  Value columnZeros(int64_t offset) {
+    Type wide = tensorType(dimsOf(columnZero), b.getI32Type());
+    Value zeros = columnZero.getType() == wide ? columnZero : Value(b.create<CastOp>(loc, wide, columnZero, true));
+    return offset ? Value(b.create<AddOp>(loc, wide, zeros, spread(constant(b.getI32Type(), offset), dimsOf(zeros)))) : zeros;
+  }
+
   //===--------------------------------------------------------------------===//
   // The product
   //===--------------------------------------------------------------------===//
@@ -210,7 +213,7 @@ private:
     Dims result = dimsOf(root->getResult(0));
     int64_t xOffset = isUnsigned(x.codes) ? 0 : 128, wOffset = isUnsigned(w.codes) ? -128 : 0;
     Value lhs = xOffset ? flip(x.codes) : x.codes, rhs = wOffset ? flip(w.codes) : w.codes;
-    Value xZero = zeroOf(x, xOffset), wZero = zeroOf(w, wOffset);
+    Value xZero = zeroOf(x, xOffset), wZero = columnZero ? columnZeros(wOffset) : zeroOf(w, wOffset);
     if (depthwise)
       return buildDepthwise(lhs, rhs, xZero, wZero);
     Value sum;
@@ -238,8 +241,12 @@ private:
       sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, times(columnSums(rhs), xZero), result));
     if (wZero) {
       // sum_k (x - zx) * zw
-      Value rows = times(rowSums(lhs, xZero), wZero);
-      sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, rows, result));
+      Value rows = rowSums(lhs, xZero);
+      if (columnZero)
+        rows = b.create<MulOp>(loc, sum.getType(), repeat(b, loc, rows, result), repeat(b, loc, wZero, result));
+      else
+        rows = repeat(b, loc, times(rows, wZero), result);
+      sum = b.create<SubOp>(loc, sum.getType(), sum, rows);
     }
     if (!x.scale)
       return replace(sum);
@@ -310,7 +317,6 @@ private:
 
   Operation *root;
   llvm::DenseMap<Value, Value> &flipped;
-  bool byteDot;
   OpBuilder b;
   Location loc;
   ConvOp conv;
@@ -318,11 +324,10 @@ private:
   Operand x, w;
   bool constantRhs = false, depthwise = false;
   int64_t column = 0, contracted = 0;
-  Value columnScale;
+  Value columnScale, columnZero;
 };
 
 struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {
-  using LowerQdqBase::LowerQdqBase;
   void runOnOperation() override {
     SmallVector<Operation *> products;
     getOperation().walk([&](Operation *op) {
@@ -331,7 +336,12 @@ struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {
     });
     llvm::DenseMap<Value, Value> flipped;
     for (Operation *op : products)
-      ProductLowering(op, flipped, byteDot).lower();
+      if (auto why = op->getAttrOfType<StringAttr>(kComputeFloat)) {
+        noteKept(getOperation(), op, why);
+        op->removeAttr(kComputeFloat);
+      } else {
+        ProductLowering(op, flipped).lower();
+      }
     // What else reads codes that have a twin of the other sign reads that one.
     for (auto [codes, twin] : flipped)
       shareTwin(codes, twin);

@@ -58,7 +58,25 @@ def LowerQdq : Pass<"lower-qdq", "::mlir::func::FuncOp"> {
     before:  %y = optc.contract (optc.dequantize %x, sx, zx), (optc.dequantize %w, sw, 0);  %q = optc.quantize %y, sy, zy
     after:   %a = optc.contract %x, %w : i32;  %q = optc.quantize ((cast (%a - zx * sum of %w)) * (sx * sw / sy)), 1, zy
   }];
-  let options = [Option<"byteDot", "byte-dot", "bool", "true", "every CPU of the artefact has a dot product of bytes">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def SplitGroups : Pass<"split-groups", "::mlir::func::FuncOp"> {
+  let summary = "Grouped convolutions as a dense one for each group";
+  let description = [{
+    before:  %y = optc.conv %x, %w {groups = 2, layout = "nhwc"}
+    after:   %y = optc.concat (optc.conv (optc.slice %x), (optc.slice %w)), (optc.conv (optc.slice %x), (optc.slice %w))
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def KeepFloatProducts : Pass<"keep-float-products", "::mlir::func::FuncOp"> {
+  let summary = "Quantised products that are estimated to be faster in f32";
+  let description = [{
+    before:  %y = optc.conv (optc.dequantize %x), (optc.dequantize %w)
+    after:   %y = optc.conv (optc.dequantize %x), (optc.dequantize %w) {optc.compute_float = "..."}
+  }];
+  let options = [ListOption<"levels", "levels", "std::string", "what the CPU levels of the artefact compute with: sse, avx2, ...">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
@@ -170,9 +188,20 @@ def InsertQuantization : Pass<"insert-quantization", "::mlir::func::FuncOp"> {
     before:  %1 = optc.max %x, %0 {optc.range = array<f64: 0.0, 2.55>};  %2 = optc.conv %1, %w
     after:   %q = optc.quantize %1, 0.01, 0 : ui8;  %v = optc.quantize %w, (max |%w| / 127) : i8
              %2 = optc.conv (optc.dequantize %q, ...), (optc.dequantize %v, ...)
-    `optc.keep_float` on a layer says why it is left alone.
+    `optc.keep_float` on a layer says why it is left alone, `optc.weights_only` why only its weights become codes.
   }];
   let options = [Option<"dynamic", "dynamic", "bool", "false", "matrix products take unknown ranges from their operands when they run">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def ChoosePrecision : Pass<"choose-precision", "::mlir::func::FuncOp"> {
+  let summary = "Layers that 8 bits are estimated not to gain for stay in f32, or have 8 bits in their weights alone";
+  let description = [{
+    before:  %y = optc.conv %x, %w {groups = 32};  %z = optc.contract %r, %v
+    after:   %y = optc.conv %x, %w {groups = 32, optc.keep_float = "f32 is estimated to be faster ..."}
+             %z = optc.contract %r, %v {optc.weights_only = "..."}
+  }];
+  let options = [ListOption<"levels", "levels", "std::string", "what the CPU levels of the artefact compute with: sse, avx2, ...">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

@@ -40,6 +40,8 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Recurrent layers leave a matrix product for the passes that follow.
   passes.addNestedPass<func::FuncOp>(createLowerRecurrent());
+  // Groups are products of their own.
+  passes.addNestedPass<func::FuncOp>(createSplitGroups());
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
@@ -47,7 +49,8 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   if (options.bfloat)
     passes.addNestedPass<func::FuncOp>(createInsertRounding({options.tiles}));
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
-  passes.addNestedPass<func::FuncOp>(createLowerQdq({options.byteDot}));
+  passes.addNestedPass<func::FuncOp>(createKeepFloatProducts({llvm::to_vector(options.levels)}));
+  passes.addNestedPass<func::FuncOp>(createLowerQdq());
   // Products of scales are constants for the kernels.
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addPass(createCanonicalizerPass());

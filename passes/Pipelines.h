@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace mlir {
 class OpPassManager;
@@ -15,8 +16,9 @@ struct PipelineOptions {
   std::string weights;
   /// Weights that share a scale; 0: the format's own number.
   int64_t weightBlock = 0;
-  /// Every CPU of the artefact has a dot product of bytes.
-  bool byteDot = true;
+  /// What the CPU levels of the artefact compute with (codegen/kernel/CostModel.h); empty: quantised products are products of bytes
+  /// at any cost.
+  std::vector<std::string> levels;
   /// Products with constant weights are computed in bf16; every CPU of the artefact has AMX.
   bool bfloat = false, tiles = false;
   /// Every CPU of the artefact multiplies and adds in one instruction.

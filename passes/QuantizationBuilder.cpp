@@ -11,7 +11,8 @@ using namespace optc;
 static constexpr double kSmallestScale = 1e-30;
 
 QuantizationChoice::QuantizationChoice(func::FuncOp function, bool dynamic) {
-  QuantizedTensors possible(function, [](const QuantizableLayer &layer) { return !layer.op->hasAttr(kKeepFloat); });
+  auto isAllowed = [](const QuantizableLayer &layer) { return !layer.op->hasAttr(kKeepFloat); };
+  QuantizedTensors possible(function, [&](const QuantizableLayer &layer) { return isAllowed(layer) && !isWeightsOnly(layer.op); });
   // A layer needs the ranges of all that it reads.
   auto isKnown = [&](Value operand) {
     return llvm::all_of(possible.sourcesOf(operand), [](Value v) { return rangeOf(v).has_value(); });
@@ -24,6 +25,11 @@ QuantizationChoice::QuantizationChoice(func::FuncOp function, bool dynamic) {
     if (isLowered(layer.op))
       chosen.push_back(layer);
   }
+  forEachOp(function, [&](Operation *op) {
+    QuantizableLayer layer;
+    if (isWeightsOnly(op) && readQuantizableLayer(op, layer).empty() && isAllowed(layer) && layer.weight >= 0)
+      chosen.push_back(layer);
+  });
   QuantizedTensors tensors(function, [&](const QuantizableLayer &layer) { return isStatic.contains(layer.op); });
   llvm::DenseMap<Value, ElementRange> shared; // of what shares a scale
   for (Value tensor : tensors.tensors())

@@ -19,7 +19,9 @@ public:
   QuantizationChoice(mlir::func::FuncOp function, bool dynamic);
 
   llvm::ArrayRef<QuantizableLayer> layers() const { return chosen; }
-  bool isLowered(mlir::Operation *op) const { return isStatic.contains(op) || isDynamic.contains(op); }
+  bool isLowered(mlir::Operation *op) const { return isStatic.contains(op) || isDynamic.contains(op); } // its activations, too
+  /// Its weights become codes, and it computes in f32.
+  static bool isWeightsOnly(mlir::Operation *op) { return op->hasAttr(kWeightsOnly); }
   /// It takes the range of its activation when it runs.
   bool takesRangeAtRunTime(mlir::Operation *op) const { return isDynamic.contains(op); }
   /// The tensors to quantise, in order, with the range of all that share a scale.

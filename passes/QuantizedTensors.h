@@ -48,6 +48,8 @@ public:
   llvm::ArrayRef<mlir::Value> tensors() const { return ordered; }
   /// Equal for tensors that share a scale.
   mlir::Value scaleOf(mlir::Value tensor) const { return classes.getLeaderValue(tensor.getAsOpaquePointer()); }
+  /// The layer whose kernel computes a tensor, or null.
+  mlir::Operation *writerOf(mlir::Value tensor) const { return writers.lookup(tensor); }
   /// The tensors that have to be quantised for an operand of a layer to be.
   llvm::SmallVector<mlir::Value> sourcesOf(mlir::Value operand) const;
 
@@ -74,9 +76,9 @@ private:
 
 /// What is written on the IR between calibration and InsertQuantization: the range of a value's elements (`optc.range`, of
 /// an argument or an op's first result; `optc.range.result1`, ..., `optc.range.argument0` of its region), why a layer is
-/// to stay in floats, and what is to be added to each channel of its result in 8 bits (on the layer). SmoothQuant goes by
+/// to stay in floats or to have 8 bits in its weights alone, and what is to be added to each channel of its result in 8 bits (on the layer). SmoothQuant goes by
 /// the largest magnitude of each channel (on the normalisation).
-inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float",
+inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float", kWeightsOnly = "optc.weights_only",
                                      kBiasCorrection = "optc.bias_correction", kChannelMax = "optc.channel_max";
 struct ElementRange {
   double low, high;

@@ -62,6 +62,13 @@ uint64_t CpuTarget::bfloatDot() const {
   return vectorBytes == 64 && !(features & OPTC_CPU_AMX) ? features & OPTC_CPU_AVX512_BF16 : 0;
 }
 
+std::string CpuTarget::costModel() const {
+  if (has(OPTC_CPU_AMX))
+    return "amx";
+  std::string vectors = vectorBytes == 64 ? "avx512" : vectorBytes == 32 ? "avx2" : "sse";
+  return byteDot() ? vectors + "-vnni" : vectors;
+}
+
 std::string optc::llvmFeatures(uint64_t features) {
   std::string text;
   for (const Extension &e : extensions())

@@ -34,6 +34,8 @@ struct CpuTarget {
   uint64_t byteDot() const;
   /// The same of pairs of bf16, where that is faster than products of f32: on CPUs with AMX, vdpbf16ps has 0.7 times the speed.
   uint64_t bfloatDot() const;
+  /// Its name among the models of costs (codegen/kernel/CostModel.h).
+  std::string costModel() const;
 };
 
 /// The target of a name of --target: "native", LLVM's name of a CPU, or a level with extensions. An error says what there is.

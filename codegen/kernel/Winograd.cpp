@@ -10,14 +10,21 @@ const float optc::kWinogradG[18] = {1.0f / 4,  0,          0,         -1.0f / 6,
                                     1.0f / 24, 1.0f / 12, 1.0f / 6, 1.0f / 24, -1.0f / 12, 1.0f / 6, 0,        0,        1};
 const float optc::kWinogradP[18] = {4, 0, 0, 0, 0, 0, 0, -3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
-bool optc::isWinograd(ConvOp conv) {
+bool optc::isWinograd(ConvOp conv) { return conv.getLayout() == "nhwc" && elementOf(conv.getX()).isF32() && fitsWinograd(conv); }
+
+bool optc::fitsWinograd(ConvOp conv) {
   auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
   auto x = tensorOf(conv.getX()), w = tensorOf(conv.getW()), y = tensorOf(conv.getY());
-  if (conv.getLayout() != "nhwc" || !x.getElementType().isF32() || conv.getGroups() != 1 || x.getRank() != 4 || !x.hasStaticShape() || !w.hasStaticShape() ||
-      !y.hasStaticShape() || !all(conv.getStrides(), 1) || !all(conv.getDilations(), 1) || w.getDimSize(0) != 3 || w.getDimSize(1) != 3)
+  if (conv.getGroups() != 1 || x.getRank() != 4 || !x.hasStaticShape() || !w.hasStaticShape() || !y.hasStaticShape() ||
+      !all(conv.getStrides(), 1) || !all(conv.getDilations(), 1))
+    return false;
+  // [kh, kw, in, out] and [n, h, w, c], or [out, in, kh, kw] and [n, c, h, w].
+  bool last = conv.getLayout() == "nhwc";
+  int64_t taps = last ? 0 : 2, channel = last ? 3 : 1, row = last ? 1 : 2;
+  if (w.getDimSize(taps) != 3 || w.getDimSize(taps + 1) != 3)
     return false;
   // On small planes the transformed weights, four times as large, cost more than the products saved.
-  return x.getDimSize(3) % kPanel == 0 && y.getDimSize(3) % kPanel == 0 && y.getDimSize(1) * y.getDimSize(2) >= 144;
+  return x.getDimSize(channel) % kPanel == 0 && y.getDimSize(channel) % kPanel == 0 && y.getDimSize(row) * y.getDimSize(row + 1) >= 144;
 }
 
 std::optional<WinogradKernel> optc::readWinograd(KernelOp kernel) {

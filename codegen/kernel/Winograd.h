@@ -27,6 +27,8 @@ extern const float kWinogradP[18];
 /// A convolution that the generator takes: channels-last, 3x3, stride 1, static, channels in whole panels, and a plane
 /// that is large enough to gain.
 bool isWinograd(ConvOp conv);
+/// The same whatever the layout and element type are: it would be one in f32, channels-last.
+bool fitsWinograd(ConvOp conv);
 
 struct WinogradKernel {
   ConvOp conv;

@@ -28,6 +28,16 @@ static json::Array precisionReport(ArrayRef<PrecisionNote> notes, StringRef key)
 static json::Object precisionReport(func::FuncOp function) {
   json::Object report{{"lowered", precisionReport(loweredNodes(function), "precision")},
                       {"kept", precisionReport(keptNodes(function), "reason")}};
+  json::Array regions;
+  auto nanoseconds = [](double us) { return int64_t(std::llround(us * 1000)); };
+  for (const FloatRegionNote &region : floatRegions(function))
+    regions.push_back(json::Object{{"nodes", json::Array(region.nodes)},
+                                   {"level", region.level},
+                                   {"f32_ns", nanoseconds(region.f32)},
+                                   {"int8_ns", nanoseconds(region.bytes)},
+                                   {"conversions_ns", nanoseconds(region.conversions)}});
+  if (!regions.empty())
+    report["float_regions"] = std::move(regions);
   if (auto accuracy = accuracyOf(function)) {
     json::Object entry{{"measure", accuracy->measure}, {"error", accuracy->error}, {"allowed", accuracy->allowed}, {"sets", accuracy->sets}};
     if (!accuracy->output.empty())

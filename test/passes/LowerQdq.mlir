@@ -1,5 +1,4 @@
 // RUN: optc-opt %s --lower-qdq --canonicalize | FileCheck %s
-// RUN: optc-opt %s --lower-qdq=byte-dot=false --canonicalize | FileCheck %s --check-prefix=NODOT
 
 // Bytes are multiplied, the zero point of the rows taken off a column's sum, one factor a column; what is quantised after it is
 // divided by its scale before the bias, so that one rounding remains.
@@ -79,18 +78,35 @@ func.func @alongK(%x: tensor<1x3xui8>, %sw: tensor<3x1xf32>) -> tensor<1x2xf32> 
   return %c : tensor<1x2xf32>
 }
 
-// Winograd's algorithm in floats, where bytes would have to be multiplied as 16-bit numbers.
-// CHECK-LABEL: func.func @large
-// CHECK: optc.conv {{.*}} -> tensor<1x16x16x16xi32>
-// NODOT-LABEL: func.func @large
-// NODOT-SAME: optc.kept = [{node = "c", reason = "quantised, computed in f32: by Winograd's algorithm
-// NODOT: optc.conv {{.*}} -> tensor<1x16x16x16xf32>
-func.func @large(%x: tensor<1x16x16x16xui8>) -> tensor<1x16x16x16xf32> {
+// What is to stay in floats does, and the report says why.
+// CHECK-LABEL: func.func @kept
+// CHECK-SAME: optc.kept = [{node = "c", reason = "faster"}]
+// CHECK: optc.conv {{.*}} -> tensor<1x16x16x16xf32>
+// CHECK-NOT: optc.compute_float
+func.func @kept(%x: tensor<1x16x16x16xui8>) -> tensor<1x16x16x16xf32> {
   %w = optc.constant dense<3> : tensor<3x3x16x16xi8>
   %s = optc.constant dense<0.5> : tensor<1x16x16x16xf32>
   %sw = optc.constant dense<0.25> : tensor<3x3x16x16xf32>
   %a = optc.dequantize %x, %s : (tensor<1x16x16x16xui8>, tensor<1x16x16x16xf32>) -> tensor<1x16x16x16xf32>
   %b = optc.dequantize %w, %sw : (tensor<3x3x16x16xi8>, tensor<3x3x16x16xf32>) -> tensor<3x3x16x16xf32>
-  %c = optc.conv %a, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, pads_high = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc"} : (tensor<1x16x16x16xf32>, tensor<3x3x16x16xf32>) -> tensor<1x16x16x16xf32> loc("c")
+  %c = optc.conv %a, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, pads_high = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", optc.compute_float = "faster"} : (tensor<1x16x16x16xf32>, tensor<3x3x16x16xf32>) -> tensor<1x16x16x16xf32> loc("c")
   return %c : tensor<1x16x16x16xf32>
+}
+
+// A zero point for each column of the weights: its multiple of the row's sum comes off.
+// CHECK-LABEL: func.func @column_zeros
+// CHECK: %[[P:.*]] = optc.contract %arg0, %{{.*}} -> tensor<4x2xi32>
+// CHECK: %[[R:.*]] = optc.reduce %{{.*}} {{.*}} -> tensor<4xi32>
+// CHECK: optc.mul %{{.*}} : (tensor<4x2xi32>, tensor<4x2xi32>) -> tensor<4x2xi32>
+// CHECK: optc.sub %{{.*}} : (tensor<4x2xi32>, tensor<4x2xi32>) -> tensor<4x2xi32>
+func.func @column_zeros(%x: tensor<4x3xui8>) -> tensor<4x2xf32> {
+  %w = optc.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xi8>
+  %z = optc.constant dense<[1, -2]> : tensor<2xi8>
+  %zw = optc.broadcast %z : (tensor<2xi8>) -> tensor<3x2xi8>
+  %s = optc.constant dense<0.5> : tensor<4x3xf32>
+  %sw = optc.constant dense<0.25> : tensor<3x2xf32>
+  %a = optc.dequantize %x, %s : (tensor<4x3xui8>, tensor<4x3xf32>) -> tensor<4x3xf32>
+  %b = optc.dequantize %w, %sw, %zw : (tensor<3x2xi8>, tensor<3x2xf32>, tensor<3x2xi8>) -> tensor<3x2xf32>
+  %c = optc.contract %a, %b {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<4x3xf32>, tensor<3x2xf32>) -> tensor<4x2xf32>
+  return %c : tensor<4x2xf32>
 }

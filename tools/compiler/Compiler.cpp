@@ -207,11 +207,14 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
       }))
     return result;
   std::vector<std::string> notes;
-  if (options.quantization.int8)
-    if (Error error = prepareQuantization(module, options.quantization, options.jobs, progress, calibration, notes))
-      return failWith(error);
+  std::vector<std::string> levels;
+  for (const CpuTarget &target : targets)
+    levels.push_back(target.costModel());
   PipelineOptions pipeline;
-  pipeline.byteDot = llvm::all_of(targets, [](const CpuTarget &target) { return target.byteDot() != 0; });
+  if (!options.quantization.int8)
+    pipeline.levels = levels;
+  else if (Error error = prepareQuantization(module, options.quantization, levels, options.jobs, progress, calibration, notes))
+    return failWith(error);
   pipeline.fma = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_X86_64_V3); });
   pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "fp8" ? "f8" : options.weights == "weights-int8" ? "int8" : options.weights;
   pipeline.weightBlock = options.weightBlock;
@@ -229,8 +232,11 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     if (Error error = prepareWeights(module, weights, options.jobs, progress, notes))
       return failWith(error);
   }
-  for (const std::string &note : notes)
-    result.messages.push_back(model + ": note: " + note);
+  auto sayNotes = [&] {
+    for (const std::string &note : std::exchange(notes, {}))
+      result.messages.push_back(model + ": note: " + note);
+  };
+  sayNotes();
   if (options.emit == Emit::layers || options.emit == Emit::layersJson || options.emit == Emit::layersSvg) {
     const QuantizationOptions &quantization = options.quantization;
     std::vector<LayerError> errors;
@@ -247,6 +253,9 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
         buildLowering(passes, pipeline);
       }))
     return result;
+  if (!pipeline.levels.empty())
+    noteFloatRegions(module, notes);
+  sayNotes();
   if (options.emit == Emit::mlir)
     return writeText(options, printModule(module), result);
 

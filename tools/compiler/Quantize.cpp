@@ -3,10 +3,14 @@
 #include "tools/compiler/Quantize.h"
 #include "ir/Dialect.h"
 #include "ir/Locations.h"
+#include "ir/PrecisionNotes.h"
+#include "passes/Passes.h"
 #include "passes/QuantizedTensors.h"
 #include "tools/compiler/BiasCorrection.h"
 #include "tools/compiler/Smooth.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -35,9 +39,7 @@ static Error findRanges(ModuleOp module, const QuantizationOptions &options, uns
       return error;
     if (Error error = applySmoothing(module, calibration, options.load))
       return error;
-    if (Error error = applyCalibration(module, calibration, options.load))
-      return error;
-    return applyBias(module, calibration, options.load);
+    return applyCalibration(module, calibration, options.load);
   }
   if (options.calibration.empty())
     return Error::success();
@@ -50,20 +52,49 @@ static Error findRanges(ModuleOp module, const QuantizationOptions &options, uns
     return error;
   if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
     return error;
-  if (Error error = applyCalibration(module, calibration, options.calibration.path))
-    return error;
-  if (!options.correctBias)
+  return applyCalibration(module, calibration, options.calibration.path);
+}
+
+/// Once it is known which layers compute in 8 bits.
+static Error findBias(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress, Calibration &calibration) {
+  if (!options.load.empty())
+    return applyBias(module, calibration, options.load);
+  if (options.calibration.empty() || !options.correctBias)
     return Error::success();
   if (Error error = measureBias(module, options.calibration, jobs, progress, calibration))
     return error;
   return applyBias(module, calibration, options.calibration.path);
 }
 
-Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
-                                Calibration &calibration, std::vector<std::string> &notes) {
+void optc::noteFloatRegions(ModuleOp module, std::vector<std::string> &notes) {
+  auto regions = floatRegions(module.lookupSymbol<func::FuncOp>("main"));
+  size_t layers = 0;
+  for (const FloatRegionNote &region : regions)
+    layers += region.nodes.size();
+  if (layers)
+    notes.push_back(llvm::formatv("{0} layer{1} stay{2} in f32, where {3} estimated to be faster (precision.float_regions of the report)", layers,
+                                  layers == 1 ? "" : "s", layers == 1 ? "s" : "", layers == 1 ? "it is" : "they are"));
+}
+
+/// Layers that 8 bits do not gain for stay in floats.
+static Error choosePrecision(ModuleOp module, const std::vector<std::string> &levels, std::vector<std::string> &notes) {
+  PassManager passes(module.getContext());
+  passes.addNestedPass<func::FuncOp>(createChoosePrecision({llvm::to_vector(levels)}));
+  if (failed(passes.run(module)))
+    return {"optc", "the choice of precision failed", "", ExitCode::internal};
+  noteFloatRegions(module, notes);
+  return Error::success();
+}
+
+Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &options, const std::vector<std::string> &levels, unsigned jobs,
+                                const Progress &progress, Calibration &calibration, std::vector<std::string> &notes) {
   if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.keepFloat))
     return error;
   if (Error error = findRanges(module, options, jobs, progress, calibration))
+    return error;
+  if (Error error = choosePrecision(module, levels, notes))
+    return error;
+  if (Error error = findBias(module, options, jobs, progress, calibration))
     return error;
   return options.guard.golden.empty() ? Error::success() : guardAccuracy(module, options.guard, jobs, progress, notes);
 }

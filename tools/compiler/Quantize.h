@@ -24,10 +24,13 @@ struct QuantizationOptions {
 /// Marks the convolutions and products of the named nodes (--keep-float).
 Error keepInFloat(mlir::func::FuncOp function, const std::vector<std::string> &nodes);
 
-/// Writes on the IR what InsertQuantization goes by: ranges, and the layers that stay in floats. `calibration` is what
-/// --save-calib keeps; the notes are the guard's.
-Error prepareQuantization(mlir::ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
-                          Calibration &calibration, std::vector<std::string> &notes);
+/// Writes on the IR what InsertQuantization goes by: ranges, and the layers that stay in floats. `levels` are those that 8 bits
+/// have to gain on (codegen/kernel/CostModel.h), `calibration` is what --save-calib keeps.
+Error prepareQuantization(mlir::ModuleOp module, const QuantizationOptions &options, const std::vector<std::string> &levels, unsigned jobs,
+                          const Progress &progress, Calibration &calibration, std::vector<std::string> &notes);
+
+/// A note for the user on the layers that are estimated to be faster in f32.
+void noteFloatRegions(mlir::ModuleOp module, std::vector<std::string> &notes);
 
 /// The flags as the report has them: without the names of folders and files, which change nothing.
 std::string commandOf(const QuantizationOptions &options);

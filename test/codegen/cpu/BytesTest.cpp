@@ -35,6 +35,13 @@ std::string quantize(const std::string &name, const std::string &x, const Shape 
          "\n";
 }
 
+const Convolution kGrouped[] = {
+    {"groups", {"n", "12", "6", "7"}, {"18", "4", "3", "3"}, {"n", "18", "6", "7"}, "1, 1", "1, 1", "1, 1", "1, 1", 3},
+    {"groups strided", {"n", "50", "9", "11"}, {"34", "25", "5", "5"}, {"n", "34", "5", "6"}, "2, 2", "1, 1", "2, 2", "2, 2", 2},
+    {"groups 1x1", {"n", "64", "5", "7"}, {"12", "16", "1", "1"}, {"n", "12", "5", "7"}, "1, 1", "1, 1", "0, 0", "0, 0", 4},
+    {"groups 1d", {"n", "16", "19"}, {"6", "8", "3"}, {"n", "6", "19"}, "1", "1", "1", "1", 2},
+};
+
 } // namespace
 
 /// Bytes of either sign, as they are.
@@ -73,10 +80,33 @@ TEST(Bytes, quantizedProducts) {
   }
 }
 
+/// Zero points of the weights that differ between columns.
+TEST(Bytes, columnZeroPoints) {
+  for (const char *target : kTargets) {
+    Batch batch(target);
+    for (const char *element : {"i8", "ui8"}) {
+      Shape x = {"n", "33"}, w = {"33", "21"}, y = {"n", "21"};
+      std::string xf = typeText(x, "f32"), wf = typeText(w, "f32"), yf = typeText(y, "f32"), codes = typeText(w, element);
+      Case c;
+      c.name = std::string("zero points of columns ") + element;
+      c.arguments = {{typeText(x, "ui8")}, {codes, Fill::any, 0, true}, {typeText({"21"}, element), Fill::any, 0, true}};
+      c.body = dequantize("x", "%0", x, "ui8", "0.0625", "119") + splat("ws", "0.03125", w, "f32") + opText("wz", "broadcast %2", {typeText({"21"}, element)}, codes) +
+               "\n" + opText("w", "dequantize %1, %ws, %wz", {codes, wf, codes}, wf) + "\n" +
+               opText("c", "contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {xf, wf}, yf) +
+               "\n" + quantize("y", "%c", y, "ui8", "8.0", "3");
+      c.result = typeText(y, "ui8");
+      batch.add(c);
+    }
+    batch.check(kRuns);
+  }
+}
+
 TEST(Bytes, convolutions) {
   for (const char *target : kTargets) {
     Batch batch(target);
-    for (const Convolution &v : kConvolutions)
+    std::vector<Convolution> all(std::begin(kConvolutions), std::end(kConvolutions));
+    all.insert(all.end(), std::begin(kGrouped), std::end(kGrouped));
+    for (const Convolution &v : all)
       for (const char *zero : {"0", "131"}) {
         std::string x = typeText(v.x, "f32"), w = typeText(v.w, "f32"), y = typeText(v.y, "f32");
         Case c;
