@@ -1,0 +1,30 @@
+//===- EvaluateKernel.h - What a kernel should give -------------*- C++ -*-===//
+//
+// A printed kernel with random operands and what the evaluator makes of them: shared by the emulation on the host
+// and by the bundle that a device runs.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_TEST_CODEGEN_GPU_EVALUATEKERNEL_H
+#define OPTC_TEST_CODEGEN_GPU_EVALUATEKERNEL_H
+
+#include "codegen/gpu/CudaSource.h"
+#include "ir/eval/Evaluate.h"
+
+namespace optc {
+
+/// Of the model's symbols.
+using Sizes = llvm::StringMap<int64_t>;
+
+std::vector<int64_t> sizesOf(mlir::Type type, const Sizes &sizes);
+/// An operand with the values that a seed gives.
+HostValue randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed);
+/// What the kernel's ops compute, one after the other.
+llvm::Expected<std::vector<HostValue>> evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs,
+                                                      const Sizes &sizes);
+/// Values of the kernel's size parameters, and blocks of its grid.
+std::vector<int64_t> sizeArguments(const CudaKernel &kernel, const Sizes &sizes);
+int64_t blocksOf(const CudaKernel &kernel, const Sizes &sizes);
+
+} // namespace optc
+
+#endif // OPTC_TEST_CODEGEN_GPU_EVALUATEKERNEL_H

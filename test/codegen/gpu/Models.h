@@ -1,0 +1,21 @@
+//===- Models.h - Models whose kernels are tried ----------------*- C++ -*-===//
+//
+// Functions in the dialect, for several element types each, joined into one.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_TEST_CODEGEN_GPU_MODELS_H
+#define OPTC_TEST_CODEGEN_GPU_MODELS_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace optc {
+
+/// Every way of mapping a kernel to threads, in small sizes; the symbol n is any size.
+mlir::OwningOpRef<mlir::ModuleOp> smallModels(mlir::MLIRContext &context);
+/// Sizes that fill a GPU, to be measured.
+mlir::OwningOpRef<mlir::ModuleOp> largeModels(mlir::MLIRContext &context);
+
+} // namespace optc
+
+#endif // OPTC_TEST_CODEGEN_GPU_MODELS_H
