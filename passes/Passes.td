@@ -264,7 +264,11 @@ def FormContractions : Pass<"form-contractions", "::mlir::func::FuncOp"> {
   let description = [{
     before:  %1 = optc.contract %x, %w;  %2 = optc.add %1, %bias
     after:   %p = optc.transpose (pack of %w);  %2 = optc.kernel "matmul" (%x, %p, %bias) { ... }
+    For a GPU weights stay as they are, and products of 16-bit floats are kernels too.
   }];
+  let options = [
+    Option<"gpu", "gpu", "bool", "false", "For a GPU">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

@@ -2,6 +2,7 @@
 
 #include "codegen/gpu/DeviceFunction.h"
 #include "codegen/kernel/Kernel.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
 
@@ -141,6 +142,34 @@ Value DeviceFunction::threadInGrid() { return add(mul(block(), index(threads)), 
 Value DeviceFunction::shuffleXor(Value x, Value offset, int64_t group) {
   Value width = b.create<arith::ConstantIntOp>(loc, group, 32);
   return named(call("shuffle_xor", x.getType(), {x, offset, width}), "other");
+}
+
+void DeviceFunction::addMap(DeviceTensorMap map) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  parameters.push_back({"map" + std::to_string(maps.size()), pointer, false, true, true});
+  maps.push_back(std::move(map));
+  function.insertArgument(function.getNumArguments(), pointer, {}, loc);
+}
+
+DeviceFunction &DeviceFunction::beginEpilogue(Type sum) {
+  epilogue = std::make_unique<DeviceFunction>(kernel, module, (function.getName() + "_epilogue").str());
+  func::FuncOp inner = epilogue->function;
+  auto add = [&](Type type, StringRef name) {
+    unsigned number = inner.getNumArguments();
+    inner.insertArgument(number, type, {}, loc);
+    named(inner.getArgument(number), name);
+    epilogue->parameters.push_back({name.str(), type, false});
+  };
+  for (StringRef name : {"batch", "row", "column"})
+    add(indices, name);
+  add(sum, "sum");
+  return *epilogue;
+}
+
+void DeviceFunction::callProduct(std::string run, ArrayRef<std::string> arguments, ValueRange shape) {
+  productCall = std::move(run);
+  productArguments = llvm::join(arguments, ", ");
+  call("product", {}, shape);
 }
 
 void DeviceFunction::barrier() { call("barrier", {}, {}); }

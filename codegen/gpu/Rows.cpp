@@ -4,7 +4,8 @@
 //
 //   reduced dim innermost       a group of up to 32 threads of a warp, or a block; totals by shuffles, then
 //                               through shared memory
-//   reduced dim further out     a thread a row: neighbours read neighbouring elements
+//   reduced dim further out     a thread a row: neighbours read neighbouring elements; where rows are few and long, as
+//                               many warps as have a slice each, totals through shared memory
 //
 // A row of known length that the group covers in a few vectors a thread stays in registers from pass to pass.
 // Otherwise each pass reads the row again and recomputes what an earlier one has made, unless it is a result.
@@ -29,6 +30,7 @@ struct RowMapping {
   int64_t lanes = 1;  // neighbouring elements that a thread takes at a time
   int64_t group = 32; // threads of a row: a power of two up to 32, or a block of whole warps
   int64_t steps = 0;  // vectors of a thread; 0: a loop
+  int64_t slices = 1; // rows that lie side by side: warps that share 32 of them
 
   bool isBlock() const { return group > kWarp; }
 };
@@ -56,6 +58,8 @@ private:
   SmallVector<Value> initialOf(unsigned p) const;
   SmallVector<Value> emitPass(unsigned p, Value along, ValueRange in);
   SmallVector<Value> totalOf(unsigned p, ValueRange carried);
+  SmallVector<Value> totalOfSlices(unsigned p, ValueRange carried);
+  int64_t chooseSlices(const DimExpr &count) const;
   SmallVector<Value> mergeAll(unsigned p, ValueRange a, ValueRange b) const;
   void defineResults(unsigned p, ValueRange carried);
   void readBack(unsigned p);
@@ -89,28 +93,28 @@ RowMapping DeviceRows::chooseMapping() const {
   };
   llvm::for_each(f.kernel.getOperandTypes(), widen);
   llvm::for_each(f.kernel.getResultTypes(), widen);
+  // A row's values stay in registers: few enough of them, over as few threads as that takes, whose totals are
+  // then soon made. Narrower vectors where wider ones do not divide the row evenly.
+  constexpr int64_t kMostElements = 32, kMostThreads = 512;
+  for (int64_t lanes = 16 / bytes; lanes > 0; lanes /= 2) {
+    if (*known % lanes != 0)
+      continue;
+    int64_t vectors = *known / lanes, mostSteps = std::max<int64_t>(1, kMostElements / lanes);
+    auto spread = [&](int64_t group, int64_t steps) {
+      m = {lanes, group, steps};
+      return m;
+    };
+    if (vectors <= kWarp && llvm::isPowerOf2_64(vectors))
+      return spread(vectors, 1);
+    for (int64_t steps = mostSteps; steps > 0; --steps)
+      if (vectors == steps * kWarp || (vectors % (steps * kWarp) == 0 && vectors / steps <= kMostThreads))
+        return spread(vectors / steps, steps);
+  }
   m.lanes = 16 / bytes;
   while (*known % m.lanes != 0)
     m.lanes /= 2;
   int64_t vectors = *known / m.lanes;
-  if (vectors <= kWarp) {
-    m.group = llvm::PowerOf2Ceil(std::max<int64_t>(vectors, 1));
-    m.steps = m.group == vectors ? 1 : 0;
-    return m;
-  }
-  // Few steps, so that the row's values fit in registers.
-  constexpr int64_t kMostSteps = 4;
-  if (vectors % kWarp == 0 && vectors / kWarp <= kMostSteps) {
-    m.steps = vectors / kWarp;
-    return m;
-  }
-  for (int64_t steps = 1; steps <= kMostSteps; ++steps)
-    if (vectors % (steps * kWarp) == 0 && vectors / steps <= 512) {
-      m.group = vectors / steps;
-      m.steps = steps;
-      return m;
-    }
-  m.group = vectors <= 4 * kWarp ? kWarp : block;
+  m.group = vectors <= kWarp ? llvm::PowerOf2Ceil(vectors) : vectors <= 4 * kWarp ? kWarp : block;
   return m;
 }
 
@@ -368,27 +372,91 @@ void DeviceRows::emitGroups() {
   });
 }
 
+/// Slices of rows that are long, so that there are threads enough.
+int64_t DeviceRows::chooseSlices(const DimExpr &count) const {
+  constexpr int64_t kEnoughRows = 1 << 17, kShort = 64, kMost = 32, kPerSlice = 16;
+  std::optional<int64_t> known = rows.length().constant(), rowCount = count.constant();
+  if ((known && *known < kShort) || (rowCount && *rowCount >= kEnoughRows))
+    return 1;
+  // Threads beyond the last row go along it, and may not write what it still reads.
+  if (llvm::any_of(rows.passes, [](const RowPass &p) { return !p.results.empty(); }) &&
+      !(rowCount && *rowCount % kWarp == 0))
+    return 1;
+  return known ? std::min<int64_t>(kMost, llvm::bit_floor(uint64_t(*known / kPerSlice))) : kMost / 4;
+}
+
+/// Accumulators of whole rows in every thread, from those of the slices.
+SmallVector<Value> DeviceRows::totalOfSlices(unsigned p, ValueRange carried) {
+  if (map.slices == 1 || carried.empty())
+    return llvm::to_vector(carried);
+  SmallVector<Value> partials;
+  for (Value v : carried)
+    partials.push_back(f.shared(v.getType(), map.slices * kWarp, "partial"));
+  auto slot = [&](size_t i, Value thread) {
+    return f.b.create<LLVM::GEPOp>(f.loc, partials[i].getType(), carried[i].getType(), partials[i],
+                                   ArrayRef<LLVM::GEPArg>{thread}, true);
+  };
+  for (size_t i = 0; i < carried.size(); ++i)
+    f.b.create<LLVM::StoreOp>(f.loc, carried[i], slot(i, f.thread()));
+  f.barrier();
+  auto loadAt = [&](Value thread) {
+    SmallVector<Value> values;
+    for (size_t i = 0; i < carried.size(); ++i)
+      values.push_back(f.b.create<LLVM::LoadOp>(f.loc, carried[i].getType(), slot(i, thread)));
+    return values;
+  };
+  auto total = f.loop(f.add(lane, f.index(kWarp)), f.index(map.slices * kWarp), f.index(kWarp), loadAt(lane),
+                      [&](Value at, ValueRange in) { return mergeAll(p, in, loadAt(at)); });
+  f.nameCarried(total, carriedNames(p));
+  return total;
+}
+
 void DeviceRows::emitThreads() {
   DimExpr count = 1;
   for (size_t d = 0; d < rows.dims.size(); ++d)
     if (int64_t(d) != rows.axis)
       count = count * rows.dims[d];
+  map.slices = chooseSlices(count);
   f.items = count;
-  f.itemsPerBlock = f.threads;
-  Value number = f.named(f.threadInGrid(), "row");
-  f.when(f.less(number, f.size(count)), [&] {
+  Value number, slice = f.index(0);
+  if (map.slices > 1) {
+    f.threads = map.slices * kWarp;
+    f.itemsPerBlock = kWarp;
+    lane = f.named(f.modulo(f.thread(), f.index(kWarp)), "lane");
+    slice = f.named(f.divide(f.thread(), f.index(kWarp)), "slice");
+    number = f.named(f.add(f.mul(f.block(), f.index(kWarp)), lane), "row");
+  } else {
+    f.itemsPerBlock = f.threads;
+    number = f.named(f.threadInGrid(), "row");
+  }
+  Value exists = f.less(number, f.size(count));
+  auto emit = [&](Value first) {
     setRow(number);
     for (unsigned p = 0; p < rows.passes.size(); ++p) {
       hoistRowValues();
       SmallVector<Value> carried =
-          f.loop(f.index(0), length, f.index(1), initialOf(p), [&](Value d, ValueRange in) {
+          f.loop(first, length, f.index(map.slices), initialOf(p), [&](Value d, ValueRange in) {
             TensorEmitter::Scope scope(emitter);
             return emitPass(p, d, in);
           });
       f.nameCarried(carried, carriedNames(p));
-      defineResults(p, carried);
+      defineResults(p, totalOfSlices(p, carried));
       readBack(p);
     }
+  };
+  if (map.slices == 1)
+    return f.when(exists, [&] {
+      emit(slice);
+      storeRowResults();
+    });
+  // All threads meet at the barriers: those beyond the last row go along it.
+  number = f.named(f.min(number, f.sub(f.size(count), f.index(1))), "row");
+  emit(slice);
+  if (rows.rowResults.empty())
+    return;
+  Value isFirst = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, slice, f.index(0));
+  f.when(f.b.create<arith::AndIOp>(f.loc, isFirst, exists), [&] {
+    TensorEmitter::Scope scope(emitter);
     storeRowResults();
   });
 }

@@ -17,7 +17,9 @@ namespace optc {
 struct GpuTarget {
   std::string name; // "sm_90"
   /// What NVRTC is asked for: machine code of this chip, or PTX that later ones take too.
-  std::string binaryOption() const { return "--gpu-architecture=" + name; }
+  /// sm_90's is that of sm_90a, whose matrix instructions no other chip has.
+  std::string binaryOption() const { return "--gpu-architecture=" + name + (hasWgmma() ? "a" : ""); }
+  bool hasWgmma() const { return name == "sm_90"; }
   std::string ptxOption() const { return "--gpu-architecture=compute_" + name.substr(3); }
 };
 

@@ -36,6 +36,12 @@ struct bf16 {
 
 __device__ inline float bits_to_float(u32 bits) { return __uint_as_float(bits); }
 
+/// The memory that is given at launch.
+__device__ inline u8 *launch_memory() {
+  extern __shared__ __align__(128) u8 memory[];
+  return memory;
+}
+
 /// x of the thread of this group whose number differs in the bits of `offset`; all threads of the group call it.
 template <int kGroup> __device__ inline unsigned group_mask() {
   return kGroup == 32 ? ~0u : ((1u << (kGroup & 31)) - 1) << (threadIdx.x & 31 & ~(kGroup - 1));

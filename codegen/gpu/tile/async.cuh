@@ -29,7 +29,7 @@ struct Barrier {
 __device__ inline void barrier_init(Barrier *b, int arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(shared_address(b)), "r"(arrivals) : "memory");
 }
-/// Makes new barriers known to the copies, and to the cluster.
+/// Makes new barriers known to the copies.
 __device__ inline void barrier_init_done() {
   asm volatile("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;" ::: "memory");
 }
@@ -49,23 +49,6 @@ __device__ inline void barrier_wait(Barrier *b, u32 parity) {
                  : "=r"(done) : "r"(shared_address(b)), "r"(parity) : "memory");
   while (!done);
 }
-/// Arrives at the barrier at the same place in another block of the cluster.
-__device__ inline void barrier_arrive_in(Barrier *b, u32 block) {
-  asm volatile("{\n.reg .b32 remote;\n"
-               "mapa.shared::cluster.u32 remote, %0, %1;\n"
-               "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n}"
-               :: "r"(shared_address(b)), "r"(block) : "memory");
-}
-/// All threads of the cluster.
-__device__ inline void cluster_barrier() {
-  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
-}
-__device__ inline u32 block_in_cluster() {
-  u32 rank;
-  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
-  return rank;
-}
-
 //===-- Copies of boxes (one thread asks for each) ------------------------===//
 
 __device__ inline void prefetch_map(const TensorMap *map) {
@@ -78,14 +61,6 @@ __device__ inline void copy_box(void *to, const TensorMap *map, int x, int y, in
                "[%0], [%1, {%3, %4, %5}], [%2];"
                :: "r"(shared_address(to)), "l"(map), "r"(shared_address(arrived)), "r"(x), "r"(y), "r"(z) : "memory");
 }
-/// The same to each block of the cluster whose bit is set: to the same place, and at the same barrier.
-__device__ inline void copy_box_to(u32 blocks, void *to, const TensorMap *map, int x, int y, int z, Barrier *arrived) {
-  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster "
-               "[%0], [%1, {%3, %4, %5}], [%2], %6;"
-               :: "r"(shared_address(to)), "l"(map), "r"(shared_address(arrived)), "r"(x), "r"(y), "r"(z),
-                  "h"(u16(blocks)) : "memory");
-}
-
 //===-- Copies of 16 bytes (each thread) ----------------------------------===//
 
 /// Zeros where the source is not `valid`.

@@ -6,17 +6,15 @@
 //   copies       wait until a stage is empty    expect its bytes, copy lhs and rhs boxes
 //   products     wait until a stage is full     4 products, once those before are done give their stage back
 //
-// Blocks stay and take tiles in turn, so that copies for the next tile run during a tile's epilogue. In a cluster of two,
-// blocks work on neighbouring rows: each copies half of their rhs tile to both.
+// Blocks stay and take tiles in turn, so that copies for the next tile run during a tile's epilogue.
 //
-// The launch: 384 threads, kSharedBytes of memory, blocks a multiple of kCluster, as many as the device has room for. lhs
+// The launch: 384 threads, kSharedBytes of memory, as many blocks as the device has multiprocessors. lhs
 // [batch, rows, depth] and rhs [batch, columns, depth], or for elements of 2 bytes with kAlongN rhs [batch, depth,
-// columns]; depth at least 1, rows of both multiples of 16 bytes. Boxes of the maps: kDepth x kRows; kDepth x kColumns / kCluster, or 64 x
-// kDepth.
+// columns]; depth at least 1, rows of both multiples of 16 bytes. Boxes of the maps: kDepth x kRows; kDepth x kColumns, or 64 x kDepth.
 //
 //===----------------------------------------------------------------------===//
 
-template <typename T, int kColumns, int kCluster, bool kAlongN> struct GemmSm90 {
+template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
   typedef typename SumOf<T>::type Sum;
   static constexpr int kRows = 128, kDepth = 128 / sizeof(T), kThreads = 384;
   static constexpr int kLhsBytes = kRows * 128, kRhsBytes = kColumns * 128, kStageBytes = kLhsBytes + kRhsBytes;
@@ -39,67 +37,51 @@ template <typename T, int kColumns, int kCluster, bool kAlongN> struct GemmSm90 
   };
 
   static __device__ void copy(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, u8 *stage, Barrier *full, int batch,
-                              int row, int column, int k, u32 rank) {
+                              int row, int column, int k) {
     barrier_expect(full, kStageBytes);
     copy_box(stage, lhs, k, row, batch, full);
     const int rhsBatch = rhsBatches > 1 ? batch : 0;
     u8 *to = stage + kLhsBytes;
     if constexpr (kAlongN) {
-      constexpr int kBoxes = kColumns / 64 / kCluster, kBoxBytes = kDepth * 128;
 #pragma unroll
-      for (int i = 0; i < kBoxes; ++i) {
-        const int box = rank * kBoxes + i;
-        if constexpr (kCluster > 1)
-          copy_box_to((1 << kCluster) - 1, to + box * kBoxBytes, rhs, column + 64 * box, k, rhsBatch, full);
-        else
-          copy_box(to + box * kBoxBytes, rhs, column + 64 * box, k, rhsBatch, full);
-      }
-    } else if constexpr (kCluster > 1) {
-      constexpr int kPart = kColumns / kCluster;
-      copy_box_to((1 << kCluster) - 1, to + rank * kPart * 128, rhs, k, column + rank * kPart, rhsBatch, full);
+      for (int i = 0; i < kColumns / 64; ++i)
+        copy_box(to + i * kDepth * 128, rhs, column + 64 * i, k, rhsBatch, full);
     } else {
       copy_box(to, rhs, k, column, rhsBatch, full);
     }
   }
 
-  template <typename Epilogue>
+  template <int kLanes, typename Epilogue>
   static __device__ void run(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, const ProductShape &shape,
                              const Epilogue &epilogue, u8 *memory) {
     u8 *stages = memory + (kSharedAlignment - shared_address(memory) % kSharedAlignment) % kSharedAlignment;
     u8 *exchange = stages + kStages * kStageBytes;
     Barrier *full = reinterpret_cast<Barrier *>(exchange + kWarps * Exchange::kBytes), *empty = full + kStages;
-    const u32 rank = kCluster > 1 ? block_in_cluster() : 0;
     if (threadIdx.x == 0) {
       for (int s = 0; s < kStages; ++s) {
         barrier_init(full + s, 1);
-        barrier_init(empty + s, 2 * kCluster);
+        barrier_init(empty + s, 2);
       }
       barrier_init_done();
       prefetch_map(lhs);
       prefetch_map(rhs);
     }
-    if constexpr (kCluster > 1)
-      cluster_barrier();
-    else
-      __syncthreads();
+    __syncthreads();
 
     const int steps = (shape.depth + kDepth - 1) / kDepth;
-    // Tiles of a cluster: kCluster neighbours in rows.
-    const TileOrder order = {(shape.rows + kRows * kCluster - 1) / (kRows * kCluster),
-                             (shape.columns + kColumns - 1) / kColumns};
+    const TileOrder order = {(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns};
     const int tiles = order.count() * shape.batch, group = threadIdx.x / 128;
-    const int first = blockIdx.x / kCluster, stride = gridDim.x / kCluster;
     Ring ring;
     if (group == 0) {
       give_registers<40>();
       if (threadIdx.x == 0)
-        for (int tile = first; tile < tiles; tile += stride) {
+        for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
           int row, column;
           order.place(tile % order.count(), row, column);
           for (int k = 0; k < steps; ++k, ring.next()) {
             barrier_wait(empty + ring.stage, ring.phase ^ 1);
             copy(lhs, rhs, rhsBatches, stages + ring.stage * kStageBytes, full + ring.stage, tile / order.count(),
-                 (row * kCluster + rank) * kRows, column * kColumns, k * kDepth, rank);
+                 row * kRows, column * kColumns, k * kDepth);
           }
         }
     } else {
@@ -107,14 +89,10 @@ template <typename T, int kColumns, int kCluster, bool kAlongN> struct GemmSm90 
       Sum sums[kColumns / 2];
       const int warp = threadIdx.x / 32 % 4, part = group - 1;
       auto giveBack = [&](int stage) {
-        if constexpr (kCluster > 1) {
-          if (threadIdx.x % 128 < kCluster)
-            barrier_arrive_in(empty + stage, threadIdx.x % 128);
-        } else if (threadIdx.x % 128 == 0) {
+        if (threadIdx.x % 128 == 0)
           barrier_arrive(empty + stage);
-        }
       };
-      for (int tile = first; tile < tiles; tile += stride) {
+      for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
         int row, column;
         order.place(tile % order.count(), row, column);
         int before = 0;
@@ -138,16 +116,13 @@ template <typename T, int kColumns, int kCluster, bool kAlongN> struct GemmSm90 
         wait_products<0>();
         hold(sums);
         giveBack(before);
-        const int top = (row * kCluster + rank) * kRows + part * 64 + warp * 16;
+        const int top = row * kRows + part * 64 + warp * 16;
         Sum *mine = reinterpret_cast<Sum *>(exchange + (part * 4 + warp) * Exchange::kBytes);
 #pragma unroll
         for (int c = 0; c < kColumns / kExchangeColumns; ++c)
-          Exchange::store(mine, sums + c * kExchangeColumns / 2, tile / order.count(), top,
+          Exchange::template store<kLanes>(mine, sums + c * kExchangeColumns / 2, tile / order.count(), top,
                           column * kColumns + c * kExchangeColumns, shape, epilogue);
       }
     }
-    // A block's memory stays while others of its cluster may still arrive at its barriers.
-    if constexpr (kCluster > 1)
-      cluster_barrier();
   }
 };

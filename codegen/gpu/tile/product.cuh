@@ -2,21 +2,37 @@
 //
 //   y[b, m, n] = epilogue(sum over k of lhs[b, m, k] * rhs[b, k, n])
 //
-// Products differ in how they sum; a tile's sums always end in an epilogue, a functor that is given a few
-// neighbouring columns of a row and stores what it makes of them:
+// Products differ in how they sum; a tile's sums always end in an epilogue, a functor that is given kLanes neighbouring
+// columns of a row, n being a multiple of kLanes, and stores what it makes of them:
 //
-//   struct Epilogue {
-//     static constexpr int kLanes = 4;                     // columns at a time; n is a multiple
-//     void operator()(int batch, int row, int column, const Vec<float, 4> &sum) const;
-//   };
+//   epilogue(batch, row, column, Vec<float, kLanes> sum)          a float where kLanes is 1
 //
 //===----------------------------------------------------------------------===//
+
+/// e4m3 in memory.
+struct f8 {
+  u8 bits;
+};
+/// f32 in memory, of which the product reads 19 bits.
+struct tf32 {
+  float value;
+};
+
+/// What products of elements are summed in.
+template <typename T> struct SumOf { typedef float type; };
+template <> struct SumOf<i8> { typedef int type; };
+
+/// A vector as the epilogue takes it.
+template <typename Sum, int kLanes> __device__ inline const Vec<Sum, kLanes> &epilogue_value(const Vec<Sum, kLanes> &sum) {
+  return sum;
+}
+template <typename Sum> __device__ inline Sum epilogue_value(const Vec<Sum, 1> &sum) { return sum[0]; }
 
 struct ProductShape {
   int batch, rows, columns, depth;
 };
 
-/// Blocks or clusters take tiles in an order that keeps what they read together in the second-level cache: down the
+/// Blocks take tiles in an order that keeps what they read together in the second-level cache: down the
 /// rows of a group of `kGroup` rows of tiles, then on to its next column.
 struct TileOrder {
   static constexpr int kGroup = 16;
@@ -40,10 +56,10 @@ template <typename Sum, int kColumns> struct SumExchange {
   static __device__ int at(int row, int column) {
     return row * kColumns + ((column / 8 ^ row % (kColumns / 8)) * 8) + column % 8;
   }
-  template <typename Epilogue>
+  template <int kLanes, typename Epilogue>
   static __device__ void store(Sum *part, const Sum *sums, int batch, int row, int column, const ProductShape &shape,
                                const Epilogue &epilogue) {
-    constexpr int kLanes = Epilogue::kLanes, kPerRow = kColumns / kLanes;
+    constexpr int kPerRow = kColumns / kLanes;
     const int lane = threadIdx.x % 32;
     warp_barrier(); // what was here has been read
 #pragma unroll
@@ -62,7 +78,7 @@ template <typename Sum, int kColumns> struct SumExchange {
 #pragma unroll
         for (int k = 0; k < kLanes; k += kStep)
           *reinterpret_cast<Vec<Sum, kStep> *>(&sum[k]) = *reinterpret_cast<const Vec<Sum, kStep> *>(part + at(r, c + k));
-        epilogue(batch, row + r, column + c, sum);
+        epilogue(batch, row + r, column + c, epilogue_value(sum));
       }
     }
   }

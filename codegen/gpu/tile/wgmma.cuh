@@ -10,19 +10,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-/// e4m3 in memory.
-struct f8 {
-  u8 bits;
-};
-/// f32 in memory, of which the product reads 19 bits.
-struct tf32 {
-  float value;
-};
-
-/// Elements of a product, and what they are summed in.
-template <typename T> struct SumOf { typedef float type; };
-template <> struct SumOf<i8> { typedef int type; };
-
 #ifndef OPTC_EMULATED
 /// An operand whose rows lie along k: rows of 128 bytes, 8 rows a swizzle's period. 32 bytes further are the next k's.
 __device__ inline u64 operand_along_k(const void *tile) {

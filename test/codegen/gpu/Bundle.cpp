@@ -17,6 +17,19 @@ std::vector<int64_t> optc::samplePositions(int64_t size, int64_t samples) {
   return positions;
 }
 
+std::vector<int64_t> BundleResult::positions() const {
+  int64_t size = 1;
+  for (int64_t d : dims)
+    size *= d;
+  if (rows == 0)
+    return samplePositions(size, samples);
+  std::vector<int64_t> list;
+  for (int64_t row : samplePositions(dims.front(), rows))
+    for (int64_t i = 0; i < size / dims.front(); ++i)
+      list.push_back(row * (size / dims.front()) + i);
+  return list;
+}
+
 template <typename T> static void writeList(std::ostream &os, const std::vector<T> &list) {
   os << ' ' << list.size();
   for (const T &x : list)
@@ -44,7 +57,7 @@ Status Bundle::write(const std::string &folder) const {
   os << std::setprecision(17) << kHeader << ' ' << target << '\n';
   for (const BundleCase &c : cases) {
     os << "kernel " << c.cubin << ' ' << c.symbol << ' ' << c.blocks << ' ' << c.threads << ' ' << c.sharedBytes << ' '
-       << c.checksIndices << ' ' << c.timed << ' ' << c.flops;
+       << c.isPersistent << ' ' << c.checksIndices << ' ' << c.timed << ' ' << c.flops;
     writeList(os, c.sizes);
     os << ' ' << c.what << '\n';
     for (const BundleOperand &x : c.operands) {
@@ -53,8 +66,14 @@ Status Bundle::write(const std::string &folder) const {
       os << '\n';
     }
     for (const BundleResult &y : c.results) {
-      os << "result " << int(y.type) << ' ' << y.tolerance << ' ' << y.operand << ' ' << y.samples << ' ' << y.offset;
+      os << "result " << int(y.type) << ' ' << y.tolerance << ' ' << y.operand << ' ' << y.samples << ' ' << y.offset << ' ' << y.rows;
       writeList(os, y.dims);
+      os << '\n';
+    }
+    for (const BundleMap &m : c.maps) {
+      os << "map " << m.operand;
+      writeList(os, m.sizes);
+      writeList(os, m.box);
       os << '\n';
     }
   }
@@ -75,7 +94,7 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
     is >> word;
     if (word == "kernel") {
       BundleCase &c = bundle.cases.emplace_back();
-      is >> c.cubin >> c.symbol >> c.blocks >> c.threads >> c.sharedBytes >> c.checksIndices >> c.timed >> c.flops;
+      is >> c.cubin >> c.symbol >> c.blocks >> c.threads >> c.sharedBytes >> c.isPersistent >> c.checksIndices >> c.timed >> c.flops;
       readList(is, c.sizes);
       std::getline(is >> std::ws, c.what);
     } else if (word == "operand" && !bundle.cases.empty()) {
@@ -86,8 +105,13 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
     } else if (word == "result" && !bundle.cases.empty()) {
       BundleResult &y = bundle.cases.back().results.emplace_back();
       y.type = readType(is);
-      is >> y.tolerance >> y.operand >> y.samples >> y.offset;
+      is >> y.tolerance >> y.operand >> y.samples >> y.offset >> y.rows;
       readList(is, y.dims);
+    } else if (word == "map" && !bundle.cases.empty()) {
+      BundleMap &m = bundle.cases.back().maps.emplace_back();
+      is >> m.operand;
+      readList(is, m.sizes);
+      readList(is, m.box);
     } else {
       is.setstate(std::ios::failbit);
     }

@@ -29,13 +29,24 @@ struct BundleResult {
   int64_t operand;   // whose memory it takes, or -1
   int64_t samples;   // elements that are compared (samplePositions); 0: all
   int64_t offset;    // in `expected`, in bytes
+  int64_t rows = 0;  // that are compared, whole (samplePositions of the first dim); 0: none is left out
+
+  /// Positions of the elements that are compared, in the order of `expected`; none: all are.
+  std::vector<int64_t> positions() const;
+};
+
+/// How boxes of an operand are copied (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first.
+struct BundleMap {
+  int64_t operand;
+  std::vector<int64_t> sizes, box;
 };
 
 /// One launch.
 struct BundleCase {
   std::string cubin, symbol, what;
-  /// Blocks of a grid as large as the device, where it has to be: then `blocks` is 0.
   int64_t blocks, threads, sharedBytes;
+  /// There are at most as many blocks as the device has multiprocessors.
+  bool isPersistent;
   bool checksIndices;
   /// Measured too: it is large enough.
   bool timed;
@@ -44,6 +55,7 @@ struct BundleCase {
   std::vector<int64_t> sizes;
   std::vector<BundleOperand> operands;
   std::vector<BundleResult> results;
+  std::vector<BundleMap> maps;
 };
 
 struct Bundle {

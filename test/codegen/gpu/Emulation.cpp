@@ -28,8 +28,57 @@ struct ScratchFolder {
   ~ScratchFolder() { (void)llvm::sys::fs::remove_directories(path); }
 };
 
-/// Runs each kernel once and compares its results.
-void check(const CudaSource &source, void *library, const Sizes &sizes) {
+/// Kernels of a model, printed for a GPU and compiled for the host.
+class EmulatedKernels {
+public:
+  EmulatedKernels(mlir::ModuleOp module, const char *target);
+  ~EmulatedKernels() {
+    if (library)
+      dlclose(library);
+  }
+  /// emulate.h's Schedule, and whether what runs by itself is late.
+  void setSchedule(int schedule, bool late) { symbol<void(int, int)>("set_schedule")(schedule, late); }
+  /// Runs each kernel once and compares its results.
+  void check(const Sizes &sizes);
+  CudaSource source;
+  void *library = nullptr;
+
+private:
+  template <typename Function> Function *symbol(const std::string &name) {
+    return reinterpret_cast<Function *>(dlsym(library, name.c_str()));
+  }
+  ScratchFolder folder;
+};
+
+EmulatedKernels::EmulatedKernels(mlir::ModuleOp module, const char *target) {
+  mlir::PassManager passes(module.getContext());
+  PipelineOptions options;
+  options.gpu = true;
+  buildPipeline(passes, options);
+  EXPECT_TRUE(succeeded(passes.run(module)));
+  source = emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), {target},
+                    [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
+  for (const std::string &problem : source.problems)
+    ADD_FAILURE() << problem;
+  std::string file = (folder.path + "/kernels.cpp").str(), output = (folder.path + "/kernels.so").str();
+  std::error_code error;
+  llvm::raw_fd_ostream os(file, error);
+  os << "#include \"" OPTC_EMULATE "\"\n" << source.text;
+  for (const CudaKernel &kernel : source.kernels)
+    os << "extern \"C\" void run_" << kernel.symbol << "(const uint64_t *slots, int64_t blocks) { launch("
+       << kernel.symbol << ", slots, blocks, " << kernel.threads << ", " << kernel.sharedBytes << "); }\n";
+  os << "extern \"C\" void set_schedule(int schedule, int late) {\n"
+        "  emulated::schedule = emulated::Schedule(schedule);\n  emulated::late = late;\n}\n";
+  os.close();
+  EXPECT_EQ(llvm::sys::ExecuteAndWait(OPTC_CXX, {OPTC_CXX, "-std=c++20", "-O1", "-w", "-ffp-contract=off",
+                                                 "-shared", "-fPIC", file, "-o", output}),
+            0);
+  library = dlopen(output.c_str(), RTLD_NOW | RTLD_LOCAL);
+  EXPECT_TRUE(library) << dlerror();
+}
+
+void EmulatedKernels::check(const Sizes &sizes) {
+  constexpr int64_t kPersistentBlocks = 3; // few, so that blocks take several tiles
   uint64_t seed = 0;
   for (const CudaKernel &kernel : source.kernels) {
     KernelOp op = kernel.op;
@@ -65,10 +114,20 @@ void check(const CudaSource &source, void *library, const Sizes &sizes) {
     int32_t error = 0;
     if (kernel.checksIndices)
       slots.push_back(reinterpret_cast<uint64_t>(&error));
-    auto run = reinterpret_cast<void (*)(const uint64_t *, int64_t)>(
-        dlsym(library, ("run_" + kernel.symbol).c_str()));
+    // As emulate_tile.h reads them.
+    for (const DeviceTensorMap &map : kernel.maps) {
+      auto *words = reinterpret_cast<uint64_t *>(place(128));
+      words[0] = slots[map.operand];
+      for (int d = 0; d < 3; ++d) {
+        words[1 + d] = uint64_t(valueOf(map.sizes[d], kernel, sizes));
+        words[4 + d] = uint64_t(map.box[d]);
+      }
+      words[7] = sizeOf(inputs[map.operand].type);
+    }
+    auto *run = symbol<void(const uint64_t *, int64_t)>("run_" + kernel.symbol);
     ASSERT_TRUE(run);
-    run(slots.data(), blocksOf(kernel, sizes));
+    int64_t blocks = blocksOf(kernel, sizes);
+    run(slots.data(), kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks);
     for (size_t i = 0; i < outputs.size(); ++i) {
       EXPECT_EQ(compareValues(outputs[i], expected[i], toleranceOf(outputs[i].type)), "") << what;
       const unsigned char *guard = static_cast<unsigned char *>(outputs[i].data) + outputs[i].bytes();
@@ -78,40 +137,49 @@ void check(const CudaSource &source, void *library, const Sizes &sizes) {
   }
 }
 
+class Emulation : public testing::Test {
+protected:
+  Emulation() : context(mlir::MLIRContext::Threading::DISABLED) {
+    context.loadDialect<OptcDialect, mlir::func::FuncDialect>();
+  }
+  mlir::MLIRContext context;
+};
+
+/// Of emulate.h: in order, reversed, random, warp by warp.
+constexpr int kSchedules = 4;
+
 } // namespace
 
-TEST(Emulation, agreesWithTheEvaluator) {
-  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  context.loadDialect<OptcDialect, mlir::func::FuncDialect>();
+TEST_F(Emulation, agreesWithTheEvaluator) {
   auto module = smallModels(context);
   ASSERT_TRUE(module);
-  mlir::PassManager passes(&context);
-  buildPipeline(passes);
-  ASSERT_TRUE(succeeded(passes.run(*module)));
-  CudaSource source = emitCuda(module->lookupSymbol<mlir::func::FuncOp>("main"), {"sm_90"},
-                               [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
-  for (const std::string &problem : source.problems)
-    ADD_FAILURE() << problem;
-  EXPECT_GT(source.kernels.size(), 60u);
-  EXPECT_TRUE(
-      llvm::any_of(source.kernels, [](const CudaKernel &k) { return inPlaceOperand(k.op, 0).has_value(); }));
-
-  ScratchFolder folder;
-  std::string file = (folder.path + "/kernels.cpp").str(), output = (folder.path + "/kernels.so").str();
-  {
-    std::error_code error;
-    llvm::raw_fd_ostream os(file, error);
-    os << "#include \"" OPTC_EMULATE "\"\n" << source.text;
-    for (const CudaKernel &kernel : source.kernels)
-      os << "extern \"C\" void run_" << kernel.symbol << "(const uint64_t *slots, int64_t blocks) { launch("
-         << kernel.symbol << ", slots, blocks, " << kernel.threads << "); }\n";
-  }
-  ASSERT_EQ(llvm::sys::ExecuteAndWait(OPTC_CXX, {OPTC_CXX, "-std=c++20", "-O1", "-w", "-ffp-contract=off",
-                                                 "-shared", "-fPIC", file, "-o", output}),
-            0);
-  void *library = dlopen(output.c_str(), RTLD_NOW | RTLD_LOCAL);
-  ASSERT_TRUE(library) << dlerror();
+  EmulatedKernels kernels(*module, "sm_90");
+  ASSERT_TRUE(kernels.library);
+  EXPECT_GT(kernels.source.kernels.size(), 60u);
+  EXPECT_TRUE(llvm::any_of(kernels.source.kernels,
+                           [](const CudaKernel &k) { return inPlaceOperand(k.op, 0).has_value(); }));
   for (int64_t n : {1, 3, 37, 1031})
-    check(source, library, {{"n", n}});
-  dlclose(library);
+    kernels.check({{"n", n}});
+  for (int schedule = 1; schedule < kSchedules; ++schedule) {
+    kernels.setSchedule(schedule, false);
+    kernels.check({{"n", 37}});
+  }
+}
+
+/// Barriers, copies and products that run by themselves: whatever the order, and however late.
+TEST_F(Emulation, productsAgreeWithTheEvaluator) {
+  for (const char *target : {"sm_80", "sm_90"}) {
+    auto module = smallProducts(context);
+    ASSERT_TRUE(module);
+    EmulatedKernels kernels(*module, target);
+    ASSERT_TRUE(kernels.library);
+    for (int schedule = 0; schedule < kSchedules; ++schedule)
+      for (bool late : {false, true}) {
+        SCOPED_TRACE(std::string(target) + ", schedule " + std::to_string(schedule) + (late ? ", late" : ""));
+        kernels.setSchedule(schedule, late);
+        kernels.check({{"n", 37}});
+      }
+    kernels.check({{"n", 1}});
+    kernels.check({{"n", 300}});
+  }
 }

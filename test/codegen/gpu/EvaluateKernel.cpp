@@ -55,9 +55,11 @@ std::vector<int64_t> optc::sizeArguments(const CudaKernel &kernel, const Sizes &
   return arguments;
 }
 
-int64_t optc::blocksOf(const CudaKernel &kernel, const Sizes &sizes) {
+int64_t optc::valueOf(const DimExpr &expr, const CudaKernel &kernel, const Sizes &sizes) {
   Sizes canonical;
   for (auto [i, size] : llvm::enumerate(sizeArguments(kernel, sizes)))
     canonical["s" + std::to_string(i)] = size;
-  return *kernel.blocks.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return canonical.lookup(s); });
+  return *expr.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return canonical.lookup(s); });
 }
+
+int64_t optc::blocksOf(const CudaKernel &kernel, const Sizes &sizes) { return valueOf(kernel.blocks, kernel, sizes); }

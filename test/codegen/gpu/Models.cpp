@@ -40,6 +40,35 @@ func.func @main(%x: tensor<5x7x12xT>, %y: tensor<12x5x7xT>) -> tensor<12x5x7xT> 
   %1 = optc.sub %0, %y : (tensor<12x5x7xT>, tensor<12x5x7xT>) -> tensor<12x5x7xT>
   return %1 : tensor<12x5x7xT>
 })";
+// Squares, the last ones not whole; rows of few elements.
+const char *kTurned = R"(
+#d = #optc.dims<["n", 46, 70]>
+#t = #optc.dims<[70, "n", 46]>
+func.func @main(%x: tensor<?x46x70xT, #d>, %y: tensor<70x?x46xT, #t>, %z: tensor<65x33xT>) -> (tensor<70x?x46xT, #t>, tensor<33x65xT>) {
+  %0 = optc.add %x, %x : (tensor<?x46x70xT, #d>, tensor<?x46x70xT, #d>) -> tensor<?x46x70xT, #d>
+  %1 = optc.transpose %0 {permutation = array<i64: 2, 0, 1>} : (tensor<?x46x70xT, #d>) -> tensor<70x?x46xT, #t>
+  %2 = optc.sub %1, %y : (tensor<70x?x46xT, #t>, tensor<70x?x46xT, #t>) -> tensor<70x?x46xT, #t>
+  %3 = optc.transpose %z {permutation = array<i64: 1, 0>} : (tensor<65x33xT>) -> tensor<33x65xT>
+  return %2, %3 : tensor<70x?x46xT, #t>, tensor<33x65xT>
+})";
+// Neighbours that stay neighbours.
+const char *kHeadsOf = R"(
+func.func @main(%x: tensor<5x3x2x16xT>, %y: tensor<4x24xT>, %z: tensor<4x8xT>) -> (tensor<2x5x3x16xT>, tensor<4x32xT>, tensor<4x8xT>) {
+  %0 = optc.transpose %x {permutation = array<i64: 2, 0, 1, 3>} : (tensor<5x3x2x16xT>) -> tensor<2x5x3x16xT>
+  %1 = optc.concat %y, %z {axis = 1 : i64} : (tensor<4x24xT>, tensor<4x8xT>) -> tensor<4x32xT>
+  %2 = optc.slice %y {starts = #optc.dims<[0, 8]>, strides = #optc.dims<[1, 1]>} : (tensor<4x24xT>) -> tensor<4x8xT>
+  return %0, %1, %2 : tensor<2x5x3x16xT>, tensor<4x32xT>, tensor<4x8xT>
+})";
+// Long rows side by side: slices.
+const char *kColumns = R"(
+#d = #optc.dims<[70, "n"]>
+#r = #optc.dims<["n"]>
+func.func @main(%x: tensor<70x?xT, #d>, %y: tensor<3x200x64xT>, %z: tensor<300x40xT>) -> (tensor<?xT, #r>, tensor<3x200x64xT>, tensor<40xi64>) {
+  %0 = optc.reduce %x {axes = array<i64: 0>, kind = "sum"} : (tensor<70x?xT, #d>) -> tensor<?xT, #r>
+  %1 = optc.softmax %y {axis = 1 : i64} : (tensor<3x200x64xT>) -> tensor<3x200x64xT>
+  %2 = optc.arg_reduce %z {axis = 0 : i64, kind = "max", last = false} : (tensor<300x40xT>) -> tensor<40xi64>
+  return %0, %1, %2 : tensor<?xT, #r>, tensor<3x200x64xT>, tensor<40xi64>
+})";
 const char *kMask = R"(
 #d = #optc.dims<["n"]>
 func.func @main(%x: tensor<?xT, #d>, %y: tensor<?xT, #d>, %m: tensor<?xi1, #d>) -> (tensor<?xT, #d>, tensor<?xi1, #d>) {
@@ -131,10 +160,39 @@ func.func @main(%x: tensor<?x33xT, #d>, %y: tensor<4x?xT, #w>, %z: tensor<6x64xT
   return %0, %1, %2, %3, %4, %5 : tensor<?xT, #r>, tensor<?xT, #r>, tensor<4xT>, tensor<?xT, #r>, tensor<6xi64>, tensor<4xi64>
 })";
 
+// Products: of weights with an epilogue, of batches, of a right operand along k, of rows that no vector divides.
+const char *kLinear = R"(
+#d = #optc.dims<["n", 136]>
+#y = #optc.dims<["n", 200]>
+func.func @main(%x: tensor<?x136xT, #d>, %w: tensor<136x200xT>, %b: tensor<200xT>, %r: tensor<?x200xT, #y>) -> tensor<?x200xT, #y> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<?x136xT, #d>, tensor<136x200xT>) -> tensor<?x200xT, #y>
+  %1 = optc.broadcast %b : (tensor<200xT>) -> tensor<?x200xT, #y>
+  %2 = optc.add %0, %1 : (tensor<?x200xT, #y>, tensor<?x200xT, #y>) -> tensor<?x200xT, #y>
+  %z = optc.constant dense<0.0> : tensor<1xT>
+  %zs = optc.broadcast %z : (tensor<1xT>) -> tensor<?x200xT, #y>
+  %3 = optc.max %2, %zs : (tensor<?x200xT, #y>, tensor<?x200xT, #y>) -> tensor<?x200xT, #y>
+  %4 = optc.add %3, %r : (tensor<?x200xT, #y>, tensor<?x200xT, #y>) -> tensor<?x200xT, #y>
+  return %4 : tensor<?x200xT, #y>
+})";
+const char *kScores = R"(
+func.func @main(%q: tensor<3x70x64xT>, %k: tensor<3x90x64xT>, %v: tensor<3x64x72xT>) -> (tensor<3x70x90xT>, tensor<3x70x72xT>) {
+  %0 = optc.contract %q, %k {lhs_batch = array<i64: 0>, rhs_batch = array<i64: 0>, lhs_contract = array<i64: 2>, rhs_contract = array<i64: 2>} : (tensor<3x70x64xT>, tensor<3x90x64xT>) -> tensor<3x70x90xT>
+  %1 = optc.contract %q, %v {lhs_batch = array<i64: 0>, rhs_batch = array<i64: 0>, lhs_contract = array<i64: 2>, rhs_contract = array<i64: 1>} : (tensor<3x70x64xT>, tensor<3x64x72xT>) -> tensor<3x70x72xT>
+  return %0, %1 : tensor<3x70x90xT>, tensor<3x70x72xT>
+})";
+const char *kOddProduct = R"(
+func.func @main(%x: tensor<13x37xT>, %w: tensor<37x19xT>) -> tensor<13x19xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<13x37xT>, tensor<37x19xT>) -> tensor<13x19xT>
+  return %0 : tensor<13x19xT>
+})";
+
 const Model kModels[] = {
     {"f32 f16 bf16 f64 i64 i8 ui16", kElementwise},
     {"f32 f16 i32", kBroadcast},
     {"f32 i8", kTransposed},
+    {"f32 bf16 i8 i64", kTurned},
+    {"f32 bf16 i1", kHeadsOf},
+    {"f32 f16", kColumns},
     {"f32 i64", kMask},
     {"i8 i16 i32 i64 ui8", kIntegers},
     {"f32", kGather},
@@ -146,6 +204,8 @@ const Model kModels[] = {
     {"f32 f16", kNormalize},
     {"f32 f16 i8 i32 i64", kReductions},
 };
+
+const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}};
 
 //===-- Large ones, to be measured -----------------------------------------===//
 
@@ -236,8 +296,70 @@ const Model kLargeModels[] = {
     {"f32 bf16", kSumRows},     {"f32 bf16", kMaxColumns}, {"f32", kMeanPlanes},    {"f32 bf16", kTurn},
     {"f32 bf16", kChannelsLast}, {"f32 bf16", kHeads},    {"f32", kJoin}};
 
+//===-- Products to be measured: Rx is replaced by the number of rows -----===//
+
+const char *kSquare = R"(
+func.func @main(%x: tensor<R8192x8192xT>, %w: tensor<8192x8192xT>) -> tensor<R8192x8192xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R8192x8192xT>, tensor<8192x8192xT>) -> tensor<R8192x8192xT>
+  return %0 : tensor<R8192x8192xT>
+})";
+const char *kSquareFloat = R"(
+func.func @main(%x: tensor<R4096x4096xT>, %w: tensor<4096x4096xT>) -> tensor<R4096x4096xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R4096x4096xT>, tensor<4096x4096xT>) -> tensor<R4096x4096xT>
+  return %0 : tensor<R4096x4096xT>
+})";
+// bert_base of 8 sequences of 128.
+const char *kProjection = R"(
+func.func @main(%x: tensor<R1024x768xT>, %w: tensor<768x768xT>, %b: tensor<768xT>, %r: tensor<R1024x768xT>) -> tensor<R1024x768xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R1024x768xT>, tensor<768x768xT>) -> tensor<R1024x768xT>
+  %1 = optc.broadcast %b : (tensor<768xT>) -> tensor<R1024x768xT>
+  %2 = optc.add %0, %1 : (tensor<R1024x768xT>, tensor<R1024x768xT>) -> tensor<R1024x768xT>
+  %3 = optc.add %2, %r : (tensor<R1024x768xT>, tensor<R1024x768xT>) -> tensor<R1024x768xT>
+  return %3 : tensor<R1024x768xT>
+})";
+const char *kWiden = R"(
+func.func @main(%x: tensor<R1024x768xT>, %w: tensor<768x3072xT>, %b: tensor<3072xT>) -> tensor<R1024x3072xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R1024x768xT>, tensor<768x3072xT>) -> tensor<R1024x3072xT>
+  %1 = optc.broadcast %b : (tensor<3072xT>) -> tensor<R1024x3072xT>
+  %2 = optc.add %0, %1 : (tensor<R1024x3072xT>, tensor<R1024x3072xT>) -> tensor<R1024x3072xT>
+  %3 = optc.gelu %2 {approximate = "none"} : (tensor<R1024x3072xT>) -> tensor<R1024x3072xT>
+  return %3 : tensor<R1024x3072xT>
+})";
+const char *kNarrow = R"(
+func.func @main(%x: tensor<R1024x3072xT>, %w: tensor<3072x768xT>, %b: tensor<768xT>, %r: tensor<R1024x768xT>) -> tensor<R1024x768xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R1024x3072xT>, tensor<3072x768xT>) -> tensor<R1024x768xT>
+  %1 = optc.broadcast %b : (tensor<768xT>) -> tensor<R1024x768xT>
+  %2 = optc.add %0, %1 : (tensor<R1024x768xT>, tensor<R1024x768xT>) -> tensor<R1024x768xT>
+  %3 = optc.add %2, %r : (tensor<R1024x768xT>, tensor<R1024x768xT>) -> tensor<R1024x768xT>
+  return %3 : tensor<R1024x768xT>
+})";
+// 1x1 convolutions of resnet50 on 8 images.
+const char *kEarly = R"(
+func.func @main(%x: tensor<R25088x64xT>, %w: tensor<64x256xT>, %b: tensor<256xT>) -> tensor<R25088x256xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R25088x64xT>, tensor<64x256xT>) -> tensor<R25088x256xT>
+  %1 = optc.broadcast %b : (tensor<256xT>) -> tensor<R25088x256xT>
+  %2 = optc.add %0, %1 : (tensor<R25088x256xT>, tensor<R25088x256xT>) -> tensor<R25088x256xT>
+  %z = optc.constant dense<0.0> : tensor<1xT>
+  %zs = optc.broadcast %z : (tensor<1xT>) -> tensor<R25088x256xT>
+  %3 = optc.max %2, %zs : (tensor<R25088x256xT>, tensor<R25088x256xT>) -> tensor<R25088x256xT>
+  return %3 : tensor<R25088x256xT>
+})";
+const char *kLate = R"(
+func.func @main(%x: tensor<R1568x1024xT>, %w: tensor<1024x256xT>, %b: tensor<256xT>) -> tensor<R1568x256xT> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R1568x1024xT>, tensor<1024x256xT>) -> tensor<R1568x256xT>
+  %1 = optc.broadcast %b : (tensor<256xT>) -> tensor<R1568x256xT>
+  %2 = optc.add %0, %1 : (tensor<R1568x256xT>, tensor<R1568x256xT>) -> tensor<R1568x256xT>
+  %z = optc.constant dense<0.0> : tensor<1xT>
+  %zs = optc.broadcast %z : (tensor<1xT>) -> tensor<R1568x256xT>
+  %3 = optc.max %2, %zs : (tensor<R1568x256xT>, tensor<R1568x256xT>) -> tensor<R1568x256xT>
+  return %3 : tensor<R1568x256xT>
+})";
+
+const Model kProducts[] = {{"bf16 f16", kSquare},       {"f32", kSquareFloat}, {"bf16 f32", kProjection}, {"bf16 f32", kWiden},
+                           {"bf16 f32", kNarrow}, {"bf16", kEarly},      {"bf16", kLate}};
+
 /// All models as one: the arguments, ops and results of each function in turn.
-mlir::OwningOpRef<mlir::ModuleOp> joined(llvm::ArrayRef<Model> models, mlir::MLIRContext &context) {
+mlir::OwningOpRef<mlir::ModuleOp> joined(llvm::ArrayRef<Model> models, mlir::MLIRContext &context, int64_t rows = 0) {
   mlir::OpBuilder b(&context);
   mlir::Location loc = b.getUnknownLoc();
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(loc);
@@ -251,8 +373,15 @@ mlir::OwningOpRef<mlir::ModuleOp> joined(llvm::ArrayRef<Model> models, mlir::MLI
     llvm::StringRef(model.elements).split(elements, ' ');
     for (llvm::StringRef element : elements) {
       std::string text;
-      for (const char *c = model.text; *c; ++c)
-        text += *c == 'T' && c[-1] == 'x' ? element.str() : std::string(1, *c);
+      for (const char *c = model.text; *c; ++c) {
+        bool isRows = *c == 'R' && c[-1] == '<';
+        text += *c == 'T' && c[-1] == 'x' ? element.str() : isRows ? "" : std::string(1, *c);
+        if (isRows && rows) {
+          text += std::to_string(rows);
+          while (c[1] >= '0' && c[1] <= '9')
+            ++c;
+        }
+      }
       auto parsed = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
       if (!parsed)
         return nullptr;
@@ -276,4 +405,10 @@ mlir::OwningOpRef<mlir::ModuleOp> joined(llvm::ArrayRef<Model> models, mlir::MLI
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallModels(mlir::MLIRContext &context) { return joined(kModels, context); }
 mlir::OwningOpRef<mlir::ModuleOp> optc::largeModels(mlir::MLIRContext &context) {
   return joined(kLargeModels, context);
+}
+mlir::OwningOpRef<mlir::ModuleOp> optc::smallProducts(mlir::MLIRContext &context) {
+  return joined(kSmallProducts, context);
+}
+mlir::OwningOpRef<mlir::ModuleOp> optc::productModels(mlir::MLIRContext &context, int64_t rows) {
+  return joined(kProducts, context, rows);
 }

@@ -15,6 +15,10 @@ namespace optc {
 mlir::OwningOpRef<mlir::ModuleOp> smallModels(mlir::MLIRContext &context);
 /// Sizes that fill a GPU, to be measured.
 mlir::OwningOpRef<mlir::ModuleOp> largeModels(mlir::MLIRContext &context);
+/// Every way of multiplying matrices; the symbol n is any size.
+mlir::OwningOpRef<mlir::ModuleOp> smallProducts(mlir::MLIRContext &context);
+/// Matrix products to be measured. `rows`: in place of their own numbers of rows; 0: those.
+mlir::OwningOpRef<mlir::ModuleOp> productModels(mlir::MLIRContext &context, int64_t rows = 0);
 
 } // namespace optc
 

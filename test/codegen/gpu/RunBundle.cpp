@@ -48,6 +48,7 @@ private:
   Status measure(const std::function<Status()> &launch, double &median, double &late);
   Status check(const BundleCase &c, std::string &wrong);
   Status load(const BundleCase &c, Kernel &kernel);
+  Status encode(const BundleMap &map, const BundleCase &c, TensorMap &encoded);
 
   std::string folder;
   Device &device;
@@ -55,14 +56,12 @@ private:
   Stopwatch stopwatch;
   std::string expected;
   std::map<std::string, Module> modules;
-  double copyBandwidth = 0;
 
   // Of the case that is run.
   std::vector<Memory> memory; // of operands, then of results
   std::vector<DevicePointer> addresses;
 };
 
-/// What a copy within the device's memory reaches is the ceiling of kernels that only move bytes.
 Status Runner::prepare() {
   expected = readFile(folder + "/expected");
   OPTC_TRY(stream.create(device));
@@ -74,9 +73,9 @@ Status Runner::prepare() {
   OPTC_TRY(stream.fill(from.address(), 1, kBytes));
   double median = 0, late = 0;
   OPTC_TRY(measure([&] { return stream.copy(to.address(), from.address(), kBytes); }, median, late));
-  copyBandwidth = 2 * kBytes / median;
-  std::printf("%s: sm_%d, %d multiprocessors, %.0f GB/s nominal, a copy moves %.0f GB/s\n", device.name.c_str(),
-              device.architecture, device.multiprocessors, device.bandwidth * 1e-9, copyBandwidth * 1e-9);
+  std::printf("%s: sm_%d, %d multiprocessors, %.0f GB/s nominal, the driver's copy moves %.0f GB/s\n",
+              device.name.c_str(), device.architecture, device.multiprocessors, device.bandwidth * 1e-9,
+              2 * kBytes / median * 1e-9);
   return Status::success();
 }
 
@@ -124,6 +123,22 @@ Status Runner::load(const BundleCase &c, Kernel &kernel) {
   return c.sharedBytes ? kernel.allowShared(unsigned(c.sharedBytes)) : Status::success();
 }
 
+/// Rows are swizzled by 128 bytes.
+Status Runner::encode(const BundleMap &map, const BundleCase &c, TensorMap &encoded) {
+  DType type = c.operands[size_t(map.operand)].type;
+  TensorMapType element = type == DType::bf16  ? TensorMapType::bf16
+                          : type == DType::f16 ? TensorMapType::f16
+                          : type == DType::f32 ? TensorMapType::f32
+                                               : TensorMapType::u8;
+  std::vector<uint64_t> sizes(map.sizes.begin(), map.sizes.end()), strides;
+  std::vector<uint32_t> box(map.box.begin(), map.box.end());
+  uint64_t stride = sizeOf(type);
+  for (size_t d = 0; d + 1 < sizes.size(); ++d)
+    strides.push_back(stride *= sizes[d]);
+  return encodeTensorMap(device.driver(), encoded, element, addresses[size_t(map.operand)], sizes, strides, box,
+                         Swizzle::bytes128);
+}
+
 Status Runner::check(const BundleCase &c, std::string &wrong) {
   for (size_t i = 0; i < c.results.size(); ++i) {
     const BundleResult &y = c.results[i];
@@ -136,8 +151,8 @@ Status Runner::check(const BundleCase &c, std::string &wrong) {
     OPTC_TRY(stream.synchronize());
     if (y.operand < 0 && !std::all_of(guard, guard + kGuardBytes, [](unsigned char b) { return b == kGuardValue; }))
       wrong += " written beyond the end of result " + std::to_string(i) + ";";
-    std::vector<int64_t> positions = samplePositions(got.size(), y.samples);
-    std::vector<int64_t> dims = y.samples ? std::vector<int64_t>{y.samples} : y.dims;
+    std::vector<int64_t> positions = y.positions();
+    std::vector<int64_t> dims = positions.empty() ? y.dims : std::vector<int64_t>{int64_t(positions.size())};
     Value part(y.type, dims, const_cast<char *>(expected.data()) + y.offset);
     if (size_t(y.offset) + part.bytes() > expected.size())
       return Status::error("the bundle's values are not whole");
@@ -187,8 +202,13 @@ Status Runner::run(const BundleCase &c) {
   std::vector<void *> arguments;
   for (uint64_t &v : values)
     arguments.push_back(&v);
-  LaunchShape shape = {unsigned(c.blocks ? c.blocks : device.multiprocessors), unsigned(c.threads),
-                       unsigned(c.sharedBytes)};
+  std::vector<TensorMap> maps(c.maps.size());
+  for (size_t i = 0; i < maps.size(); ++i) {
+    OPTC_TRY(encode(c.maps[i], c, maps[i]));
+    arguments.push_back(&maps[i]);
+  }
+  int64_t most = c.isPersistent ? device.multiprocessors : c.blocks;
+  LaunchShape shape = {unsigned(std::min(c.blocks, most)), unsigned(c.threads), unsigned(c.sharedBytes)};
   auto launch = [&] { return kernel.launch(stream, shape, arguments); };
   OPTC_TRY(launch());
   std::string wrong;
@@ -210,7 +230,7 @@ Status Runner::run(const BundleCase &c) {
   if (c.flops > 0)
     std::printf(" %7.1f TFLOP/s", c.flops / median * 1e-12);
   else
-    std::printf(" %7.0f GB/s, %3.0f %% of a copy", bytes / median * 1e-9, 100 * bytes / median / copyBandwidth);
+    std::printf(" %7.0f GB/s, %3.0f %% of nominal", bytes / median * 1e-9, 100 * bytes / median / device.bandwidth);
   std::printf(", %d registers, %d bytes local: %s\n", kernel.registers(), kernel.localBytes(), c.what.c_str());
   return Status::success();
 }

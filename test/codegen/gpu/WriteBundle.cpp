@@ -54,10 +54,17 @@ public:
     bundle.target = this->target.name;
   }
   llvm::Error add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed);
+  /// Products, too large to be evaluated: compared in kRows rows, which `cut` computes.
+  llvm::Error addProducts(mlir::ModuleOp module, mlir::ModuleOp cut);
+  static constexpr int64_t kRows = 16;
   llvm::Error finish();
   size_t count() const { return bundle.cases.size(); }
 
 private:
+  llvm::Expected<CudaSource> compile(mlir::ModuleOp module, std::string *cubin);
+  BundleCase describe(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin,
+                      std::vector<HostValue> &inputs);
+  void expect(BundleCase &c, KernelOp op, size_t i, const HostValue &whole, const std::vector<int64_t> &positions);
   llvm::Error addCase(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin);
 
   std::string folder;
@@ -70,60 +77,131 @@ private:
   uint64_t seed = 0;
 };
 
-/// All kernels of a model, in each of the sizes.
-llvm::Error BundleWriter::add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed) {
+/// Lowers the module and prints its kernels; compiles them where a cubin is asked for, and gives its name.
+llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::string *cubin) {
   mlir::PassManager passes(module.getContext());
-  buildPipeline(passes);
+  PipelineOptions options;
+  options.gpu = true;
+  buildPipeline(passes, options);
   if (failed(passes.run(module)))
     return makeError("the passes failed");
   CudaSource source = emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), target,
                                [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
   if (!source.problems.empty())
     return makeError(source.problems.front());
-  auto image = nvrtc.compile(source.text, target, Nvrtc::Output::cubin);
-  if (!image)
-    return image.takeError();
-  std::string cubin = std::to_string(cubins++) + ".cubin";
-  llvm::raw_fd_ostream os(folder + "/" + cubin, error);
-  os << *image;
-  for (const CudaKernel &kernel : source.kernels)
+  if (cubin) {
+    auto image = nvrtc.compile(source.text, target, Nvrtc::Output::cubin);
+    if (!image)
+      return image.takeError();
+    *cubin = std::to_string(cubins++) + ".cubin";
+    llvm::raw_fd_ostream os(folder + "/" + *cubin, error);
+    os << *image;
+  }
+  return source;
+}
+
+/// All kernels of a model, in each of the sizes.
+llvm::Error BundleWriter::add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed) {
+  std::string cubin;
+  auto source = compile(module, &cubin);
+  if (!source)
+    return source.takeError();
+  for (const CudaKernel &kernel : source->kernels)
     for (const Sizes &s : kernel.symbols.empty() ? sizes.take_front() : sizes)
       if (llvm::Error failure = addCase(kernel, s, timed, cubin))
         return failure;
   return llvm::Error::success();
 }
 
-llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, bool timed, const std::string &cubin) {
-  constexpr int64_t kMostCompared = 1 << 16, kSamples = 4096;
+/// The launch and its operands.
+BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin,
+                                  std::vector<HostValue> &inputs) {
   KernelOp op = kernel.op;
-  // Symbols of models from files have names of their own.
-  Sizes sizes = given;
-  for (const std::string &symbol : kernel.symbols)
-    sizes.try_emplace(symbol, given.lookup("n"));
-  BundleCase c{cubin, kernel.symbol, "", blocksOf(kernel, sizes), kernel.threads, 0, kernel.checksIndices, timed, 0,
-               sizeArguments(kernel, sizes), {}, {}};
-  std::vector<HostValue> inputs;
+  BundleCase c{cubin, kernel.symbol, "", blocksOf(kernel, sizes), kernel.threads, kernel.sharedBytes, kernel.isPersistent,
+               kernel.checksIndices, timed, 0, sizeArguments(kernel, sizes), {}, {}, {}};
   for (mlir::Type type : op.getOperandTypes()) {
     inputs.push_back(randomOperand(type, sizes, seed));
     c.operands.push_back({inputs.back().type, inputs.back().dims, seed++});
   }
-  auto results = evaluateKernel(op, inputs, sizes);
+  for (const DeviceTensorMap &map : kernel.maps) {
+    BundleMap &m = c.maps.emplace_back();
+    m.operand = map.operand;
+    for (int d = 0; d < 3; ++d) {
+      m.sizes.push_back(valueOf(map.sizes[d], kernel, sizes));
+      m.box.push_back(map.box[d]);
+    }
+  }
+  return c;
+}
+
+/// Result i, whose elements at `positions` are in `some`; no positions: all are.
+void BundleWriter::expect(BundleCase &c, KernelOp op, size_t i, const HostValue &whole,
+                          const std::vector<int64_t> &positions) {
+  auto operand = inPlaceOperand(op, i);
+  c.results.push_back({whole.type, whole.dims, toleranceOf(whole.type), operand ? int64_t(*operand) : -1,
+                       int64_t(positions.size()), int64_t(expected.tell())});
+  const char *data = static_cast<const char *>(whole.data);
+  size_t width = sizeOf(whole.type);
+  if (positions.empty())
+    expected.write(data, whole.bytes());
+  for (int64_t at : positions)
+    expected.write(data + at * width, width);
+}
+
+llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, bool timed, const std::string &cubin) {
+  constexpr int64_t kMostCompared = 1 << 16, kSamples = 4096;
+  // Symbols of models from files have names of their own.
+  Sizes sizes = given;
+  for (const std::string &symbol : kernel.symbols)
+    sizes.try_emplace(symbol, given.lookup("n"));
+  std::vector<HostValue> inputs;
+  BundleCase c = describe(kernel, sizes, timed, cubin, inputs);
+  auto results = evaluateKernel(kernel.op, inputs, sizes);
   if (!results)
     return results.takeError();
-  for (auto [i, result] : llvm::enumerate(*results)) {
-    auto operand = inPlaceOperand(op, i);
-    int64_t samples = result.size() > kMostCompared ? kSamples : 0;
-    c.results.push_back({result.type, result.dims, toleranceOf(result.type), operand ? int64_t(*operand) : -1, samples,
-                         int64_t(expected.tell())});
-    const char *data = static_cast<const char *>(result.data);
-    size_t width = sizeOf(result.type);
-    if (samples == 0)
-      expected.write(data, result.bytes());
-    for (int64_t at : samplePositions(result.size(), samples))
-      expected.write(data + at * width, width);
-  }
-  c.what = summaryOf(c, op);
+  for (auto [i, result] : llvm::enumerate(*results))
+    expect(c, kernel.op, i, result, samplePositions(result.size(), result.size() > kMostCompared ? kSamples : 0));
+  c.what = summaryOf(c, kernel.op);
   bundle.cases.push_back(std::move(c));
+  return llvm::Error::success();
+}
+
+llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutModule) {
+  std::string cubin;
+  auto source = compile(module, &cubin);
+  if (!source)
+    return source.takeError();
+  auto cut = compile(cutModule, nullptr);
+  if (!cut)
+    return cut.takeError();
+  for (auto [kernel, small] : llvm::zip_equal(source->kernels, cut->kernels)) {
+    std::vector<HostValue> inputs, rows;
+    BundleCase c = describe(kernel, {}, true, cubin, inputs);
+    c.flops = double(*scheduleOf(kernel.op).flops.constant());
+    int64_t all = 0;
+    for (auto [whole, type] : llvm::zip(inputs, small.op.getOperandTypes())) {
+      std::vector<int64_t> dims = sizesOf(type, {});
+      HostValue &part = rows.emplace_back(HostValue::allocate(whole.type, dims));
+      // Rows of where the model has so many; other operands as they are.
+      bool isCut = dims != whole.dims;
+      size_t bytes = part.bytes() / (isCut ? kRows : 1);
+      all = isCut ? whole.dims.front() : all;
+      std::vector<int64_t> chosen = isCut ? samplePositions(whole.dims.front(), kRows) : std::vector<int64_t>{0};
+      for (auto [i, row] : llvm::enumerate(chosen))
+        std::memcpy(part.as<char>() + i * bytes, whole.as<char>() + row * bytes, bytes);
+    }
+    auto results = evaluateKernel(small.op, rows, {});
+    if (!results)
+      return results.takeError();
+    // The case names the rows' elements one after the other.
+    HostValue &y = results->front();
+    int64_t columns = y.dims.back();
+    c.results.push_back({y.type, {all, columns}, toleranceOf(y.type), -1, 0, int64_t(expected.tell())});
+    c.results.back().rows = kRows;
+    expected.write(static_cast<const char *>(y.data), y.bytes());
+    c.what = summaryOf(c, kernel.op);
+    bundle.cases.push_back(std::move(c));
+  }
   return llvm::Error::success();
 }
 
@@ -157,7 +235,11 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName, l
   }
   if (llvm::Error failure = writer.add(*smallModels(context), kSmall, false))
     return failure;
+  if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false))
+    return failure;
   if (llvm::Error failure = writer.add(*largeModels(context), kSmall, true))
+    return failure;
+  if (llvm::Error failure = writer.addProducts(*productModels(context), *productModels(context, BundleWriter::kRows)))
     return failure;
   llvm::outs() << writer.count() << " launches of kernels for " << targetName << "\n";
   return writer.finish();
