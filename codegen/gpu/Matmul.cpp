@@ -5,7 +5,7 @@
 //   const auto epilogue = [&](int batch, int row, int column, const Vec<float, 4> &sum) {
 //     store(y0 + ..., max(sum + load<4>(x2 + column), 0))
 //   };
-//   GemmSimt<float, 4, 4, false>::run<4>(x0, x1, 1, {1, m, n, k}, epilogue, launch_memory());
+//   GemmSimt<float, 128, 4, 4, false>::run<4>(x0, x1, 1, {1, m, n, k}, epilogue, launch_memory());
 //
 // Which product:
 //
@@ -23,6 +23,9 @@ using namespace mlir;
 using namespace optc;
 
 namespace {
+
+/// Of the devices that tiles are chosen for (H100, H200).
+constexpr int64_t kMultiprocessors = 132;
 
 bool isMultiple(const DimExpr &d, int64_t of) { return d.constant() && *d.constant() % of == 0; }
 
@@ -120,9 +123,12 @@ void DeviceMatmul::useSimt() {
   std::string type = cudaType(element);
   f.library = {"async", "product", "gemm_simt"};
   f.threads = 256;
-  f.sharedBytes = 2 * 16 * 2 * (128 + 4) * 4;
-  setTiles(128, 128);
-  call("GemmSimt<" + type + ", " + std::to_string(lanesOf(c.k, most)) + ", " +
+  // Smaller tiles where larger ones would leave multiprocessors without work.
+  auto large = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, 128)).constant();
+  int64_t tile = large && *large < 2 * kMultiprocessors ? 64 : 128;
+  f.sharedBytes = 2 * 16 * 2 * (tile + 4) * 4;
+  setTiles(tile, tile);
+  call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(lanesOf(c.k, most)) + ", " +
            std::to_string(lanesOf(rhsAlongN() ? c.n : c.k, most)) + ", " + (rhsAlongN() ? "false" : "true") + ">",
        epilogueLanes(4), false);
 }
@@ -138,9 +144,9 @@ void DeviceMatmul::useSm80() {
 /// The width of tiles that takes the fewest steps of a device of this many multiprocessors: a step costs its products and
 /// what a tile costs beside them.
 int64_t DeviceMatmul::chooseColumns() const {
-  constexpr int64_t kMultiprocessors = 132, kBeside = 48;
+  constexpr int64_t kBeside = 48;
   int64_t best = 0, bestCost = 0;
-  for (int64_t columns : {256, 128, 64}) {
+  for (int64_t columns : {256, 192, 128, 64}) {
     auto tiles = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, columns)).constant();
     // Unknown rows are many.
     int64_t n = *c.n.constant(), waste = (n + columns - 1) / columns * columns * 16 / n;

@@ -17,6 +17,7 @@
 #include "codegen/kernel/RowReduction.h"
 #include "codegen/kernel/TensorEmitter.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace optc;
@@ -95,7 +96,7 @@ RowMapping DeviceRows::chooseMapping() const {
   llvm::for_each(f.kernel.getResultTypes(), widen);
   // A row's values stay in registers: few enough of them, over as few threads as that takes, whose totals are
   // then soon made. Narrower vectors where wider ones do not divide the row evenly.
-  constexpr int64_t kMostElements = 32, kMostThreads = 512;
+  constexpr int64_t kMostElements = 16, kMostThreads = 512;
   for (int64_t lanes = 16 / bytes; lanes > 0; lanes /= 2) {
     if (*known % lanes != 0)
       continue;
@@ -434,10 +435,17 @@ void DeviceRows::emitThreads() {
     setRow(number);
     for (unsigned p = 0; p < rows.passes.size(); ++p) {
       hoistRowValues();
+      // Several elements a turn, whose loads do not wait for each other.
+      constexpr int64_t kAtOnce = 8;
+      std::optional<int64_t> known = rows.length().constant();
+      int64_t atOnce = !known || *known % map.slices ? 1 : std::gcd(*known / map.slices, kAtOnce);
       SmallVector<Value> carried =
-          f.loop(first, length, f.index(map.slices), initialOf(p), [&](Value d, ValueRange in) {
+          f.loop(first, length, f.index(map.slices * atOnce), initialOf(p), [&](Value d, ValueRange in) {
             TensorEmitter::Scope scope(emitter);
-            return emitPass(p, d, in);
+            SmallVector<Value> next = llvm::to_vector(in);
+            for (int64_t i = 0; i < atOnce; ++i)
+              next = emitPass(p, f.add(d, f.index(i * map.slices)), next);
+            return next;
           });
       f.nameCarried(carried, carriedNames(p));
       defineResults(p, totalOfSlices(p, carried));

@@ -129,8 +129,19 @@ template <typename T> __device__ inline T maximum_unsigned(T x, T y) { return Un
 
 template <typename T> __device__ inline bool is_nan(T x) { return x != x; }
 /// NaN where either is; -0 is below +0.
+#ifndef OPTC_EMULATED
+__device__ inline float minimum(float x, float y) {
+  asm("min.NaN.f32 %0, %0, %1;" : "+f"(x) : "f"(y));
+  return x;
+}
+__device__ inline float maximum(float x, float y) {
+  asm("max.NaN.f32 %0, %0, %1;" : "+f"(x) : "f"(y));
+  return x;
+}
+#else
 __device__ inline float minimum(float x, float y) { return is_nan(x) ? x : is_nan(y) ? y : fminf(x, y); }
 __device__ inline float maximum(float x, float y) { return is_nan(x) ? x : is_nan(y) ? y : fmaxf(x, y); }
+#endif
 __device__ inline double minimum(double x, double y) { return is_nan(x) ? x : is_nan(y) ? y : fmin(x, y); }
 __device__ inline double maximum(double x, double y) { return is_nan(x) ? x : is_nan(y) ? y : fmax(x, y); }
 

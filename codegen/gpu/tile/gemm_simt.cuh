@@ -1,22 +1,21 @@
 //===- gemm_simt.cuh - Matrix products by multiply-adds ---------*- CUDA -*-===//
 //
-// What is strictly f32, or has rows that no tensor core takes: 256 threads, a tile of 128 x 128, 8 x 8 sums a thread.
-// Tiles of 16 k's lie in shared memory with k outermost; the next one is read into registers while one is multiplied.
+// What is strictly f32, or has rows that no tensor core takes: 256 threads, a tile of kTile x kTile, 8 x 8 sums a
+// thread for 128, 4 x 4 for 64. Tiles of 16 k's lie in shared memory with k outermost; the next one is read into registers while one is multiplied.
 //
 // The launch: 256 threads, kSharedBytes of memory, a block a tile. lhs [batch, rows, depth], rhs [batch, depth, columns], or
 // [batch, columns, depth] where kAlongK. Vectors of kLhsLanes and kRhsLanes elements divide the rows of lhs and rhs.
 //
 //===----------------------------------------------------------------------===//
 
-template <typename T, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSimt {
-  static constexpr int kRows = 128, kColumns = 128, kDepth = 16, kThreads = 256;
+template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSimt {
+  static constexpr int kDepth = 16, kThreads = 256, kParts = kTile / 64;
   // Padded: stores of turned tiles meet few bank conflicts.
-  static constexpr int kLhsPitch = kRows + 4, kRhsPitch = kColumns + 4;
-  static constexpr int kTileFloats = kDepth * (kLhsPitch + kRhsPitch), kSharedBytes = 2 * kTileFloats * 4;
+  static constexpr int kPitch = kTile + 4, kTileFloats = kDepth * 2 * kPitch, kSharedBytes = 2 * kTileFloats * 4;
 
-  /// A tile of 128 lines along k, in registers: vectors of kLanes elements of a line.
+  /// A tile of kTile lines along k, in registers: vectors of kLanes elements of a line.
   template <int kLanes> struct AlongK {
-    static constexpr int kVectors = 128 * kDepth / kLanes / kThreads;
+    static constexpr int kVectors = kTile * kDepth / kLanes / kThreads;
     Vec<float, kLanes> values[kVectors];
     static __device__ int lineOf(int i) { return (i * kThreads + int(threadIdx.x)) / (kDepth / kLanes); }
     static __device__ int depthOf(int i) { return (i * kThreads + int(threadIdx.x)) % (kDepth / kLanes) * kLanes; }
@@ -33,7 +32,7 @@ template <typename T, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSim
         }
       }
     }
-    template <int kPitch> __device__ void write(float *tile) const {
+    __device__ void write(float *tile) const {
 #pragma unroll
       for (int i = 0; i < kVectors; ++i)
 #pragma unroll
@@ -41,12 +40,12 @@ template <typename T, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSim
           tile[(depthOf(i) + l) * kPitch + lineOf(i)] = values[i][l];
     }
   };
-  /// A tile of 16 lines of 128 columns.
+  /// A tile of 16 lines of kTile columns.
   template <int kLanes> struct AlongN {
-    static constexpr int kVectors = 128 * kDepth / kLanes / kThreads;
+    static constexpr int kVectors = kTile * kDepth / kLanes / kThreads;
     Vec<float, kLanes> values[kVectors];
-    static __device__ int depthOf(int i) { return (i * kThreads + int(threadIdx.x)) / (128 / kLanes); }
-    static __device__ int columnOf(int i) { return (i * kThreads + int(threadIdx.x)) % (128 / kLanes) * kLanes; }
+    static __device__ int depthOf(int i) { return (i * kThreads + int(threadIdx.x)) / (kTile / kLanes); }
+    static __device__ int columnOf(int i) { return (i * kThreads + int(threadIdx.x)) % (kTile / kLanes) * kLanes; }
     __device__ void read(const T *matrix, int column, int columns, int k, int depth) {
 #pragma unroll
       for (int i = 0; i < kVectors; ++i) {
@@ -60,7 +59,7 @@ template <typename T, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSim
         }
       }
     }
-    template <int kPitch> __device__ void write(float *tile) const {
+    __device__ void write(float *tile) const {
 #pragma unroll
       for (int i = 0; i < kVectors; ++i)
         *reinterpret_cast<Vec<float, kLanes> *>(tile + depthOf(i) * kPitch + columnOf(i)) = values[i];
@@ -73,11 +72,11 @@ template <typename T, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSim
   template <int kLanes, typename Epilogue>
   static __device__ void run(const T *lhs, const T *rhs, int rhsBatches, const ProductShape &shape, const Epilogue &epilogue,
                              u8 *memory) {
-    const TileOrder order = {(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns};
+    const TileOrder order = {(shape.rows + kTile - 1) / kTile, (shape.columns + kTile - 1) / kTile};
     const int batch = int(blockIdx.x) / order.count();
     int rowTile, columnTile;
     order.place(int(blockIdx.x) % order.count(), rowTile, columnTile);
-    const int row = rowTile * kRows, column = columnTile * kColumns;
+    const int row = rowTile * kTile, column = columnTile * kTile;
     lhs += i64(batch) * shape.rows * shape.depth;
     rhs += i64(rhsBatches > 1 ? batch : 0) * shape.columns * shape.depth;
     // A thread has rows 4 * y + 64 * i and columns 4 * x + 64 * j, four of each.
@@ -91,31 +90,31 @@ template <typename T, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSim
       b.read(rhs, column, shape.columns, k, shape.depth);
     };
     auto write = [&](int stage) {
-      a.template write<kLhsPitch>(tiles + stage * kTileFloats);
-      b.template write<kRhsPitch>(tiles + stage * kTileFloats + kDepth * kLhsPitch);
+      a.write(tiles + stage * kTileFloats);
+      b.write(tiles + stage * kTileFloats + kDepth * kPitch);
     };
-    float sums[2][4][2][4] = {};
+    float sums[kParts][4][kParts][4] = {};
     read(0);
     write(0);
     __syncthreads();
     for (int k = 0, stage = 0; k < shape.depth; k += kDepth, stage ^= 1) {
       if (k + kDepth < shape.depth)
         read(k + kDepth);
-      const float *ta = tiles + stage * kTileFloats, *tb = ta + kDepth * kLhsPitch;
+      const float *ta = tiles + stage * kTileFloats, *tb = ta + kDepth * kPitch;
 #pragma unroll
       for (int d = 0; d < kDepth; ++d) {
-        Vec<float, 4> u[2], v[2];
+        Vec<float, 4> u[kParts], v[kParts];
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          u[i] = load<4>(ta + d * kLhsPitch + 4 * y + 64 * i);
-          v[i] = load<4>(tb + d * kRhsPitch + 4 * x + 64 * i);
+        for (int i = 0; i < kParts; ++i) {
+          u[i] = load<4>(ta + d * kPitch + 4 * y + 64 * i);
+          v[i] = load<4>(tb + d * kPitch + 4 * x + 64 * i);
         }
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
+        for (int i = 0; i < kParts; ++i)
 #pragma unroll
           for (int r = 0; r < 4; ++r)
 #pragma unroll
-            for (int j = 0; j < 2; ++j)
+            for (int j = 0; j < kParts; ++j)
 #pragma unroll
               for (int c = 0; c < 4; ++c)
                 sums[i][r][j][c] = fmaf(u[i][r], v[j][c], sums[i][r][j][c]);
@@ -126,11 +125,11 @@ template <typename T, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSim
     }
     static_assert(4 % kLanes == 0, "a thread has 4 neighbouring columns");
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < kParts; ++i)
 #pragma unroll
       for (int r = 0; r < 4; ++r)
 #pragma unroll
-        for (int j = 0; j < 2; ++j)
+        for (int j = 0; j < kParts; ++j)
 #pragma unroll
           for (int c = 0; c < 4; c += kLanes) {
             const int atRow = row + 4 * y + 64 * i + r, atColumn = column + 4 * x + 64 * j + c;

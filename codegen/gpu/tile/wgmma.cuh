@@ -51,6 +51,12 @@ template <int N> __device__ inline void hold(int (&sums)[N]) {
   "%21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, " \
   "%40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, " \
   "%59, %60, %61, %62, %63"
+#define OPTC_REGISTERS_96 \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, " \
+  "%21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, " \
+  "%40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, " \
+  "%59, %60, %61, %62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, " \
+  "%78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
 #define OPTC_REGISTERS_128 \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, " \
   "%21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, " \
@@ -63,8 +69,8 @@ template <int N> __device__ inline void hold(int (&sums)[N]) {
 #define OPTC_SUMS_16(c, i) OPTC_SUMS_4(c, i), OPTC_SUMS_4(c, i + 4), OPTC_SUMS_4(c, i + 8), OPTC_SUMS_4(c, i + 12)
 #define OPTC_SUMS_32(c) OPTC_SUMS_16(c, 0), OPTC_SUMS_16(c, 16)
 #define OPTC_SUMS_64(c) OPTC_SUMS_32(c), OPTC_SUMS_16(c, 32), OPTC_SUMS_16(c, 48)
-#define OPTC_SUMS_128(c) \
-  OPTC_SUMS_64(c), OPTC_SUMS_16(c, 64), OPTC_SUMS_16(c, 80), OPTC_SUMS_16(c, 96), OPTC_SUMS_16(c, 112)
+#define OPTC_SUMS_96(c) OPTC_SUMS_64(c), OPTC_SUMS_16(c, 64), OPTC_SUMS_16(c, 80)
+#define OPTC_SUMS_128(c) OPTC_SUMS_96(c), OPTC_SUMS_16(c, 96), OPTC_SUMS_16(c, 112)
 
 // `kind`: shape and types; `tail`: what follows the operands and the predicate that says whether sums count.
 #define OPTC_WGMMA(columns, count, kind, c, lhsNumber, rhsNumber, keepNumber, tail) \
@@ -78,6 +84,9 @@ template <int N> __device__ inline void hold(int (&sums)[N]) {
   } \
   template <bool kAlongN> __device__ inline void multiply(type, sum (&sums)[64], u64 lhs, u64 rhs, bool keep) { \
     OPTC_WGMMA(128, 64, kind, c, 64, 65, 66, tail); \
+  } \
+  template <bool kAlongN> __device__ inline void multiply(type, sum (&sums)[96], u64 lhs, u64 rhs, bool keep) { \
+    OPTC_WGMMA(192, 96, kind, c, 96, 97, 98, tail); \
   } \
   template <bool kAlongN> __device__ inline void multiply(type, sum (&sums)[128], u64 lhs, u64 rhs, bool keep) { \
     OPTC_WGMMA(256, 128, kind, c, 128, 129, 130, tail); \
@@ -94,6 +103,12 @@ template <int N> __device__ inline void hold(int (&sums)[N]) {
       OPTC_WGMMA(128, 64, "k16.f32." name "." name, "+f", 64, 65, 66, ", 1, 1, 0, 1"); \
     else \
       OPTC_WGMMA(128, 64, "k16.f32." name "." name, "+f", 64, 65, 66, ", 1, 1, 0, 0"); \
+  } \
+  template <bool kAlongN> __device__ inline void multiply(type, float (&sums)[96], u64 lhs, u64 rhs, bool keep) { \
+    if constexpr (kAlongN) \
+      OPTC_WGMMA(192, 96, "k16.f32." name "." name, "+f", 96, 97, 98, ", 1, 1, 0, 1"); \
+    else \
+      OPTC_WGMMA(192, 96, "k16.f32." name "." name, "+f", 96, 97, 98, ", 1, 1, 0, 0"); \
   } \
   template <bool kAlongN> __device__ inline void multiply(type, float (&sums)[128], u64 lhs, u64 rhs, bool keep) { \
     if constexpr (kAlongN) \

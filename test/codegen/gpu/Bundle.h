@@ -20,6 +20,7 @@ struct BundleOperand {
   DType type;
   std::vector<int64_t> dims;
   uint64_t seed;
+  bool finite; // fillRandom
 };
 
 struct BundleResult {

@@ -84,7 +84,7 @@ void EmulatedKernels::check(const Sizes &sizes) {
     KernelOp op = kernel.op;
     std::vector<HostValue> inputs;
     for (mlir::Type type : op.getOperandTypes())
-      inputs.push_back(randomOperand(type, sizes, seed++));
+      inputs.push_back(randomOperand(type, sizes, seed++, takesFinite(op)));
     std::string what;
     llvm::raw_string_ostream(what) << op;
     auto evaluated = evaluateKernel(op, inputs, sizes);

@@ -14,10 +14,12 @@ std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
   return dims;
 }
 
-HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed) {
+bool optc::takesFinite(KernelOp kernel) { return kernel.getKind() == "matmul"; }
+
+HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool finite) {
   HostValue value =
       HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), sizesOf(type, sizes));
-  fillRandom(value, seed);
+  fillRandom(value, seed, finite);
   return value;
 }
 

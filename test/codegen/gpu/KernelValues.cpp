@@ -16,7 +16,7 @@ uint64_t optc::hashOf(uint64_t seed, uint64_t i) {
   return z ^ z >> 31;
 }
 
-static void fillRange(Value &value, uint64_t seed, int64_t begin, int64_t end) {
+static void fillRange(Value &value, uint64_t seed, bool finite, int64_t begin, int64_t end) {
   constexpr int64_t kStretch = 1024, kBlock = 256;
   const double specials[] = {NAN, INFINITY, -INFINITY, -0.0, 0.0};
   bool isFloat = classOf(value.type) == Class::f64;
@@ -25,7 +25,7 @@ static void fillRange(Value &value, uint64_t seed, int64_t begin, int64_t end) {
   int64_t integers[kBlock];
   for (int64_t at = begin; at < end; at += kBlock) {
     int64_t n = std::min(kBlock, end - at);
-    bool hasSpecials = hashOf(seed + 1, uint64_t(at / kStretch)) % 4 == 0;
+    bool hasSpecials = !finite && hashOf(seed + 1, uint64_t(at / kStretch)) % 4 == 0;
     for (int64_t i = 0; i < n; ++i) {
       uint64_t random = hashOf(seed, uint64_t(at + i));
       integers[i] = int64_t(random % 7) + low;
@@ -39,14 +39,14 @@ static void fillRange(Value &value, uint64_t seed, int64_t begin, int64_t end) {
   }
 }
 
-void optc::fillRandom(Value &value, uint64_t seed) {
+void optc::fillRandom(Value &value, uint64_t seed, bool finite) {
   constexpr int64_t kPerThread = 1 << 20;
   std::vector<std::thread> threads;
   for (int64_t begin = 0; begin < value.size(); begin += kPerThread) {
     int64_t end = std::min(value.size(), begin + kPerThread);
     if (begin == 0 && end == value.size())
-      return fillRange(value, seed, begin, end);
-    threads.emplace_back([&value, seed, begin, end] { fillRange(value, seed, begin, end); });
+      return fillRange(value, seed, finite, begin, end);
+    threads.emplace_back([&value, seed, finite, begin, end] { fillRange(value, seed, finite, begin, end); });
   }
   for (std::thread &t : threads)
     t.join();

@@ -177,7 +177,7 @@ Status Runner::run(const BundleCase &c) {
   double bytes = 0;
   for (const BundleOperand &x : c.operands) {
     Value value = Value::allocate(x.type, x.dims);
-    fillRandom(value, x.seed);
+    fillRandom(value, x.seed, x.finite);
     OPTC_TRY(place(value.bytes()));
     OPTC_TRY(stream.upload(addresses.back(), value.data, value.bytes()));
     OPTC_TRY(stream.synchronize());

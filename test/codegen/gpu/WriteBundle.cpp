@@ -53,15 +53,15 @@ public:
         expected(this->folder + "/expected", error) {
     bundle.target = this->target.name;
   }
-  llvm::Error add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed);
+  llvm::Error add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed, const char *printedFor = nullptr);
   /// Products, too large to be evaluated: compared in kRows rows, which `cut` computes.
-  llvm::Error addProducts(mlir::ModuleOp module, mlir::ModuleOp cut);
+  llvm::Error addProducts(mlir::ModuleOp module, mlir::ModuleOp cut, const char *printedFor = nullptr);
   static constexpr int64_t kRows = 16;
   llvm::Error finish();
   size_t count() const { return bundle.cases.size(); }
 
 private:
-  llvm::Expected<CudaSource> compile(mlir::ModuleOp module, std::string *cubin);
+  llvm::Expected<CudaSource> compile(mlir::ModuleOp module, std::string *cubin, const char *printedFor);
   BundleCase describe(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin,
                       std::vector<HostValue> &inputs);
   void expect(BundleCase &c, KernelOp op, size_t i, const HostValue &whole, const std::vector<int64_t> &positions);
@@ -77,15 +77,17 @@ private:
   uint64_t seed = 0;
 };
 
-/// Lowers the module and prints its kernels; compiles them where a cubin is asked for, and gives its name.
-llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::string *cubin) {
+/// Lowers the module and prints its kernels, for an older chip where one is named; compiles them where a cubin is asked for,
+/// and gives its name.
+llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::string *cubin,
+                                                  const char *printedFor) {
   mlir::PassManager passes(module.getContext());
   PipelineOptions options;
   options.gpu = true;
   buildPipeline(passes, options);
   if (failed(passes.run(module)))
     return makeError("the passes failed");
-  CudaSource source = emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), target,
+  CudaSource source = emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), printedFor ? GpuTarget{printedFor} : target,
                                [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
   if (!source.problems.empty())
     return makeError(source.problems.front());
@@ -101,9 +103,9 @@ llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::str
 }
 
 /// All kernels of a model, in each of the sizes.
-llvm::Error BundleWriter::add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed) {
+llvm::Error BundleWriter::add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed, const char *printedFor) {
   std::string cubin;
-  auto source = compile(module, &cubin);
+  auto source = compile(module, &cubin, printedFor);
   if (!source)
     return source.takeError();
   for (const CudaKernel &kernel : source->kernels)
@@ -120,8 +122,8 @@ BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, 
   BundleCase c{cubin, kernel.symbol, "", blocksOf(kernel, sizes), kernel.threads, kernel.sharedBytes, kernel.isPersistent,
                kernel.checksIndices, timed, 0, sizeArguments(kernel, sizes), {}, {}, {}};
   for (mlir::Type type : op.getOperandTypes()) {
-    inputs.push_back(randomOperand(type, sizes, seed));
-    c.operands.push_back({inputs.back().type, inputs.back().dims, seed++});
+    inputs.push_back(randomOperand(type, sizes, seed, takesFinite(op)));
+    c.operands.push_back({inputs.back().type, inputs.back().dims, seed++, takesFinite(op)});
   }
   for (const DeviceTensorMap &map : kernel.maps) {
     BundleMap &m = c.maps.emplace_back();
@@ -166,12 +168,12 @@ llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, 
   return llvm::Error::success();
 }
 
-llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutModule) {
+llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutModule, const char *printedFor) {
   std::string cubin;
-  auto source = compile(module, &cubin);
+  auto source = compile(module, &cubin, printedFor);
   if (!source)
     return source.takeError();
-  auto cut = compile(cutModule, nullptr);
+  auto cut = compile(cutModule, nullptr, printedFor);
   if (!cut)
     return cut.takeError();
   for (auto [kernel, small] : llvm::zip_equal(source->kernels, cut->kernels)) {
@@ -199,7 +201,7 @@ llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutM
     c.results.push_back({y.type, {all, columns}, toleranceOf(y.type), -1, 0, int64_t(expected.tell())});
     c.results.back().rows = kRows;
     expected.write(static_cast<const char *>(y.data), y.bytes());
-    c.what = summaryOf(c, kernel.op);
+    c.what = summaryOf(c, kernel.op) + (printedFor ? std::string(", as for ") + printedFor : "");
     bundle.cases.push_back(std::move(c));
   }
   return llvm::Error::success();
@@ -237,10 +239,14 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName, l
     return failure;
   if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false))
     return failure;
+  // What is printed for older chips runs on newer ones too.
+  if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false, "sm_80"))
+    return failure;
   if (llvm::Error failure = writer.add(*largeModels(context), kSmall, true))
     return failure;
-  if (llvm::Error failure = writer.addProducts(*productModels(context), *productModels(context, BundleWriter::kRows)))
-    return failure;
+  for (const char *printedFor : {static_cast<const char *>(nullptr), "sm_80"})
+    if (llvm::Error failure = writer.addProducts(*productModels(context), *productModels(context, BundleWriter::kRows), printedFor))
+      return failure;
   llvm::outs() << writer.count() << " launches of kernels for " << targetName << "\n";
   return writer.finish();
 }
