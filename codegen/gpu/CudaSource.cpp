@@ -156,6 +156,14 @@ bool isFree(Operation *op) {
 
 } // namespace
 
+std::string optc::deviceLibrary(llvm::function_ref<bool(StringRef)> isNeeded) {
+  std::string text = kPrelude;
+  for (const auto &[file, source] : kLibrary)
+    if (isNeeded(file))
+      text += "\n" + std::string(source);
+  return text;
+}
+
 CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
                           llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf) {
   CudaSource source;
@@ -205,10 +213,6 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
   }
   if (!source.problems.empty())
     return source;
-  source.text = kPrelude;
-  for (const auto &[file, text] : kLibrary)
-    if (emitter.library.contains(file))
-      source.text += "\n" + std::string(text);
-  source.text += kernels;
+  source.text = deviceLibrary([&](StringRef file) { return emitter.library.contains(file); }) + kernels;
   return source;
 }

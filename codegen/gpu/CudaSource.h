@@ -41,6 +41,10 @@ struct CudaSource {
   std::vector<std::string> problems;
 };
 
+/// What kernels are written in: device.cuh and files of the tile library ("gemm_sm90"), in the order in which they build on
+/// each other. Needs no header.
+std::string deviceLibrary(llvm::function_ref<bool(llvm::StringRef file)> isNeeded);
+
 /// `nodesOf` names the ONNX nodes that an op comes from.
 CudaSource emitCuda(mlir::func::FuncOp model, const GpuTarget &target,
                     llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf);

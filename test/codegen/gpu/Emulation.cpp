@@ -8,46 +8,26 @@
 #include "codegen/kernel/Kernel.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Pipelines.h"
+#include "test/codegen/gpu/Emulator.h"
 #include "test/codegen/gpu/EvaluateKernel.h"
 #include "test/codegen/gpu/KernelValues.h"
 #include "test/codegen/gpu/Models.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Program.h"
+#include "test/codegen/gpu/TileProducts.h"
 #include "llvm/Support/raw_ostream.h"
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 using namespace optc;
 
 namespace {
 
-/// A folder that goes with the test.
-struct ScratchFolder {
-  llvm::SmallString<128> path;
-  ScratchFolder() { (void)llvm::sys::fs::createUniqueDirectory("optc-emulation", path); }
-  ~ScratchFolder() { (void)llvm::sys::fs::remove_directories(path); }
-};
-
 /// Kernels of a model, printed for a GPU and compiled for the host.
 class EmulatedKernels {
 public:
   EmulatedKernels(mlir::ModuleOp module, const char *target);
-  ~EmulatedKernels() {
-    if (library)
-      dlclose(library);
-  }
-  /// emulate.h's Schedule, and whether what runs by itself is late.
-  void setSchedule(int schedule, bool late) { symbol<void(int, int)>("set_schedule")(schedule, late); }
   /// Runs each kernel once and compares its results.
   void check(const Sizes &sizes);
   CudaSource source;
-  void *library = nullptr;
-
-private:
-  template <typename Function> Function *symbol(const std::string &name) {
-    return reinterpret_cast<Function *>(dlsym(library, name.c_str()));
-  }
-  ScratchFolder folder;
+  std::unique_ptr<Emulator> emulator;
 };
 
 EmulatedKernels::EmulatedKernels(mlir::ModuleOp module, const char *target) {
@@ -60,25 +40,13 @@ EmulatedKernels::EmulatedKernels(mlir::ModuleOp module, const char *target) {
                     [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
   for (const std::string &problem : source.problems)
     ADD_FAILURE() << problem;
-  std::string file = (folder.path + "/kernels.cpp").str(), output = (folder.path + "/kernels.so").str();
-  std::error_code error;
-  llvm::raw_fd_ostream os(file, error);
-  os << "#include \"" OPTC_EMULATE "\"\n" << source.text;
+  std::vector<Emulator::Kernel> kernels;
   for (const CudaKernel &kernel : source.kernels)
-    os << "extern \"C\" void run_" << kernel.symbol << "(const uint64_t *slots, int64_t blocks) { launch("
-       << kernel.symbol << ", slots, blocks, " << kernel.threads << ", " << kernel.sharedBytes << "); }\n";
-  os << "extern \"C\" void set_schedule(int schedule, int late) {\n"
-        "  emulated::schedule = emulated::Schedule(schedule);\n  emulated::late = late;\n}\n";
-  os.close();
-  EXPECT_EQ(llvm::sys::ExecuteAndWait(OPTC_CXX, {OPTC_CXX, "-std=c++20", "-O1", "-w", "-ffp-contract=off",
-                                                 "-shared", "-fPIC", file, "-o", output}),
-            0);
-  library = dlopen(output.c_str(), RTLD_NOW | RTLD_LOCAL);
-  EXPECT_TRUE(library) << dlerror();
+    kernels.push_back({kernel.symbol, kernel.threads, kernel.sharedBytes});
+  emulator = std::make_unique<Emulator>(source.text, kernels);
 }
 
 void EmulatedKernels::check(const Sizes &sizes) {
-  constexpr int64_t kPersistentBlocks = 3; // few, so that blocks take several tiles
   uint64_t seed = 0;
   for (const CudaKernel &kernel : source.kernels) {
     KernelOp op = kernel.op;
@@ -91,15 +59,11 @@ void EmulatedKernels::check(const Sizes &sizes) {
     ASSERT_TRUE(bool(evaluated)) << what << llvm::toString(evaluated.takeError());
     std::vector<HostValue> expected = std::move(*evaluated);
     std::vector<HostValue> outputs;
-    std::vector<std::shared_ptr<unsigned char>> memory;
+    EmulatedMemory memory;
     std::vector<uint64_t> slots;
-    // Aligned as on a device, with a guard behind.
     auto place = [&](size_t bytes) {
-      size_t whole = (bytes + kGuardBytes + 255) / 256 * 256;
-      memory.emplace_back(static_cast<unsigned char *>(std::aligned_alloc(256, whole)), std::free);
-      std::memset(memory.back().get(), kGuardValue, whole);
-      slots.push_back(reinterpret_cast<uint64_t>(memory.back().get()));
-      return memory.back().get();
+      slots.push_back(reinterpret_cast<uint64_t>(memory.place(bytes)));
+      return reinterpret_cast<void *>(slots.back());
     };
     for (const HostValue &input : inputs)
       std::memcpy(place(input.bytes()), input.data, input.bytes());
@@ -114,25 +78,15 @@ void EmulatedKernels::check(const Sizes &sizes) {
     int32_t error = 0;
     if (kernel.checksIndices)
       slots.push_back(reinterpret_cast<uint64_t>(&error));
-    // As emulate_tile.h reads them.
-    for (const DeviceTensorMap &map : kernel.maps) {
-      auto *words = reinterpret_cast<uint64_t *>(place(128));
-      words[0] = slots[map.operand];
-      for (int d = 0; d < 3; ++d) {
-        words[1 + d] = uint64_t(valueOf(map.sizes[d], kernel, sizes));
-        words[4 + d] = uint64_t(map.box[d]);
-      }
-      words[7] = sizeOf(inputs[map.operand].type);
-    }
-    auto *run = symbol<void(const uint64_t *, int64_t)>("run_" + kernel.symbol);
-    ASSERT_TRUE(run);
+    for (const DeviceTensorMap &map : kernel.maps)
+      slots.push_back(reinterpret_cast<uint64_t>(
+          memory.placeMap(mapOf(map, kernel, sizes), reinterpret_cast<void *>(slots[map.operand]),
+                          sizeOf(inputs[map.operand].type))));
     int64_t blocks = blocksOf(kernel, sizes);
-    run(slots.data(), kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks);
+    emulator->run(kernel.symbol, slots, kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks);
     for (size_t i = 0; i < outputs.size(); ++i) {
       EXPECT_EQ(compareValues(outputs[i], expected[i], toleranceOf(outputs[i].type)), "") << what;
-      const unsigned char *guard = static_cast<unsigned char *>(outputs[i].data) + outputs[i].bytes();
-      EXPECT_TRUE(std::all_of(guard, guard + kGuardBytes, [](unsigned char c) { return c == kGuardValue; }))
-          << what << ": written beyond its end";
+      EXPECT_TRUE(EmulatedMemory::guardIsWhole(outputs[i])) << what << ": written beyond its end";
     }
   }
 }
@@ -145,23 +99,20 @@ protected:
   mlir::MLIRContext context;
 };
 
-/// Of emulate.h: in order, reversed, random, warp by warp.
-constexpr int kSchedules = 4;
-
 } // namespace
 
 TEST_F(Emulation, agreesWithTheEvaluator) {
   auto module = smallModels(context);
   ASSERT_TRUE(module);
   EmulatedKernels kernels(*module, "sm_90");
-  ASSERT_TRUE(kernels.library);
+  ASSERT_TRUE(kernels.emulator->isReady());
   EXPECT_GT(kernels.source.kernels.size(), 60u);
   EXPECT_TRUE(llvm::any_of(kernels.source.kernels,
                            [](const CudaKernel &k) { return inPlaceOperand(k.op, 0).has_value(); }));
   for (int64_t n : {1, 3, 37, 1031})
     kernels.check({{"n", n}});
-  for (int schedule = 1; schedule < kSchedules; ++schedule) {
-    kernels.setSchedule(schedule, false);
+  for (int schedule = 1; schedule < Emulator::kSchedules; ++schedule) {
+    kernels.emulator->setSchedule(schedule, false);
     kernels.check({{"n", 37}});
   }
 }
@@ -172,14 +123,49 @@ TEST_F(Emulation, productsAgreeWithTheEvaluator) {
     auto module = smallProducts(context);
     ASSERT_TRUE(module);
     EmulatedKernels kernels(*module, target);
-    ASSERT_TRUE(kernels.library);
-    for (int schedule = 0; schedule < kSchedules; ++schedule)
+    ASSERT_TRUE(kernels.emulator->isReady());
+    for (int schedule = 0; schedule < Emulator::kSchedules; ++schedule)
       for (bool late : {false, true}) {
         SCOPED_TRACE(std::string(target) + ", schedule " + std::to_string(schedule) + (late ? ", late" : ""));
-        kernels.setSchedule(schedule, late);
+        kernels.emulator->setSchedule(schedule, late);
         kernels.check({{"n", 37}});
       }
     kernels.check({{"n", 1}});
     kernels.check({{"n", 300}});
+  }
+}
+
+TEST_F(Emulation, tileProductsAgreeWithAPlainLoop) {
+  for (const char *name : {"sm_80", "sm_90"}) {
+    GpuTarget target{name};
+    std::vector<TileProduct> products = tileProducts(target);
+    std::vector<Emulator::Kernel> kernels;
+    for (const TileProduct &p : products)
+      kernels.push_back({p.symbol, p.columns ? 384 : 256, p.sharedBytes});
+    Emulator emulator(tileProductSource(target), kernels);
+    ASSERT_TRUE(emulator.isReady());
+    int schedule = 0;
+    for (const TileProduct &p : products) {
+      std::vector<Value> operands;
+      Value expected;
+      BundleCase c = tileProductCase(p, 2, 133, 72, 208, operands, expected);
+      EmulatedMemory memory;
+      std::vector<uint64_t> slots;
+      for (const Value &x : operands) {
+        void *to = memory.place(x.bytes());
+        std::memcpy(to, x.data, x.bytes());
+        slots.push_back(reinterpret_cast<uint64_t>(to));
+      }
+      Value got(expected.type, expected.dims, memory.place(expected.bytes()));
+      slots.push_back(reinterpret_cast<uint64_t>(got.data));
+      slots.insert(slots.end(), c.sizes.begin(), c.sizes.end());
+      for (const BundleMap &map : c.maps)
+        slots.push_back(reinterpret_cast<uint64_t>(
+            memory.placeMap(map, reinterpret_cast<void *>(slots[size_t(map.operand)]), sizeOf(p.type))));
+      emulator.setSchedule(schedule++ % Emulator::kSchedules, true);
+      emulator.run(c.symbol, slots, c.isPersistent ? std::min(c.blocks, kPersistentBlocks) : c.blocks);
+      EXPECT_EQ(compareValues(got, expected, c.results[0].tolerance), "") << c.what;
+      EXPECT_TRUE(EmulatedMemory::guardIsWhole(got)) << c.what;
+    }
   }
 }

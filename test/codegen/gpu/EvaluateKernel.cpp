@@ -65,3 +65,13 @@ int64_t optc::valueOf(const DimExpr &expr, const CudaKernel &kernel, const Sizes
 }
 
 int64_t optc::blocksOf(const CudaKernel &kernel, const Sizes &sizes) { return valueOf(kernel.blocks, kernel, sizes); }
+
+BundleMap optc::mapOf(const DeviceTensorMap &map, const CudaKernel &kernel, const Sizes &sizes) {
+  BundleMap m;
+  m.operand = map.operand;
+  for (int d = 0; d < 3; ++d) {
+    m.sizes.push_back(valueOf(map.sizes[d], kernel, sizes));
+    m.box.push_back(map.box[d]);
+  }
+  return m;
+}

@@ -9,6 +9,7 @@
 
 #include "codegen/gpu/CudaSource.h"
 #include "ir/eval/Evaluate.h"
+#include "test/codegen/gpu/Bundle.h"
 
 namespace optc {
 
@@ -26,6 +27,7 @@ llvm::Expected<std::vector<HostValue>> evaluateKernel(KernelOp kernel, const std
 /// Values of the kernel's size parameters, and blocks of its grid.
 std::vector<int64_t> sizeArguments(const CudaKernel &kernel, const Sizes &sizes);
 int64_t blocksOf(const CudaKernel &kernel, const Sizes &sizes);
+BundleMap mapOf(const DeviceTensorMap &map, const CudaKernel &kernel, const Sizes &sizes);
 /// The value of an expression over the kernel's symbols (s0, s1, ...).
 int64_t valueOf(const DimExpr &expr, const CudaKernel &kernel, const Sizes &sizes);
 

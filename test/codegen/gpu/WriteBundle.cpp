@@ -16,9 +16,11 @@
 #include "test/codegen/gpu/EvaluateKernel.h"
 #include "test/codegen/gpu/KernelValues.h"
 #include "test/codegen/gpu/Models.h"
+#include "test/codegen/gpu/TileProducts.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+#include <array>
 
 using namespace optc;
 using mlir::cast;
@@ -57,11 +59,14 @@ public:
   /// Products, too large to be evaluated: compared in kRows rows, which `cut` computes.
   llvm::Error addProducts(mlir::ModuleOp module, mlir::ModuleOp cut, const char *printedFor = nullptr);
   static constexpr int64_t kRows = 16;
+  /// The tile library's products in every type and layout (TileProducts.h).
+  llvm::Error addTileProducts();
   llvm::Error finish();
   size_t count() const { return bundle.cases.size(); }
 
 private:
   llvm::Expected<CudaSource> compile(mlir::ModuleOp module, std::string *cubin, const char *printedFor);
+  llvm::Error writeCubin(const std::string &text, std::string &cubin);
   BundleCase describe(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin,
                       std::vector<HostValue> &inputs);
   void expect(BundleCase &c, KernelOp op, size_t i, const HostValue &whole, const std::vector<int64_t> &positions);
@@ -91,15 +96,20 @@ llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::str
                                [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
   if (!source.problems.empty())
     return makeError(source.problems.front());
-  if (cubin) {
-    auto image = nvrtc.compile(source.text, target, Nvrtc::Output::cubin);
-    if (!image)
-      return image.takeError();
-    *cubin = std::to_string(cubins++) + ".cubin";
-    llvm::raw_fd_ostream os(folder + "/" + *cubin, error);
-    os << *image;
-  }
+  if (cubin)
+    if (llvm::Error failure = writeCubin(source.text, *cubin))
+      return std::move(failure);
   return source;
+}
+
+llvm::Error BundleWriter::writeCubin(const std::string &text, std::string &cubin) {
+  auto image = nvrtc.compile(text, target, Nvrtc::Output::cubin);
+  if (!image)
+    return image.takeError();
+  cubin = std::to_string(cubins++) + ".cubin";
+  llvm::raw_fd_ostream os(folder + "/" + cubin, error);
+  os << *image;
+  return llvm::Error::success();
 }
 
 /// All kernels of a model, in each of the sizes.
@@ -125,14 +135,8 @@ BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, 
     inputs.push_back(randomOperand(type, sizes, seed, takesFinite(op)));
     c.operands.push_back({inputs.back().type, inputs.back().dims, seed++, takesFinite(op)});
   }
-  for (const DeviceTensorMap &map : kernel.maps) {
-    BundleMap &m = c.maps.emplace_back();
-    m.operand = map.operand;
-    for (int d = 0; d < 3; ++d) {
-      m.sizes.push_back(valueOf(map.sizes[d], kernel, sizes));
-      m.box.push_back(map.box[d]);
-    }
-  }
+  for (const DeviceTensorMap &map : kernel.maps)
+    c.maps.push_back(mapOf(map, kernel, sizes));
   return c;
 }
 
@@ -207,6 +211,23 @@ llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutM
   return llvm::Error::success();
 }
 
+llvm::Error BundleWriter::addTileProducts() {
+  std::string cubin;
+  if (llvm::Error failure = writeCubin(tileProductSource(target), cubin))
+    return failure;
+  for (const TileProduct &p : tileProducts(target))
+    for (auto [batch, rows, columns, depth] : {std::array<int64_t, 4>{1, 128, 256, 256}, {3, 133, 200, 80}, {1, 1000, 520, 784}}) {
+      std::vector<Value> operands;
+      Value y;
+      BundleCase c = tileProductCase(p, batch, rows, columns, depth, operands, y);
+      c.cubin = cubin;
+      c.results.front().offset = int64_t(expected.tell());
+      expected.write(static_cast<const char *>(y.data), y.bytes());
+      bundle.cases.push_back(std::move(c));
+    }
+  return llvm::Error::success();
+}
+
 llvm::Error BundleWriter::finish() {
   expected.close();
   if (error)
@@ -238,6 +259,8 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName, l
   if (llvm::Error failure = writer.add(*smallModels(context), kSmall, false))
     return failure;
   if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false))
+    return failure;
+  if (llvm::Error failure = writer.addTileProducts())
     return failure;
   // What is printed for older chips runs on newer ones too.
   if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false, "sm_80"))
