@@ -9,6 +9,9 @@
 using namespace mlir;
 using namespace optc;
 
+/// Of a function's argument: a divisor that is known of it.
+static constexpr const char *kDivisor = "optc.divisor";
+
 /// 32-bit indices halve the registers and the cost of divisions, but hold only what is known to be small.
 static bool fitsInt32(KernelOp kernel) {
   constexpr int64_t kLimit = int64_t(1) << 30;
@@ -162,6 +165,8 @@ DeviceFunction &DeviceFunction::beginEpilogue(Type sum) {
   };
   for (StringRef name : {"batch", "row", "column"})
     add(indices, name);
+  if (auto vector = dyn_cast<VectorType>(sum))
+    inner.setArgAttr(inner.getNumArguments() - 1, kDivisor, b.getI64IntegerAttr(vector.getNumElements()));
   add(sum, "sum");
   return *epilogue;
 }
@@ -192,6 +197,10 @@ int64_t optc::knownDivisor(Value index) {
     return *c < 0 ? -*c : *c;
   auto ofBoth = [](Value x, Value y) { return std::gcd(knownDivisor(x), knownDivisor(y)); };
   if (auto argument = dyn_cast<BlockArgument>(index)) {
+    if (auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())) {
+      auto known = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kDivisor);
+      return known ? known.getInt() : 1;
+    }
     auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
     return loop && index == loop.getInductionVar() ? ofBoth(loop.getLowerBound(), loop.getStep()) : 1;
   }

@@ -85,7 +85,7 @@ void EmulatedKernels::check(const Sizes &sizes) {
     int64_t blocks = blocksOf(kernel, sizes);
     emulator->run(kernel.symbol, slots, kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks);
     for (size_t i = 0; i < outputs.size(); ++i) {
-      EXPECT_EQ(compareValues(outputs[i], expected[i], toleranceOf(outputs[i].type)), "") << what;
+      EXPECT_EQ(compareValues(outputs[i], expected[i], toleranceOf(outputs[i].type, longestSum(op, sizes))), "") << what;
       EXPECT_TRUE(EmulatedMemory::guardIsWhole(outputs[i])) << what << ": written beyond its end";
     }
   }

@@ -16,6 +16,26 @@ std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
 
 bool optc::takesFinite(KernelOp kernel) { return kernel.getKind() == "matmul"; }
 
+int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
+  int64_t longest = 1;
+  for (mlir::Operation &op : kernel.getBody().front()) {
+    std::vector<int64_t> x;
+    llvm::ArrayRef<int64_t> axes;
+    if (auto contract = dyn_cast<ContractOp>(op)) {
+      x = sizesOf(contract.getLhs().getType(), sizes);
+      axes = contract.getLhsContract();
+    } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
+      x = sizesOf(reduce.getX().getType(), sizes);
+      axes = reduce.getAxes();
+    }
+    int64_t terms = 1;
+    for (int64_t axis : axes)
+      terms *= x[size_t(axis)];
+    longest = std::max(longest, terms);
+  }
+  return longest;
+}
+
 HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool finite) {
   HostValue value =
       HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), sizesOf(type, sizes));

@@ -19,6 +19,8 @@ using Sizes = llvm::StringMap<int64_t>;
 std::vector<int64_t> sizesOf(mlir::Type type, const Sizes &sizes);
 /// What is special in an operand of a matrix product would be everywhere in its result.
 bool takesFinite(KernelOp kernel);
+/// Terms of the kernel's longest sum.
+int64_t longestSum(KernelOp kernel, const Sizes &sizes);
 /// An operand with the values that a seed gives.
 HostValue randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool finite);
 /// What the kernel's ops compute, one after the other.

@@ -52,16 +52,17 @@ void optc::fillRandom(Value &value, uint64_t seed, bool finite) {
     t.join();
 }
 
-double optc::toleranceOf(DType type) {
+double optc::toleranceOf(DType type, int64_t terms) {
+  constexpr double kUnit = 0x1p-23;
   switch (type) {
   case DType::f64:
     return 1e-12;
   case DType::f16:
-    return 2e-2;
+    return 2e-2 + kUnit * double(terms);
   case DType::bf16:
-    return 4e-2;
+    return 4e-2 + kUnit * double(terms);
   default:
-    return 2e-5;
+    return 2e-5 + kUnit * double(terms);
   }
 }
 

@@ -23,8 +23,9 @@ uint64_t hashOf(uint64_t seed, uint64_t i);
 void fillRandom(Value &value, uint64_t seed, bool finite);
 
 /// What rounding may differ by, in parts of the expected value or of 1: between the ops of a kernel the evaluator
-/// rounds to the type, the kernel does not.
-double toleranceOf(DType type);
+/// rounds to the type, the kernel does not. `terms`: of the longest sum, of values of about 1 in f32 (the bound of
+/// Higham, "Accuracy and Stability of Numerical Algorithms", 4.2; tensor cores truncate, hence the unit).
+double toleranceOf(DType type, int64_t terms);
 
 /// Says where `got` first differs from what is expected, and how often; empty: nowhere. `positions` of the elements
 /// of `got` that `expected` holds; empty: all of them.

@@ -103,6 +103,7 @@ BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int6
         store(expected, (z * rows + m) * columns + n, 1, &sum);
       }
   // Tensor cores sum products of f8 with some 13 bits.
-  c.results.push_back({expected.type, expected.dims, product.type == DType::f8e4m3fn ? 5e-3 : 2e-5, -1, 0, 0});
+  double tolerance = product.type == DType::f8e4m3fn ? 0x1p-13 * double(depth) : toleranceOf(expected.type, depth);
+  c.results.push_back({expected.type, expected.dims, tolerance, -1, 0, 0});
   return c;
 }

@@ -69,7 +69,8 @@ private:
   llvm::Error writeCubin(const std::string &text, std::string &cubin);
   BundleCase describe(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin,
                       std::vector<HostValue> &inputs);
-  void expect(BundleCase &c, KernelOp op, size_t i, const HostValue &whole, const std::vector<int64_t> &positions);
+  void expect(BundleCase &c, KernelOp op, size_t i, const Sizes &sizes, const HostValue &whole,
+              const std::vector<int64_t> &positions);
   llvm::Error addCase(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin);
 
   std::string folder;
@@ -141,10 +142,11 @@ BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, 
 }
 
 /// Result i, whose elements at `positions` are in `some`; no positions: all are.
-void BundleWriter::expect(BundleCase &c, KernelOp op, size_t i, const HostValue &whole,
+void BundleWriter::expect(BundleCase &c, KernelOp op, size_t i, const Sizes &sizes, const HostValue &whole,
                           const std::vector<int64_t> &positions) {
   auto operand = inPlaceOperand(op, i);
-  c.results.push_back({whole.type, whole.dims, toleranceOf(whole.type), operand ? int64_t(*operand) : -1,
+  c.results.push_back({whole.type, whole.dims, toleranceOf(whole.type, longestSum(op, sizes)),
+                       operand ? int64_t(*operand) : -1,
                        int64_t(positions.size()), int64_t(expected.tell())});
   const char *data = static_cast<const char *>(whole.data);
   size_t width = sizeOf(whole.type);
@@ -166,7 +168,7 @@ llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, 
   if (!results)
     return results.takeError();
   for (auto [i, result] : llvm::enumerate(*results))
-    expect(c, kernel.op, i, result, samplePositions(result.size(), result.size() > kMostCompared ? kSamples : 0));
+    expect(c, kernel.op, i, sizes, result, samplePositions(result.size(), result.size() > kMostCompared ? kSamples : 0));
   c.what = summaryOf(c, kernel.op);
   bundle.cases.push_back(std::move(c));
   return llvm::Error::success();
@@ -202,7 +204,7 @@ llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutM
     // The case names the rows' elements one after the other.
     HostValue &y = results->front();
     int64_t columns = y.dims.back();
-    c.results.push_back({y.type, {all, columns}, toleranceOf(y.type), -1, 0, int64_t(expected.tell())});
+    c.results.push_back({y.type, {all, columns}, toleranceOf(y.type, longestSum(kernel.op, {})), -1, 0, int64_t(expected.tell())});
     c.results.back().rows = kRows;
     expected.write(static_cast<const char *>(y.data), y.bytes());
     c.what = summaryOf(c, kernel.op) + (printedFor ? std::string(", as for ") + printedFor : "");
