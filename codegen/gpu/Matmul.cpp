@@ -123,6 +123,7 @@ void DeviceMatmul::useSimt() {
   std::string type = cudaType(element);
   f.library = {"async", "product", "gemm_simt"};
   f.threads = 256;
+  f.blocksPerMultiprocessor = 2;
   // Smaller tiles where larger ones would leave multiprocessors without work.
   auto large = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, 128)).constant();
   int64_t tile = large && *large < 2 * kMultiprocessors ? 64 : 128;

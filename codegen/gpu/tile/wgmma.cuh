@@ -124,4 +124,37 @@ OPTC_WGMMA_EITHER(f16, "f16")
 OPTC_WGMMA_OF(tf32, float, "+f", "k8.f32.tf32.tf32", ", 1, 1")
 OPTC_WGMMA_OF(f8, float, "+f", "k32.f32.e4m3.e4m3", ", 1, 1")
 OPTC_WGMMA_OF(i8, int, "+r", "k32.s32.s8.s8", "")
+
+/// The same with the left operand in registers: lhs[i] holds row t % 32 / 4 + 8 * (i % 2) of the warp's 16, elements
+/// 2 * (t % 4) + 8 * (i / 2) and the next. The right operand lies along n.
+#define OPTC_WGMMA_REGISTERS(type, columns, count, name, n0, n1, n2, n3, rhsNumber, keepNumber) \
+  __device__ inline void multiply_registers(type, float (&sums)[count], const u32 (&lhs)[4], u64 rhs, bool keep) { \
+    asm volatile("{\n.reg .pred keep;\nsetp.ne.b32 keep, %" #keepNumber ", 0;\n" \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32." name "." name " {" OPTC_REGISTERS_##count "}, " \
+                 "{%" #n0 ", %" #n1 ", %" #n2 ", %" #n3 "}, %" #rhsNumber ", keep, 1, 1, 1;\n}" \
+                 : OPTC_SUMS_##count("+f") \
+                 : "r"(lhs[0]), "r"(lhs[1]), "r"(lhs[2]), "r"(lhs[3]), "l"(rhs), "r"(int(keep))); \
+  }
+OPTC_WGMMA_REGISTERS(bf16, 64, 32, "bf16", 32, 33, 34, 35, 36, 37)
+OPTC_WGMMA_REGISTERS(bf16, 128, 64, "bf16", 64, 65, 66, 67, 68, 69)
+OPTC_WGMMA_REGISTERS(f16, 64, 32, "f16", 32, 33, 34, 35, 36, 37)
+OPTC_WGMMA_REGISTERS(f16, 128, 64, "f16", 64, 65, 66, 67, 68, 69)
+
+/// Two elements in a register, the first in the lower half.
+__device__ inline u32 pack_pair(bf16, float x, float y) {
+  u32 pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
+  return pair;
+}
+__device__ inline u32 pack_pair(f16, float x, float y) {
+  u32 pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
+  return pair;
+}
+/// 2^x, with an error of some 2^-22.
+__device__ inline float exp2_fast(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 #endif

@@ -53,7 +53,7 @@ void optc::fillRandom(Value &value, uint64_t seed, bool finite) {
 }
 
 double optc::toleranceOf(DType type, int64_t terms) {
-  constexpr double kUnit = 0x1p-23;
+  constexpr double kUnit = 0x1p-22;
   switch (type) {
   case DType::f64:
     return 1e-12;

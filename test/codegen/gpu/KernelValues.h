@@ -24,7 +24,7 @@ void fillRandom(Value &value, uint64_t seed, bool finite);
 
 /// What rounding may differ by, in parts of the expected value or of 1: between the ops of a kernel the evaluator
 /// rounds to the type, the kernel does not. `terms`: of the longest sum, of values of about 1 in f32 (the bound of
-/// Higham, "Accuracy and Stability of Numerical Algorithms", 4.2; tensor cores truncate, hence the unit).
+/// Higham, "Accuracy and Stability of Numerical Algorithms", 4.2; tensor cores align and truncate, hence four units of rounding).
 double toleranceOf(DType type, int64_t terms);
 
 /// Says where `got` first differs from what is expected, and how often; empty: nowhere. `positions` of the elements

@@ -242,16 +242,22 @@ template <int kGroups> void wait_products() {
   });
 }
 template <typename Sum, int N> void hold(Sum (&)[N]) {}
+template <typename T> uint32_t pack_pair(T, float x, float y) {
+  T pair[2] = {T(x), T(y)};
+  uint32_t bits;
+  std::memcpy(&bits, pair, 4);
+  return bits;
+}
+inline float exp2_fast(float x) { return std::exp2(x); }
 
 namespace emulated {
+/// `left`: the left operand, row by row.
 template <typename T, typename Sum, int N, bool kAlongN>
-void multiplyTiles(void *const *threadSums, uint64_t lhs, uint64_t rhs, bool keep) {
+void multiplyTiles(void *const *threadSums, const std::vector<Sum> &left, uint64_t rhs, bool keep) {
   constexpr int kDepth = 32 / sizeof(T), kColumns = 2 * N;
   static Sum a[64][kDepth], b[kDepth][kColumns], y[64][kColumns];
-  uint32_t left = uint32_t(lhs), right = uint32_t(rhs), boxBytes = uint32_t(rhs >> 32);
-  for (uint32_t r = 0; r < 64; ++r)
-    for (uint32_t k = 0; k < kDepth; ++k)
-      a[r][k] = element<Sum, T>(swizzled(left + r * 128 + k * sizeof(T)));
+  uint32_t right = uint32_t(rhs), boxBytes = uint32_t(rhs >> 32);
+  std::copy(left.begin(), left.end(), &a[0][0]);
   for (uint32_t n = 0; n < kColumns; ++n)
     for (uint32_t k = 0; k < kDepth; ++k)
       b[k][n] = element<Sum, T>(kAlongN ? swizzled(right + n / 64 * boxBytes + k * 128 + n % 64 * sizeof(T))
@@ -270,16 +276,47 @@ void multiplyTiles(void *const *threadSums, uint64_t lhs, uint64_t rhs, bool kee
 }
 } // namespace emulated
 
+namespace emulated {
+inline void addProduct(Warpgroup &w, std::function<void()> run) {
+  if (late)
+    w.products.push_back({std::move(run), w.group});
+  else
+    run();
+}
+} // namespace emulated
+
 template <bool kAlongN, typename T, typename Sum, int N>
 void multiply(T, Sum (&sums)[N], uint64_t lhs, uint64_t rhs, bool keep) {
   using namespace emulated;
   warpgroups[current / 128].sums[current % 128] = sums;
   meetWarpgroup([&](Warpgroup &w) {
-    std::vector<void *> all(w.sums, w.sums + 128);
-    auto run = [=] { multiplyTiles<T, Sum, N, kAlongN>(all.data(), lhs, rhs, keep); };
-    if (late)
-      w.products.push_back({run, w.group});
-    else
-      run();
+    addProduct(w, [=, all = std::vector<void *>(w.sums, w.sums + 128)] {
+      constexpr uint32_t kDepth = 32 / sizeof(T);
+      std::vector<Sum> left;
+      for (uint32_t i = 0; i < 64 * kDepth; ++i)
+        left.push_back(element<Sum, T>(swizzled(uint32_t(lhs) + i / kDepth * 128 + i % kDepth * sizeof(T))));
+      multiplyTiles<T, Sum, N, kAlongN>(all.data(), left, rhs, keep);
+    });
+  });
+}
+
+template <typename T, int N>
+void multiply_registers(T, float (&sums)[N], const uint32_t (&lhs)[4], uint64_t rhs, bool keep) {
+  using namespace emulated;
+  warpgroups[current / 128].sums[current % 128] = sums;
+  std::copy(lhs, lhs + 4, shownRegisters[0][current]);
+  meetWarpgroup([&](Warpgroup &w) {
+    // Registers are read when the product is asked for.
+    std::vector<float> left(64 * 16);
+    for (int t = 0; t < 128; ++t)
+      for (int i = 0; i < 4; ++i)
+        for (int e = 0; e < 2; ++e) {
+          int row = t / 32 * 16 + t % 32 / 4 + i % 2 * 8, k = t % 4 * 2 + i / 2 * 8 + e;
+          const auto *registers = reinterpret_cast<const char *>(shownRegisters[0][current / 128 * 128 + t]);
+          left[size_t(row * 16 + k)] = element<float, T>(registers + 4 * i + 2 * e);
+        }
+    addProduct(w, [=, all = std::vector<void *>(w.sums, w.sums + 128)] {
+      multiplyTiles<T, float, N, true>(all.data(), left, rhs, keep);
+    });
   });
 }
