@@ -342,7 +342,7 @@ void CudaPrinter::printCall(func::CallOp op) {
     line() << f.productCall << "(" << f.productArguments << ", {";
     for (auto [i, operand] : llvm::enumerate(op.getOperands()))
       os << (i ? ", " : "") << "int(" << textOf(operand).text << ")";
-    os << "}, epilogue, launch_memory());\n";
+    os << f.moreOfShape << "}, epilogue, launch_memory());\n";
     return;
   }
   Value result = op.getResult(0);

@@ -105,6 +105,9 @@ public:
     } else if (op.getKind() == "matmul") {
       if (failed(generateDeviceMatmul(f, target)))
         return llvm::createStringError("the form of its product has no kernel");
+    } else if (op.getKind() == "attention") {
+      if (failed(generateDeviceAttention(f, target)))
+        return llvm::createStringError(target.name + " has attention for 16-bit floats on sm_90, with heads of 64 or 128");
     } else if (!generateDeviceTranspose(f)) {
       generateDeviceLoops(f);
     }
@@ -185,7 +188,7 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
         refuse(op, op->getName().stripDialect());
       return WalkResult::advance();
     }
-    if (kernel.getKind() != "loops" && kernel.getKind() != "rows" && kernel.getKind() != "matmul") {
+    if (!llvm::is_contained({"loops", "rows", "matmul", "attention"}, kernel.getKind())) {
       refuse(op, kernel.getKind());
       return WalkResult::skip();
     }

@@ -29,7 +29,7 @@ struct CudaKernel {
   /// Memory that is given at launch, in bytes.
   int64_t sharedBytes = 0;
   /// The last parameters.
-  llvm::SmallVector<DeviceTensorMap> maps = {};
+  std::vector<DeviceTensorMap> maps = {};
   bool checksIndices = false;
 };
 

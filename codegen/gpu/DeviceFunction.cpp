@@ -171,7 +171,10 @@ DeviceFunction &DeviceFunction::beginEpilogue(Type sum) {
   return *epilogue;
 }
 
-void DeviceFunction::callProduct(std::string run, ArrayRef<std::string> arguments, ValueRange shape) {
+void DeviceFunction::callProduct(std::string run, ArrayRef<std::string> arguments, ValueRange shape,
+                                 ArrayRef<std::string> more) {
+  for (const std::string &text : more)
+    moreOfShape += ", " + text;
   productCall = std::move(run);
   productArguments = llvm::join(arguments, ", ");
   call("product", {}, shape);

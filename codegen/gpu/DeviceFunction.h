@@ -21,13 +21,15 @@
 
 namespace optc {
 
-/// How a kernel reads an operand of up to three dims by boxes (TensorMap in codegen/gpu/tile/async.cuh), innermost dim
-/// first. Rows are multiples of 16 bytes, swizzled by 128 bytes.
+/// How a kernel reads an operand by boxes (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first. In elements;
+/// rows are multiples of 16 bytes, swizzled by 128 bytes.
 struct DeviceTensorMap {
   unsigned operand = 0;
   mlir::Type element;
-  DimExpr sizes[3];
-  int64_t box[3];
+  DimExpr offset = 0;
+  llvm::SmallVector<DimExpr, 4> sizes;
+  llvm::SmallVector<DimExpr, 4> strides; // of the dims after the innermost
+  llvm::SmallVector<int64_t, 4> box;
 };
 
 class DeviceFunction : public KernelEmitter {
@@ -55,7 +57,7 @@ public:
   bool isPersistent = false;
   /// Memory that is given at launch.
   int64_t sharedBytes = 0;
-  llvm::SmallVector<DeviceTensorMap> maps;
+  std::vector<DeviceTensorMap> maps;
   /// Files of the tile library that the kernel needs.
   llvm::SmallVector<llvm::StringRef> library;
   bool checksIndices() const { return bool(error); }
@@ -78,11 +80,12 @@ public:
   /// Begins the function that is given the place (batch, row, column) of a vector of sums and the vector: the last four
   /// of its arguments. It sees the kernel's parameters.
   DeviceFunction &beginEpilogue(mlir::Type sum);
-  /// `run`, a function of the tile library, on the memory that is given at launch: run(arguments, values, epilogue,
+  /// `run`, a function of the tile library, on the memory that is given at launch: run(arguments, {shape}, epilogue,
   /// memory). The epilogue has been begun and ended.
-  void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape);
+  void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
+                   llvm::ArrayRef<std::string> moreOfShape = {});
   std::unique_ptr<DeviceFunction> epilogue;
-  std::string productCall, productArguments;
+  std::string productCall, productArguments, moreOfShape;
 
   /// A name for the printer: of a value, of what a loop carries.
   mlir::Value named(mlir::Value value, llvm::StringRef name);

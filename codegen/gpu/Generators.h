@@ -19,6 +19,8 @@ mlir::LogicalResult generateDeviceRows(DeviceFunction &f);
 
 /// Fails when the product is not of two operands as they are.
 mlir::LogicalResult generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target);
+/// Fails when the attention, or its form on the target, has no kernel.
+mlir::LogicalResult generateDeviceAttention(DeviceFunction &f, const GpuTarget &target);
 
 } // namespace optc
 

@@ -170,12 +170,15 @@ void DeviceMatmul::useSm90() {
   int64_t overhead = 8 * 16 * 64 * 4 + 256 + 1024, stage = (128 + columns) * 128;
   f.sharedBytes = std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
   setTiles(128, columns);
-  f.addMap({c.lhs.getArgNumber(), element, {c.k, c.m, c.batch}, {64, 128, 1}});
+  auto addDense = [&](BlockArgument operand, DimExpr inner, DimExpr rows, DimExpr batch, int64_t boxRows) {
+    f.addMap({operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {64, boxRows, 1}});
+  };
+  addDense(c.lhs, c.k, c.m, c.batch, 128);
   DimExpr rhsBatch = c.rhsBatched ? c.batch : DimExpr(1);
   if (rhsAlongN())
-    f.addMap({c.rhs.getArgNumber(), element, {c.n, c.k, rhsBatch}, {64, 64, 1}});
+    addDense(c.rhs, c.n, c.k, rhsBatch, 64);
   else
-    f.addMap({c.rhs.getArgNumber(), element, {c.k, c.n, rhsBatch}, {64, columns, 1}});
+    addDense(c.rhs, c.k, c.n, rhsBatch, columns);
   call("GemmSm90<" + cudaType(element) + ", " + std::to_string(columns) + ", " + (rhsAlongN() ? "true" : "false") + ">",
        epilogueLanes(8), true);
 }

@@ -61,6 +61,13 @@ __device__ inline void copy_box(void *to, const TensorMap *map, int x, int y, in
                "[%0], [%1, {%3, %4, %5}], [%2];"
                :: "r"(shared_address(to)), "l"(map), "r"(shared_address(arrived)), "r"(x), "r"(y), "r"(z) : "memory");
 }
+/// Of a tensor of four dims.
+__device__ inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, int w, Barrier *arrived) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {%3, %4, %5, %6}], [%2];"
+               :: "r"(shared_address(to)), "l"(map), "r"(shared_address(arrived)), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
+
 //===-- Copies of 16 bytes (each thread) ----------------------------------===//
 
 /// Zeros where the source is not `valid`.

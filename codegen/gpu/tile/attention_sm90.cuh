@@ -1,25 +1,39 @@
 //===- attention_sm90.cuh - Attention on Hopper -----------------*- CUDA -*-===//
 //
-//   y[b, h, q, :] = softmax over k of (scale * query[b, h, q, :] . key[b, h', k, :]) * value[b, h', k, :]
+//   y[b, h, q, :] = softmax over k of (scale * query[b, h, q, :] . key[b, h', k, :] + mask) * value[b, h', k, :]
 //
-// h' = h / (heads / keyHeads). Scores never leave registers: a block takes 128 queries and goes over the keys 128 at a
+// h' = h / (heads / keyHeads). A row that sees no key gives 0. Scores never leave registers: a block takes 128 queries and goes over the keys 128 at a
 // time, with a running maximum and sum a row. One thread of the first warpgroup copies keys and values into rings of two
 // stages; each of the other two has 64 queries:
 //
 //   scores(i) = query * key(i)           asked for together with
 //   y += p(i - 1) * value(i - 1)         which runs while the softmax of scores(i) is computed
 //
-// The launch: 384 threads, kSharedBytes of memory, a block for 128 queries of a head. query, y [batch, heads, queries,
-// kHead], key, value [batch, keyHeads, keys, kHead]; boxes of all maps 64 x 128 (kHead and rows). Source: Dao, "FlashAttention-2"
+// The launch: 384 threads, kSharedBytes of memory, a block for 128 queries of a head. Maps have four dims, of query
+// [batch, heads, queries, kHead], of key and value [batch, keyHeads, keys, kHead], whatever their strides; boxes of 64 x 128.
+// The epilogue's batch is b * heads + h. Source: Dao, "FlashAttention-2"
 // (2023); Shah et al., "FlashAttention-3" (2024).
 //
 //===----------------------------------------------------------------------===//
 
 struct AttentionShape {
   int batch, heads, keyHeads, queries, keys;
-  float scale;
-  /// Query q sees keys up to q + offset; with isCausal.
-  int offset;
+  int offset;  // query q sees keys up to q + offset, where attention is causal
+  float scale; // above 0
+};
+
+/// No mask; or what is added to the scores, with strides in elements.
+struct NoMask {
+  static constexpr bool kAdds = false;
+  __device__ float at(int batch, int head, int query, int key) const { return 0.0f; }
+};
+template <typename T> struct AddedMask {
+  static constexpr bool kAdds = true;
+  const T *values;
+  i64 strides[4];
+  __device__ float at(int batch, int head, int query, int key) const {
+    return float(values[batch * strides[0] + head * strides[1] + query * strides[2] + key * strides[3]]);
+  }
 };
 
 template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
@@ -31,11 +45,11 @@ template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
       (1 + 2 * kStages) * kTileBytes + kWarps * Exchange::kBytes + 256 + kSharedAlignment;
   static_assert(kHead == 64 || kHead == 128, "boxes of 64 elements, sums in registers");
 
-  static __device__ void copyTile(u8 *to, const TensorMap *map, int row, int matrix, Barrier *full) {
+  static __device__ void copyTile(u8 *to, const TensorMap *map, int row, int head, int batch, Barrier *full) {
     barrier_expect(full, kTileBytes);
 #pragma unroll
     for (int i = 0; i < kBoxes; ++i)
-      copy_box(to + i * kBoxBytes, map, 64 * i, row, matrix, full);
+      copy_box(to + i * kBoxBytes, map, 64 * i, row, head, batch, full);
   }
 
   /// Blocks of keys that the queries [row, row + kRows) see.
@@ -65,9 +79,9 @@ template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
     end_products();
   }
 
-  template <int kLanes, typename Epilogue>
-  static __device__ void run(const TensorMap *query, const TensorMap *key, const TensorMap *value, const AttentionShape &shape,
-                             const Epilogue &epilogue, u8 *memory) {
+  template <int kLanes, typename Mask, typename Epilogue>
+  static __device__ void run(const TensorMap *query, const TensorMap *key, const TensorMap *value, const Mask &added,
+                             const AttentionShape &shape, const Epilogue &epilogue, u8 *memory) {
     u8 *queries = memory + (kSharedAlignment - shared_address(memory) % kSharedAlignment) % kSharedAlignment;
     u8 *keys = queries + kTileBytes, *values = keys + kStages * kTileBytes, *exchange = values + kStages * kTileBytes;
     Barrier *queriesFull = reinterpret_cast<Barrier *>(exchange + kWarps * Exchange::kBytes);
@@ -87,21 +101,21 @@ template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
 
     // The last queries of a head see most keys: first.
     const int rowTiles = (shape.queries + kRows - 1) / kRows, heads = shape.batch * shape.heads;
-    const int head = int(blockIdx.x) % heads, row = (rowTiles - 1 - int(blockIdx.x) / heads) * kRows;
-    const int keyHead = head / shape.heads * shape.keyHeads + head % shape.heads / (shape.heads / shape.keyHeads);
+    const int place = int(blockIdx.x) % heads, row = (rowTiles - 1 - int(blockIdx.x) / heads) * kRows;
+    const int batch = place / shape.heads, head = place % shape.heads, keyHead = head / (shape.heads / shape.keyHeads);
     const int blocks = countBlocks(shape, row), group = threadIdx.x / 128;
     // Block i is the i-th from the end: what has to be masked comes first.
     if (group == 0) {
       give_registers<24>();
       if (threadIdx.x == 0) {
-        copyTile(queries, query, row, head, queriesFull);
+        copyTile(queries, query, row, head, batch, queriesFull);
         for (int i = 0; i < blocks; ++i) {
           const int stage = i % kStages, first = (blocks - 1 - i) * kKeys;
           const u32 phase = i / kStages & 1;
           barrier_wait(keysEmpty + stage, phase ^ 1);
-          copyTile(keys + stage * kTileBytes, key, first, keyHead, keysFull + stage);
+          copyTile(keys + stage * kTileBytes, key, first, keyHead, batch, keysFull + stage);
           barrier_wait(valuesEmpty + stage, phase ^ 1);
-          copyTile(values + stage * kTileBytes, value, first, keyHead, valuesFull + stage);
+          copyTile(values + stage * kTileBytes, value, first, keyHead, batch, valuesFull + stage);
         }
       }
       return;
@@ -119,6 +133,13 @@ template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
     };
     auto mask = [&](int block) {
       const int first = (blocks - 1 - block) * kKeys;
+      if constexpr (Mask::kAdds)
+#pragma unroll
+        for (int i = 0; i < kKeys / 2; ++i) {
+          const int k = first + i / 4 * 8 + lane % 4 * 2 + i % 2, q = firstRow + i / 2 % 2 * 8;
+          if (k < shape.keys && q < shape.queries)
+            scores[i] += added.at(batch, head, q, k) / shape.scale;
+        }
       const bool isWhole = first + kKeys <= shape.keys && !(kIsCausal && first + kKeys - 1 > row + shape.offset);
       if (isWhole)
         return;
@@ -219,6 +240,6 @@ template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
     float *room = reinterpret_cast<float *>(exchange + (part * 4 + warp) * Exchange::kBytes);
 #pragma unroll
     for (int c = 0; c < kBoxes; ++c)
-      Exchange::template store<kLanes>(room, sums + 32 * c, head, row + part * 64 + warp * 16, 64 * c, result, epilogue);
+      Exchange::template store<kLanes>(room, sums + 32 * c, place, row + part * 64 + warp * 16, 64 * c, result, epilogue);
   }
 };

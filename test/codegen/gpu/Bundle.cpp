@@ -71,8 +71,9 @@ Status Bundle::write(const std::string &folder) const {
       os << '\n';
     }
     for (const BundleMap &m : c.maps) {
-      os << "map " << m.operand;
+      os << "map " << m.operand << ' ' << m.offset;
       writeList(os, m.sizes);
+      writeList(os, m.strides);
       writeList(os, m.box);
       os << '\n';
     }
@@ -109,8 +110,9 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
       readList(is, y.dims);
     } else if (word == "map" && !bundle.cases.empty()) {
       BundleMap &m = bundle.cases.back().maps.emplace_back();
-      is >> m.operand;
+      is >> m.operand >> m.offset;
       readList(is, m.sizes);
+      readList(is, m.strides);
       readList(is, m.box);
     } else {
       is.setstate(std::ios::failbit);

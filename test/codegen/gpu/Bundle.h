@@ -36,10 +36,11 @@ struct BundleResult {
   std::vector<int64_t> positions() const;
 };
 
-/// How boxes of an operand are copied (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first.
+/// How boxes of an operand are copied (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first, in elements;
+/// strides of the dims after the innermost.
 struct BundleMap {
-  int64_t operand;
-  std::vector<int64_t> sizes, box;
+  int64_t operand, offset;
+  std::vector<int64_t> sizes, strides, box;
 };
 
 /// One launch.

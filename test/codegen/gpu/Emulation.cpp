@@ -135,6 +135,18 @@ TEST_F(Emulation, productsAgreeWithTheEvaluator) {
   }
 }
 
+TEST_F(Emulation, attentionAgreesWithTheEvaluator) {
+  auto module = smallAttention(context);
+  ASSERT_TRUE(module);
+  EmulatedKernels kernels(*module, "sm_90");
+  ASSERT_TRUE(kernels.emulator->isReady());
+  for (int schedule = 0; schedule < Emulator::kSchedules; ++schedule) {
+    kernels.emulator->setSchedule(schedule, schedule != 0);
+    kernels.check({{"n", 37}});
+  }
+  kernels.check({{"n", 300}});
+}
+
 TEST_F(Emulation, tileProductsAgreeWithAPlainLoop) {
   for (const char *name : {"sm_80", "sm_90"}) {
     GpuTarget target{name};

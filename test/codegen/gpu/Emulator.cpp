@@ -56,12 +56,14 @@ void *EmulatedMemory::place(size_t bytes) {
 
 void *EmulatedMemory::placeMap(const BundleMap &map, const void *operand, size_t elementBytes) {
   auto *words = static_cast<uint64_t *>(place(128));
-  words[0] = reinterpret_cast<uint64_t>(operand);
-  for (int d = 0; d < 3; ++d) {
-    words[1 + d] = uint64_t(map.sizes[d]);
-    words[4 + d] = uint64_t(map.box[d]);
+  words[0] = reinterpret_cast<uint64_t>(operand) + uint64_t(map.offset) * elementBytes;
+  words[1] = elementBytes;
+  for (size_t d = 0; d < 4; ++d) {
+    bool exists = d < map.sizes.size();
+    words[2 + d] = exists ? uint64_t(map.sizes[d]) : 1;
+    words[6 + d] = exists ? uint64_t(map.box[d]) : 1;
+    words[10 + d] = d == 0 ? elementBytes : exists ? uint64_t(map.strides[d - 1]) * elementBytes : 0;
   }
-  words[7] = elementBytes;
   return words;
 }
 

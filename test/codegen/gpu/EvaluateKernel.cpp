@@ -14,7 +14,7 @@ std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
   return dims;
 }
 
-bool optc::takesFinite(KernelOp kernel) { return kernel.getKind() == "matmul"; }
+bool optc::takesFinite(KernelOp kernel) { return kernel.getKind() == "matmul" || kernel.getKind() == "attention"; }
 
 int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
   int64_t longest = 1;
@@ -87,11 +87,12 @@ int64_t optc::valueOf(const DimExpr &expr, const CudaKernel &kernel, const Sizes
 int64_t optc::blocksOf(const CudaKernel &kernel, const Sizes &sizes) { return valueOf(kernel.blocks, kernel, sizes); }
 
 BundleMap optc::mapOf(const DeviceTensorMap &map, const CudaKernel &kernel, const Sizes &sizes) {
-  BundleMap m;
-  m.operand = map.operand;
-  for (int d = 0; d < 3; ++d) {
-    m.sizes.push_back(valueOf(map.sizes[d], kernel, sizes));
-    m.box.push_back(map.box[d]);
-  }
-  return m;
+  auto valuesOf = [&](llvm::ArrayRef<DimExpr> list) {
+    std::vector<int64_t> values;
+    for (const DimExpr &d : list)
+      values.push_back(valueOf(d, kernel, sizes));
+    return values;
+  };
+  return {map.operand, valueOf(map.offset, kernel, sizes), valuesOf(map.sizes), valuesOf(map.strides),
+          {map.box.begin(), map.box.end()}};
 }

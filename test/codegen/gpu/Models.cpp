@@ -205,6 +205,29 @@ const Model kModels[] = {
     {"f32 f16 i8 i32 i64", kReductions},
 };
 
+// Attention: of heads that lie side by side, of groups, of unknown lengths, masked.
+const char *kHeadsSideBySide = R"(
+func.func @main(%x: tensor<2x150x192xT>, %k: tensor<2x150x192xT>, %v: tensor<2x150x192xT>) -> tensor<2x150x3x64xT> {
+  %0 = optc.reshape %x : (tensor<2x150x192xT>) -> tensor<2x150x3x64xT>
+  %1 = optc.transpose %0 {permutation = array<i64: 0, 2, 1, 3>} : (tensor<2x150x3x64xT>) -> tensor<2x3x150x64xT>
+  %2 = optc.reshape %k : (tensor<2x150x192xT>) -> tensor<2x150x3x64xT>
+  %3 = optc.transpose %2 {permutation = array<i64: 0, 2, 1, 3>} : (tensor<2x150x3x64xT>) -> tensor<2x3x150x64xT>
+  %4 = optc.reshape %v : (tensor<2x150x192xT>) -> tensor<2x150x3x64xT>
+  %5 = optc.transpose %4 {permutation = array<i64: 0, 2, 1, 3>} : (tensor<2x150x3x64xT>) -> tensor<2x3x150x64xT>
+  %6 = optc.attention %1, %3, %5 {scale = 0.125 : f64} : (tensor<2x3x150x64xT>, tensor<2x3x150x64xT>, tensor<2x3x150x64xT>) -> tensor<2x3x150x64xT>
+  %7 = optc.transpose %6 {permutation = array<i64: 0, 2, 1, 3>} : (tensor<2x3x150x64xT>) -> tensor<2x150x3x64xT>
+  return %7 : tensor<2x150x3x64xT>
+})";
+const char *kGroups = R"(
+#q = #optc.dims<[1, 4, "n", 128]>
+func.func @main(%q: tensor<1x4x?x128xT, #q>, %k: tensor<1x2x300x128xT>, %v: tensor<1x2x300x128xT>, %m: tensor<1x1x1x300xT>)
+    -> (tensor<1x4x?x128xT, #q>, tensor<1x4x?x128xT, #q>) {
+  %0 = optc.attention %q, %k, %v {scale = 0.0884 : f64, causal = true} : (tensor<1x4x?x128xT, #q>, tensor<1x2x300x128xT>, tensor<1x2x300x128xT>) -> tensor<1x4x?x128xT, #q>
+  %1 = optc.attention %q, %k, %v, %m {scale = 0.0884 : f64} : (tensor<1x4x?x128xT, #q>, tensor<1x2x300x128xT>, tensor<1x2x300x128xT>, tensor<1x1x1x300xT>) -> tensor<1x4x?x128xT, #q>
+  return %0, %1 : tensor<1x4x?x128xT, #q>, tensor<1x4x?x128xT, #q>
+})";
+
+const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}};
 const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}};
 
 //===-- Large ones, to be measured -----------------------------------------===//
@@ -408,6 +431,9 @@ mlir::OwningOpRef<mlir::ModuleOp> optc::largeModels(mlir::MLIRContext &context) 
 }
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallProducts(mlir::MLIRContext &context) {
   return joined(kSmallProducts, context);
+}
+mlir::OwningOpRef<mlir::ModuleOp> optc::smallAttention(mlir::MLIRContext &context) {
+  return joined(kSmallAttention, context);
 }
 mlir::OwningOpRef<mlir::ModuleOp> optc::productModels(mlir::MLIRContext &context, int64_t rows) {
   return joined(kProducts, context, rows);

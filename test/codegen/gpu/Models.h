@@ -17,6 +17,8 @@ mlir::OwningOpRef<mlir::ModuleOp> smallModels(mlir::MLIRContext &context);
 mlir::OwningOpRef<mlir::ModuleOp> largeModels(mlir::MLIRContext &context);
 /// Every way of multiplying matrices; the symbol n is any size.
 mlir::OwningOpRef<mlir::ModuleOp> smallProducts(mlir::MLIRContext &context);
+/// Attention in what sm_90 has kernels for.
+mlir::OwningOpRef<mlir::ModuleOp> smallAttention(mlir::MLIRContext &context);
 /// Matrix products to be measured. `rows`: in place of their own numbers of rows; 0: those.
 mlir::OwningOpRef<mlir::ModuleOp> productModels(mlir::MLIRContext &context, int64_t rows = 0);
 

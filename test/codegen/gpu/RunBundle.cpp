@@ -132,11 +132,10 @@ Status Runner::encode(const BundleMap &map, const BundleCase &c, TensorMap &enco
                                                : TensorMapType::u8;
   std::vector<uint64_t> sizes(map.sizes.begin(), map.sizes.end()), strides;
   std::vector<uint32_t> box(map.box.begin(), map.box.end());
-  uint64_t stride = sizeOf(type);
-  for (size_t d = 0; d + 1 < sizes.size(); ++d)
-    strides.push_back(stride *= sizes[d]);
-  return encodeTensorMap(device.driver(), encoded, element, addresses[size_t(map.operand)], sizes, strides, box,
-                         Swizzle::bytes128);
+  for (int64_t stride : map.strides)
+    strides.push_back(uint64_t(stride) * sizeOf(type));
+  DevicePointer address = addresses[size_t(map.operand)] + uint64_t(map.offset) * sizeOf(type);
+  return encodeTensorMap(device.driver(), encoded, element, address, sizes, strides, box, Swizzle::bytes128);
 }
 
 Status Runner::check(const BundleCase &c, std::string &wrong) {

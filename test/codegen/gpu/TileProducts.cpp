@@ -85,11 +85,14 @@ BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int6
   }
   if (product.columns) {
     int64_t perRow = 128 / int64_t(sizeOf(product.type));
-    c.maps.push_back({0, {depth, rows, batch}, {perRow, 128, 1}});
+    auto dense = [&](int64_t operand, int64_t inner, int64_t lines, std::vector<int64_t> box) {
+      c.maps.push_back({operand, 0, {inner, lines, batch}, {inner, inner * lines}, std::move(box)});
+    };
+    dense(0, depth, rows, {perRow, 128, 1});
     if (product.alongN)
-      c.maps.push_back({1, {columns, depth, batch}, {64, perRow, 1}});
+      dense(1, columns, depth, {64, perRow, 1});
     else
-      c.maps.push_back({1, {depth, columns, batch}, {perRow, product.columns, 1}});
+      dense(1, depth, columns, {perRow, product.columns, 1});
   }
   std::vector<double> a = elementsOf(operands[operands.size() - 2]), b = elementsOf(operands.back());
   expected = Value::allocate(isInteger ? DType::i32 : DType::f32, {batch, rows, columns});

@@ -262,6 +262,9 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName, l
     return failure;
   if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false))
     return failure;
+  if (target->hasWgmma())
+    if (llvm::Error failure = writer.add(*smallAttention(context), kSmall, false))
+      return failure;
   if (llvm::Error failure = writer.addTileProducts())
     return failure;
   // What is printed for older chips runs on newer ones too.

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-struct TensorMap; // words here: address, sizes[3], box[3], bytes of an element
+struct TensorMap; // words here: address, bytes of an element, sizes[4], box[4], strides in bytes[4]
 
 namespace emulated {
 
@@ -26,22 +26,27 @@ inline unsigned char *swizzled(uint32_t offset) {
 
 struct BoxCopy {
   unsigned char *to;
-  uint64_t map[8];
-  int64_t at[3];
+  uint64_t map[14];
+  int64_t at[4];
+  uint64_t bytes() const { return map[1] * map[6] * map[7] * map[8] * map[9]; }
 };
 inline void copyBox(const BoxCopy &c) {
-  const auto *base = reinterpret_cast<const unsigned char *>(c.map[0]);
-  const uint64_t *sizes = c.map + 1, *box = c.map + 4, bytes = c.map[7];
+  const uint64_t bytes = c.map[1], *sizes = c.map + 2, *box = c.map + 6, *strides = c.map + 10;
   uint32_t to = offsetOf(c.to);
-  if (to % 128 || box[0] * bytes != 128)
+  if (to % 128 || box[0] * bytes != 128 || box[2] != 1 || box[3] != 1)
     fail("a box that cannot be swizzled");
   for (uint64_t r = 0; r < box[1]; ++r)
     for (uint64_t i = 0; i < box[0]; ++i) {
-      int64_t x = c.at[0] + int64_t(i), y = c.at[1] + int64_t(r), z = c.at[2];
+      const int64_t at[4] = {c.at[0] + int64_t(i), c.at[1] + int64_t(r), c.at[2], c.at[3]};
       unsigned char *p = swizzled(to + uint32_t(r * 128 + i * bytes));
-      bool inside = x >= 0 && x < int64_t(sizes[0]) && y >= 0 && y < int64_t(sizes[1]) && z >= 0 && z < int64_t(sizes[2]);
+      uint64_t from = c.map[0];
+      bool inside = true;
+      for (int d = 0; d < 4; ++d) {
+        inside &= at[d] >= 0 && at[d] < int64_t(sizes[d]);
+        from += uint64_t(at[d]) * strides[d];
+      }
       if (inside)
-        std::memcpy(p, base + ((uint64_t(z) * sizes[1] + uint64_t(y)) * sizes[0] + uint64_t(x)) * bytes, bytes);
+        std::memcpy(p, reinterpret_cast<const void *>(from), bytes);
       else
         std::memset(p, 0, bytes);
     }
@@ -131,18 +136,22 @@ inline void barrier_wait(Barrier *b, uint32_t parity) {
   emulated::waitWhile(reinterpret_cast<const uint32_t *>(&b->state), 1, parity);
 }
 inline void prefetch_map(const TensorMap *) {}
-inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, Barrier *arrived) {
-  emulated::BoxCopy c{static_cast<unsigned char *>(to), {}, {x, y, z}};
+inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, int w, Barrier *arrived) {
+  emulated::BoxCopy c{static_cast<unsigned char *>(to), {}, {x, y, z, w}};
   std::memcpy(c.map, map, sizeof c.map);
   auto run = [c, arrived] {
     emulated::copyBox(c);
-    arrived->state -= 2 * int(c.map[4] * c.map[5] * c.map[6] * c.map[7]);
+    arrived->state -= 2 * int(c.bytes());
     arrived->check();
   };
   if (emulated::late)
     emulated::pending.push_back(run);
   else
     run();
+}
+
+inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, Barrier *arrived) {
+  copy_box(to, map, x, y, z, 0, arrived);
 }
 
 //===-- Copies of 16 bytes ------------------------------------------------===//
