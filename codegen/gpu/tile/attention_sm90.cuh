@@ -133,13 +133,14 @@ template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
     };
     auto mask = [&](int block) {
       const int first = (blocks - 1 - block) * kKeys;
-      if constexpr (Mask::kAdds)
+      if constexpr (Mask::kAdds) {
 #pragma unroll
         for (int i = 0; i < kKeys / 2; ++i) {
           const int k = first + i / 4 * 8 + lane % 4 * 2 + i % 2, q = firstRow + i / 2 % 2 * 8;
           if (k < shape.keys && q < shape.queries)
             scores[i] += added.at(batch, head, q, k) / shape.scale;
         }
+      }
       const bool isWhole = first + kKeys <= shape.keys && !(kIsCausal && first + kKeys - 1 > row + shape.offset);
       if (isWhole)
         return;

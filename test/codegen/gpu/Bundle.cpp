@@ -23,10 +23,15 @@ std::vector<int64_t> BundleResult::positions() const {
     size *= d;
   if (rows == 0)
     return samplePositions(size, samples);
+  int64_t count = dims[size_t(rowDim)], outer = 1;
+  for (int64_t d = 0; d < rowDim; ++d)
+    outer *= dims[size_t(d)];
+  int64_t inner = size / outer / count;
   std::vector<int64_t> list;
-  for (int64_t row : samplePositions(dims.front(), rows))
-    for (int64_t i = 0; i < size / dims.front(); ++i)
-      list.push_back(row * (size / dims.front()) + i);
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t row : samplePositions(count, rows))
+      for (int64_t i = 0; i < inner; ++i)
+        list.push_back((o * count + row) * inner + i);
   return list;
 }
 
@@ -66,7 +71,7 @@ Status Bundle::write(const std::string &folder) const {
       os << '\n';
     }
     for (const BundleResult &y : c.results) {
-      os << "result " << int(y.type) << ' ' << y.tolerance << ' ' << y.operand << ' ' << y.samples << ' ' << y.offset << ' ' << y.rows;
+      os << "result " << int(y.type) << ' ' << y.tolerance << ' ' << y.operand << ' ' << y.samples << ' ' << y.offset << ' ' << y.rows << ' ' << y.rowDim;
       writeList(os, y.dims);
       os << '\n';
     }
@@ -106,7 +111,7 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
     } else if (word == "result" && !bundle.cases.empty()) {
       BundleResult &y = bundle.cases.back().results.emplace_back();
       y.type = readType(is);
-      is >> y.tolerance >> y.operand >> y.samples >> y.offset >> y.rows;
+      is >> y.tolerance >> y.operand >> y.samples >> y.offset >> y.rows >> y.rowDim;
       readList(is, y.dims);
     } else if (word == "map" && !bundle.cases.empty()) {
       BundleMap &m = bundle.cases.back().maps.emplace_back();

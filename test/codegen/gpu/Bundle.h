@@ -30,7 +30,8 @@ struct BundleResult {
   int64_t operand;   // whose memory it takes, or -1
   int64_t samples;   // elements that are compared (samplePositions); 0: all
   int64_t offset;    // in `expected`, in bytes
-  int64_t rows = 0;  // that are compared, whole (samplePositions of the first dim); 0: none is left out
+  int64_t rows = 0;  // along rowDim that are compared (samplePositions of its size); 0: none is left out
+  int64_t rowDim = 0;
 
   /// Positions of the elements that are compared, in the order of `expected`; none: all are.
   std::vector<int64_t> positions() const;

@@ -378,6 +378,18 @@ func.func @main(%x: tensor<R1568x1024xT>, %w: tensor<1024x256xT>, %b: tensor<256
   return %3 : tensor<R1568x256xT>
 })";
 
+const char *kLongAttention = R"(
+func.func @main(%q: tensor<1x16xR8192x128xT>, %k: tensor<1x16x8192x128xT>, %v: tensor<1x16x8192x128xT>) -> tensor<1x16xR8192x128xT> {
+  %0 = optc.attention %q, %k, %v {scale = 0.0884 : f64} : (tensor<1x16xR8192x128xT>, tensor<1x16x8192x128xT>, tensor<1x16x8192x128xT>) -> tensor<1x16xR8192x128xT>
+  return %0 : tensor<1x16xR8192x128xT>
+})";
+const char *kManyHeads = R"(
+func.func @main(%q: tensor<8x12xR512x64xT>, %k: tensor<8x12x512x64xT>, %v: tensor<8x12x512x64xT>) -> tensor<8x12xR512x64xT> {
+  %0 = optc.attention %q, %k, %v {scale = 0.125 : f64} : (tensor<8x12xR512x64xT>, tensor<8x12x512x64xT>, tensor<8x12x512x64xT>) -> tensor<8x12xR512x64xT>
+  return %0 : tensor<8x12xR512x64xT>
+})";
+
+const Model kAttention[] = {{"bf16 f16", kLongAttention}, {"bf16", kManyHeads}};
 const Model kProducts[] = {{"bf16 f16", kSquare},       {"f32", kSquareFloat}, {"bf16 f32", kProjection}, {"bf16 f32", kWiden},
                            {"bf16 f32", kNarrow}, {"bf16", kEarly},      {"bf16", kLate}};
 
@@ -397,7 +409,7 @@ mlir::OwningOpRef<mlir::ModuleOp> joined(llvm::ArrayRef<Model> models, mlir::MLI
     for (llvm::StringRef element : elements) {
       std::string text;
       for (const char *c = model.text; *c; ++c) {
-        bool isRows = *c == 'R' && c[-1] == '<';
+        bool isRows = *c == 'R' && (c[-1] == '<' || c[-1] == 'x');
         text += *c == 'T' && c[-1] == 'x' ? element.str() : isRows ? "" : std::string(1, *c);
         if (isRows && rows) {
           text += std::to_string(rows);
@@ -434,6 +446,9 @@ mlir::OwningOpRef<mlir::ModuleOp> optc::smallProducts(mlir::MLIRContext &context
 }
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallAttention(mlir::MLIRContext &context) {
   return joined(kSmallAttention, context);
+}
+mlir::OwningOpRef<mlir::ModuleOp> optc::attentionModels(mlir::MLIRContext &context, int64_t rows) {
+  return joined(kAttention, context, rows);
 }
 mlir::OwningOpRef<mlir::ModuleOp> optc::productModels(mlir::MLIRContext &context, int64_t rows) {
   return joined(kProducts, context, rows);

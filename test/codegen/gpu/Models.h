@@ -21,6 +21,8 @@ mlir::OwningOpRef<mlir::ModuleOp> smallProducts(mlir::MLIRContext &context);
 mlir::OwningOpRef<mlir::ModuleOp> smallAttention(mlir::MLIRContext &context);
 /// Matrix products to be measured. `rows`: in place of their own numbers of rows; 0: those.
 mlir::OwningOpRef<mlir::ModuleOp> productModels(mlir::MLIRContext &context, int64_t rows = 0);
+/// The same of attention: rows of queries.
+mlir::OwningOpRef<mlir::ModuleOp> attentionModels(mlir::MLIRContext &context, int64_t rows = 0);
 
 } // namespace optc
 

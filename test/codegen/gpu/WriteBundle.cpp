@@ -20,6 +20,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+#include <algorithm>
 #include <array>
 
 using namespace optc;
@@ -186,26 +187,27 @@ llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutM
     std::vector<HostValue> inputs, rows;
     BundleCase c = describe(kernel, {}, true, cubin, inputs);
     c.flops = double(*scheduleOf(kernel.op).flops.constant());
-    int64_t all = 0;
     for (auto [whole, type] : llvm::zip(inputs, small.op.getOperandTypes())) {
-      std::vector<int64_t> dims = sizesOf(type, {});
-      HostValue &part = rows.emplace_back(HostValue::allocate(whole.type, dims));
-      // Rows of where the model has so many; other operands as they are.
-      bool isCut = dims != whole.dims;
-      size_t bytes = part.bytes() / (isCut ? kRows : 1);
-      all = isCut ? whole.dims.front() : all;
-      std::vector<int64_t> chosen = isCut ? samplePositions(whole.dims.front(), kRows) : std::vector<int64_t>{0};
-      for (auto [i, row] : llvm::enumerate(chosen))
-        std::memcpy(part.as<char>() + i * bytes, whole.as<char>() + row * bytes, bytes);
+      HostValue &part = rows.emplace_back(HostValue::allocate(whole.type, sizesOf(type, {})));
+      // Operands with fewer rows have those that are compared, others are as they are.
+      BundleResult whose{whole.type, whole.dims, 0, -1, 0, 0};
+      whose.rows = part.dims == whole.dims ? 0 : kRows;
+      whose.rowDim = std::mismatch(part.dims.begin(), part.dims.end(), whole.dims.begin()).first - part.dims.begin();
+      size_t width = sizeOf(whole.type);
+      if (whose.rows == 0)
+        std::memcpy(part.data, whole.data, whole.bytes());
+      for (auto [i, from] : llvm::enumerate(whose.positions()))
+        std::memcpy(part.as<char>() + i * width, whole.as<char>() + from * width, width);
     }
     auto results = evaluateKernel(small.op, rows, {});
     if (!results)
       return results.takeError();
-    // The case names the rows' elements one after the other.
     HostValue &y = results->front();
-    int64_t columns = y.dims.back();
-    c.results.push_back({y.type, {all, columns}, toleranceOf(y.type, longestSum(kernel.op, {})), -1, 0, int64_t(expected.tell())});
-    c.results.back().rows = kRows;
+    std::vector<int64_t> dims = sizesOf(kernel.op.getResult(0).getType(), {});
+    BundleResult &expectation = c.results.emplace_back(
+        BundleResult{y.type, dims, toleranceOf(y.type, longestSum(kernel.op, {})), -1, 0, int64_t(expected.tell())});
+    expectation.rows = kRows;
+    expectation.rowDim = std::mismatch(dims.begin(), dims.end(), y.dims.begin()).first - dims.begin();
     expected.write(static_cast<const char *>(y.data), y.bytes());
     c.what = summaryOf(c, kernel.op) + (printedFor ? std::string(", as for ") + printedFor : "");
     bundle.cases.push_back(std::move(c));
@@ -272,6 +274,9 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName, l
     return failure;
   if (llvm::Error failure = writer.add(*largeModels(context), kSmall, true))
     return failure;
+  if (target->hasWgmma())
+    if (llvm::Error failure = writer.addProducts(*attentionModels(context), *attentionModels(context, BundleWriter::kRows)))
+      return failure;
   for (const char *printedFor : {static_cast<const char *>(nullptr), "sm_80"})
     if (llvm::Error failure = writer.addProducts(*productModels(context), *productModels(context, BundleWriter::kRows), printedFor))
       return failure;
