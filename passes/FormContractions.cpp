@@ -53,9 +53,15 @@ bool isDepthwise(Operation *op) {
          conv.getGroups() > 1;
 }
 
+/// Of 16-bit floats, widened to be multiplied: a GPU takes them as they are.
+bool isHalfProduct(Operation *root) {
+  return isa<ContractOp>(root) && halfUnder(root->getOperand(0)) && halfUnder(root->getOperand(1)) &&
+         elementOf(halfUnder(root->getOperand(0))) == elementOf(halfUnder(root->getOperand(1)));
+}
+
 class KernelFormer {
 public:
-  KernelFormer(Operation *root, bool gpu) : root(root), b(root), bfloat(isBFloatProduct(root)), gpu(gpu) {}
+  KernelFormer(Operation *root, bool gpu) : root(root), b(root), bfloat(gpu ? isHalfProduct(root) : isBFloatProduct(root)), gpu(gpu) {}
 
   void form() {
     setShape();

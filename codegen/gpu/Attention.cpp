@@ -1,16 +1,17 @@
 //===- Attention.cpp - Attention on a device ------------------------------===//
 //
-// Calls the tile library's attention. Heads that are strides into what the projections wrote are strides of the maps
-// that copy them; the epilogue writes through the result's:
+// Calls the tile library's attention. Heads that are strides into what the projections wrote are strides of
+// the maps that copy them; the epilogue writes through the result's:
 //
-//   AttentionSm90<bf16, 64, true>::run<8>(&map0, &map1, &map2, NoMask(), {batch, heads, groups, queries, keys,
+//   AttentionSm90<bf16, 64, true>::run<8>(&map0, &map1, &map2, NoMask(), {batch, heads, groups, queries,
+//   keys,
 //                                         keys - queries, scale}, epilogue, launch_memory());
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/Attention.h"
 #include "codegen/gpu/CudaExpression.h"
 #include "codegen/gpu/Generators.h"
-#include "codegen/kernel/Attention.h"
 
 using namespace mlir;
 using namespace optc;
@@ -22,9 +23,8 @@ bool isMultiple(const DimExpr &d, int64_t of) { return DimExpr::ceildiv(d, of) *
 
 /// 16-byte pieces of rows are 16-byte pieces of memory.
 bool fitsMap(const StridedView &view) {
-  return isMultiple(view.offset, 8) && llvm::all_of(ArrayRef(view.strides).drop_back(), [](const DimExpr &d) {
-           return isMultiple(d, 8);
-         });
+  return isMultiple(view.offset, 8) &&
+         llvm::all_of(ArrayRef(view.strides).drop_back(), [](const DimExpr &d) { return isMultiple(d, 8); });
 }
 
 DeviceTensorMap mapOf(const StridedView &view, Dims dims) {
@@ -54,8 +54,8 @@ std::optional<std::string> maskOf(const AttentionKernel &a, DeviceFunction &f) {
       return std::nullopt;
     strides += (strides.empty() ? "" : ", ") + std::to_string(size == DimExpr(1) ? 0 : *stride.constant());
   }
-  return "AddedMask<" + cudaType(memoryType(elementOf(a.mask))) + ">{" + f.parameters[a.mask.getArgNumber()].name + ", {" +
-         strides + "}}";
+  return "AddedMask<" + cudaType(memoryType(elementOf(a.mask))) + ">{" +
+         f.parameters[a.mask.getArgNumber()].name + ", {" + strides + "}}";
 }
 
 /// Stores columns of a row of a head, through the result's strides.
@@ -80,7 +80,8 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
       a->op.getSoftcap().convertToDouble() != 0)
     return failure();
   std::optional<int64_t> head = a->depth.constant();
-  Type element = elementOf(a->op.getQ());
+  // Under casts, which the products do not need.
+  Type element = elementOf(a->q.base);
   if (!head || (*head != 64 && *head != 128) || !(element.isBF16() || element.isF16()))
     return failure();
   std::optional<std::string> mask = maskOf(*a, f);
@@ -101,12 +102,13 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
   SmallVector<Value> shape;
   for (const DimExpr &d : {a->batch, a->heads, a->groups, a->queries, a->keys})
     shape.push_back(f.size(d));
-  CudaText scale = cudaConstant(f.b.getF32FloatAttr(float(a->op.getScale().convertToDouble())), f.b.getF32Type(), true);
+  CudaText scale =
+      cudaConstant(f.b.getF32FloatAttr(float(a->op.getScale().convertToDouble())), f.b.getF32Type(), true);
   std::string causal = a->op.getCausal() ? "true" : "false";
   Value offset = f.sub(shape[4], shape[3]);
   shape.push_back(offset);
-  f.callProduct("AttentionSm90<" + cudaType(memoryType(element)) + ", " + std::to_string(*head) + ", " + causal + ">::run<" +
-                    std::to_string(kLanes) + ">",
+  f.callProduct("AttentionSm90<" + cudaType(memoryType(element)) + ", " + std::to_string(*head) + ", " +
+                    causal + ">::run<" + std::to_string(kLanes) + ">",
                 {"&map0", "&map1", "&map2", *mask}, shape, {scale.text});
   f.finish();
   return success();

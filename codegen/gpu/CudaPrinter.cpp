@@ -481,7 +481,8 @@ std::string CudaPrinter::print() {
   Block &body = function.getBody().front();
   for (auto [p, argument] : llvm::zip(f.parameters, body.getArguments())) {
     os << (argument.getArgNumber() ? ", " : "") << (p.isConst ? "const " : "")
-       << (p.isMap ? "__grid_constant__ TensorMap" : cudaType(p.type)) << (p.isPointer ? " *__restrict__ " : " ") << p.name;
+       << (p.isMap ? "__grid_constant__ TensorMap" : cudaType(p.type))
+       << (p.isPointer ? " *__restrict__ " : " ") << p.name;
     texts[argument] = {p.name};
     used.insert(p.name);
   }
@@ -504,7 +505,8 @@ std::string CudaPrinter::printEpilogue() {
   auto last = ArrayRef(f.parameters).take_back(4);
   line() << "const auto epilogue = [&](";
   for (size_t i = 0; i < last.size(); ++i)
-    os << (i ? ", " : "") << "const " << cudaType(last[i].type) << (isa<VectorType>(last[i].type) ? " &" : " ") << last[i].name;
+    os << (i ? ", " : "") << "const " << cudaType(last[i].type)
+       << (isa<VectorType>(last[i].type) ? " &" : " ") << last[i].name;
   os << ") {\n";
   printBody(body, {});
   line() << "};\n";

@@ -107,7 +107,8 @@ public:
         return llvm::createStringError("the form of its product has no kernel");
     } else if (op.getKind() == "attention") {
       if (failed(generateDeviceAttention(f, target)))
-        return llvm::createStringError(target.name + " has attention for 16-bit floats on sm_90, with heads of 64 or 128");
+        return llvm::createStringError(
+            "attention has kernels for sm_90 alone, of 16-bit floats and heads of 64 or 128");
     } else if (!generateDeviceTranspose(f)) {
       generateDeviceLoops(f);
     }
@@ -175,7 +176,9 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     std::string node = nodes.empty() ? "a step" : "node '" + nodes.front() + "'";
     source.problems.push_back(
         node + " (" + what.str() + "): " +
-        (why.empty() ? target.name + " has kernels for fused elementwise ops, row reductions and matrix products only" : why));
+        (why.empty()
+             ? target.name + " has kernels for fused elementwise ops, row reductions and matrix products only"
+             : why));
   };
   // Equal kernels, in order of their first use.
   std::vector<std::string> texts;

@@ -16,7 +16,8 @@
 namespace optc {
 
 /// A printed kernel, and how it is launched. Its parameters: operands, results (a result in an operand's
-/// memory is written there), sizes (int64), and where it checks indices a pointer to an int32 that becomes 1; tensor maps by value.
+/// memory is written there), sizes (int64), and where it checks indices a pointer to an int32 that becomes 1;
+/// tensor maps by value.
 struct CudaKernel {
   std::string symbol;
   KernelOp op; // its first use
@@ -41,8 +42,8 @@ struct CudaSource {
   std::vector<std::string> problems;
 };
 
-/// What kernels are written in: device.cuh and files of the tile library ("gemm_sm90"), in the order in which they build on
-/// each other. Needs no header.
+/// What kernels are written in: device.cuh and files of the tile library ("gemm_sm90"), in the order in which
+/// they build on each other. Needs no header.
 std::string deviceLibrary(llvm::function_ref<bool(llvm::StringRef file)> isNeeded);
 
 /// `nodesOf` names the ONNX nodes that an op comes from.

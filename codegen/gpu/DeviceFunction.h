@@ -6,8 +6,8 @@
 //
 //   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error])
 //
-// A matrix product calls the tile library (codegen/gpu/tile), which calls back for each part of the result: the epilogue is
-// a function of its own, printed as a lambda within the kernel.
+// A matrix product calls the tile library (codegen/gpu/tile), which calls back for each part of the result:
+// the epilogue is a function of its own, printed as a lambda within the kernel.
 //
 // Pointers are those of operands and results, 16-byte aligned where a kernel reads vectors; error is there
 // when the kernel checks indices.
@@ -21,8 +21,8 @@
 
 namespace optc {
 
-/// How a kernel reads an operand by boxes (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first. In elements;
-/// rows are multiples of 16 bytes, swizzled by 128 bytes.
+/// How a kernel reads an operand by boxes (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first. In
+/// elements; rows are multiples of 16 bytes, swizzled by 128 bytes.
 struct DeviceTensorMap {
   unsigned operand = 0;
   mlir::Type element;
@@ -77,11 +77,11 @@ public:
 
   /// Adds a parameter: how boxes of an operand are copied.
   void addMap(DeviceTensorMap map);
-  /// Begins the function that is given the place (batch, row, column) of a vector of sums and the vector: the last four
-  /// of its arguments. It sees the kernel's parameters.
+  /// Begins the function that is given the place (batch, row, column) of a vector of sums and the vector: the
+  /// last four of its arguments. It sees the kernel's parameters.
   DeviceFunction &beginEpilogue(mlir::Type sum);
-  /// `run`, a function of the tile library, on the memory that is given at launch: run(arguments, {shape}, epilogue,
-  /// memory). The epilogue has been begun and ended.
+  /// `run`, a function of the tile library, on the memory that is given at launch: run(arguments, {shape},
+  /// epilogue, memory). The epilogue has been begun and ended.
   void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
                    llvm::ArrayRef<std::string> moreOfShape = {});
   std::unique_ptr<DeviceFunction> epilogue;

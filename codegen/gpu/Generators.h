@@ -12,7 +12,8 @@
 namespace optc {
 
 void generateDeviceLoops(DeviceFunction &f);
-/// Loops whose result lies across its operand. False, and nothing is emitted, where the kernel is no such loop.
+/// Loops whose result lies across its operand. False, and nothing is emitted, where the kernel is no such
+/// loop.
 bool generateDeviceTranspose(DeviceFunction &f);
 /// Fails when the kernel's reductions are not along one dim of one space.
 mlir::LogicalResult generateDeviceRows(DeviceFunction &f);

@@ -23,16 +23,19 @@ static bool keepsNeighbours(Operation *op, int64_t lanes) {
   auto last = [](Value v) { return int64_t(dimsOf(v).size()) - 1; };
   auto isWhole = [&](const DimExpr &d) { return d.constant() && *d.constant() % lanes == 0; };
   if (auto transpose = dyn_cast<TransposeOp>(op))
-    return last(transpose.getX()) >= 0 && int64_t(transpose.getPermutation().back()) == last(transpose.getX());
+    return last(transpose.getX()) >= 0 &&
+           int64_t(transpose.getPermutation().back()) == last(transpose.getX());
   if (auto concat = dyn_cast<ConcatOp>(op))
     return int64_t(concat.getAxis()) != last(concat.getY()) ||
            llvm::all_of(concat.getXs(), [&](Value x) { return isWhole(dimsOf(x).back()); });
   if (auto slice = dyn_cast<SliceOp>(op); slice && last(slice.getX()) >= 0)
-    return slice.getStrides().dim(last(slice.getX())) == DimExpr(1) && isWhole(slice.getStarts().dim(last(slice.getX())));
+    return slice.getStrides().dim(last(slice.getX())) == DimExpr(1) &&
+           isWhole(slice.getStarts().dim(last(slice.getX())));
   return false;
 }
 
-/// Elements a thread: 16 bytes of the widest element. Ops that move elements about would gather them one by one.
+/// Elements a thread: 16 bytes of the widest element. Ops that move elements about would gather them one by
+/// one.
 static int64_t chooseLanes(KernelOp kernel, ArrayRef<DimExpr> dims) {
   unsigned bytes = 1;
   for (TypeRange types : {TypeRange(kernel.getOperandTypes()), TypeRange(kernel.getResultTypes())})

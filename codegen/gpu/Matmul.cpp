@@ -39,7 +39,8 @@ int64_t lanesOf(const DimExpr &d, int64_t most) {
 class DeviceMatmul {
 public:
   DeviceMatmul(DeviceFunction &f, const ContractionKernel &c)
-      : f(f), c(c), element(memoryType(elementOf(c.lhs))), yield(cast<YieldOp>(f.kernel.getBody().front().getTerminator())) {}
+      : f(f), c(c), element(memoryType(elementOf(c.lhs))),
+        yield(cast<YieldOp>(f.kernel.getBody().front().getTerminator())) {}
   void run(const GpuTarget &target);
 
 private:
@@ -66,14 +67,17 @@ private:
 
 /// 16-bit floats whose rows are multiples of 16 bytes.
 bool DeviceMatmul::fitsTensorCores() const {
-  return (element.isBF16() || element.isF16()) && isMultiple(c.k, 8) && *c.k.constant() > 0 && isMultiple(rhsAlongN() ? c.n : c.k, 8);
+  return (element.isBF16() || element.isF16()) && isMultiple(c.k, 8) && *c.k.constant() > 0 &&
+         isMultiple(rhsAlongN() ? c.n : c.k, 8);
 }
 
-/// Columns that the epilogue takes at a time: 16 bytes of the widest value that it reads or writes along them.
+/// Columns that the epilogue takes at a time: 16 bytes of the widest value that it reads or writes along
+/// them.
 int64_t DeviceMatmul::epilogueLanes(int64_t most) const {
   int64_t bytes = 1;
   auto widen = [&](Type type) {
-    bytes = std::max<int64_t>(bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
+    bytes = std::max<int64_t>(
+        bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
   };
   for (auto [i, type] : llvm::enumerate(f.kernel.getOperandTypes()))
     if (i != c.lhs.getArgNumber() && i != c.rhs.getArgNumber())
@@ -130,7 +134,8 @@ void DeviceMatmul::useSimt() {
   f.sharedBytes = 2 * 16 * 2 * (tile + 4) * 4;
   setTiles(tile, tile);
   call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(lanesOf(c.k, most)) + ", " +
-           std::to_string(lanesOf(rhsAlongN() ? c.n : c.k, most)) + ", " + (rhsAlongN() ? "false" : "true") + ">",
+           std::to_string(lanesOf(rhsAlongN() ? c.n : c.k, most)) + ", " + (rhsAlongN() ? "false" : "true") +
+           ">",
        epilogueLanes(4), false);
 }
 
@@ -139,11 +144,12 @@ void DeviceMatmul::useSm80() {
   f.threads = 256;
   f.sharedBytes = 3 * 256 * 128;
   setTiles(128, 128);
-  call("GemmSm80<" + cudaType(element) + ", " + (rhsAlongN() ? "true" : "false") + ">", epilogueLanes(8), false);
+  call("GemmSm80<" + cudaType(element) + ", " + (rhsAlongN() ? "true" : "false") + ">", epilogueLanes(8),
+       false);
 }
 
-/// The width of tiles that takes the fewest steps of a device of this many multiprocessors: a step costs its products and
-/// what a tile costs beside them.
+/// The width of tiles that takes the fewest steps of a device of this many multiprocessors: a step costs its
+/// products and what a tile costs beside them.
 int64_t DeviceMatmul::chooseColumns() const {
   constexpr int64_t kBeside = 48;
   int64_t best = 0, bestCost = 0;
@@ -151,7 +157,8 @@ int64_t DeviceMatmul::chooseColumns() const {
     auto tiles = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, columns)).constant();
     // Unknown rows are many.
     int64_t n = *c.n.constant(), waste = (n + columns - 1) / columns * columns * 16 / n;
-    int64_t cost = tiles ? (*tiles + kMultiprocessors - 1) / kMultiprocessors * (columns + kBeside) : waste * (columns + kBeside) / columns;
+    int64_t cost = tiles ? (*tiles + kMultiprocessors - 1) / kMultiprocessors * (columns + kBeside)
+                         : waste * (columns + kBeside) / columns;
     if (best == 0 || cost < bestCost) {
       best = columns;
       bestCost = cost;
@@ -171,7 +178,8 @@ void DeviceMatmul::useSm90() {
   f.sharedBytes = std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
   setTiles(128, columns);
   auto addDense = [&](BlockArgument operand, DimExpr inner, DimExpr rows, DimExpr batch, int64_t boxRows) {
-    f.addMap({operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {64, boxRows, 1}});
+    f.addMap(
+        {operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {64, boxRows, 1}});
   };
   addDense(c.lhs, c.k, c.m, c.batch, 128);
   DimExpr rhsBatch = c.rhsBatched ? c.batch : DimExpr(1);
@@ -179,7 +187,8 @@ void DeviceMatmul::useSm90() {
     addDense(c.rhs, c.n, c.k, rhsBatch, 64);
   else
     addDense(c.rhs, c.k, c.n, rhsBatch, columns);
-  call("GemmSm90<" + cudaType(element) + ", " + std::to_string(columns) + ", " + (rhsAlongN() ? "true" : "false") + ">",
+  call("GemmSm90<" + cudaType(element) + ", " + std::to_string(columns) + ", " +
+           (rhsAlongN() ? "true" : "false") + ">",
        epilogueLanes(8), true);
 }
 
@@ -196,7 +205,7 @@ void DeviceMatmul::run(const GpuTarget &target) {
 
 LogicalResult optc::generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target) {
   std::optional<ContractionKernel> c = readContraction(f.kernel);
-  if (!c || c->isConv || c->packed || c->isCompressed() || c->blocks || c->bytes)
+  if (!c || c->isConv || c->packed || c->isCompressed() || c->blocks || c->narrow)
     return failure();
   DeviceMatmul(f, *c).run(target);
   return success();

@@ -85,7 +85,8 @@ llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuT
   // A warpgroup's products that wait for each other give right results, far too slowly: C7510 and its like.
   bool isSerialized = llvm::StringRef(log).contains("C75");
   if (error || isSerialized) {
-    text = (error ? std::string(api->errorString(error)) : "products of warpgroups are serialized") + "\n" + log;
+    text =
+        (error ? std::string(api->errorString(error)) : "products of warpgroups are serialized") + "\n" + log;
   } else if ((output == Output::ptx ? api->ptxSize : api->cubinSize)(program, &size) == 0) {
     text.resize(size);
     (output == Output::ptx ? api->ptx : api->cubin)(program, text.data());

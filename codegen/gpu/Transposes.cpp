@@ -1,7 +1,7 @@
 //===- Transposes.cpp - Loops over a turned operand on a device -----------===//
 //
-// A result that lies across its operand goes by squares through shared memory, so that both are read and written
-// along their rows:
+// A result that lies across its operand goes by squares through shared memory, so that both are read and
+// written along their rows:
 //
 //   block -> (outer dims, a square)
 //     square[c][r ..] = x[.., column c, rows r ..]        32 threads along the operand's innermost dim
@@ -54,7 +54,8 @@ int64_t DeviceTranspose::chooseLanes() const {
   int64_t bytes = 1;
   for (TypeRange types : {TypeRange(f.kernel.getOperandTypes()), TypeRange(f.kernel.getResultTypes())})
     for (Type type : types)
-      bytes = std::max<int64_t>(bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
+      bytes = std::max<int64_t>(
+          bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
   int64_t n = std::max<int64_t>(1, 4 / bytes);
   auto divides = [&](const DimExpr &d) { return d.constant() && *d.constant() % n == 0; };
   // Sides are at most what shared memory holds as registers.
@@ -104,7 +105,8 @@ void DeviceTranspose::run() {
   register_ = registerType(elementOf(op.getX()));
   f.threads = kThreads;
   const Dims &dims = loop.dims;
-  DimExpr rowSquares = DimExpr::ceildiv(dims[loop.rowDim], side), columnSquares = DimExpr::ceildiv(dims.back(), side);
+  DimExpr rowSquares = DimExpr::ceildiv(dims[loop.rowDim], side),
+          columnSquares = DimExpr::ceildiv(dims.back(), side);
   DimExpr squares = rowSquares * columnSquares;
   for (size_t d = 0; d + 1 < dims.size(); ++d)
     if (d != loop.rowDim)
@@ -130,7 +132,8 @@ void DeviceTranspose::run() {
   Value rows = f.size(dims[loop.rowDim]), columns = f.size(dims.back());
   Value shared = f.shared(register_, side * (side + 1), "square");
   auto inside = [&](Value r, Value c) {
-    return f.b.create<arith::AndIOp>(f.loc, f.less(f.add(firstRow, r), rows), f.less(f.add(firstColumn, c), columns));
+    return f.b.create<arith::AndIOp>(f.loc, f.less(f.add(firstRow, r), rows),
+                                     f.less(f.add(firstColumn, c), columns));
   };
   auto each = [&](llvm::function_ref<void(Value)> body) {
     f.shortLoop(0, side / kWarps, "step", {}, [&](Value step, ValueRange) {

@@ -125,8 +125,10 @@ Status Module::find(const std::string &name, Kernel &kernel) const {
 }
 
 Status Kernel::launch(Stream &stream, const LaunchShape &shape, std::span<void *const> arguments) const {
-  LaunchConfig config = {{shape.blocks, 1, 1}, {shape.threads, 1, 1}, shape.sharedBytes, stream.handle, nullptr, 0};
-  return OPTC_DRIVER_CALL(*api, cuLaunchKernelEx, &config, function, const_cast<void **>(arguments.data()), nullptr);
+  LaunchConfig config = {
+      {shape.blocks, 1, 1}, {shape.threads, 1, 1}, shape.sharedBytes, stream.handle, nullptr, 0};
+  return OPTC_DRIVER_CALL(*api, cuLaunchKernelEx, &config, function, const_cast<void **>(arguments.data()),
+                          nullptr);
 }
 Status Kernel::allowShared(unsigned bytes) {
   return OPTC_DRIVER_CALL(*api, cuFuncSetAttribute, function, kMaxDynamicShared, int(bytes));
@@ -160,7 +162,9 @@ Status Graph::record(Stream &stream, const std::function<Status()> &body) {
     api->cuGraphDestroy(graph);
   return recorded;
 }
-Status Graph::launch(Stream &stream) const { return OPTC_DRIVER_CALL(*api, cuGraphLaunch, exec, stream.handle); }
+Status Graph::launch(Stream &stream) const {
+  return OPTC_DRIVER_CALL(*api, cuGraphLaunch, exec, stream.handle);
+}
 
 Stopwatch::~Stopwatch() {
   for (EventHandle event : {begin, end})
@@ -172,7 +176,9 @@ Status Stopwatch::create(Device &device) {
   OPTC_TRY_CALL(cuEventCreate, &begin, kEventDefault);
   return OPTC_DRIVER_CALL(*api, cuEventCreate, &end, kEventDefault);
 }
-Status Stopwatch::start(Stream &stream) { return OPTC_DRIVER_CALL(*api, cuEventRecord, begin, stream.handle); }
+Status Stopwatch::start(Stream &stream) {
+  return OPTC_DRIVER_CALL(*api, cuEventRecord, begin, stream.handle);
+}
 Status Stopwatch::stop(Stream &stream) { return OPTC_DRIVER_CALL(*api, cuEventRecord, end, stream.handle); }
 Status Stopwatch::seconds(Stream &stream, double &time) {
   if (Status status = stream.synchronize(); !status.ok())
@@ -185,9 +191,10 @@ Status Stopwatch::seconds(Stream &stream, double &time) {
 
 //===-- Tensor maps -------------------------------------------------------===//
 
-Status optc::gpu::encodeTensorMap(const Driver &driver, TensorMap &map, TensorMapType type, DevicePointer address,
-                                  std::span<const uint64_t> sizes, std::span<const uint64_t> strides,
-                                  std::span<const uint32_t> box, Swizzle swizzle) {
+Status optc::gpu::encodeTensorMap(const Driver &driver, TensorMap &map, TensorMapType type,
+                                  DevicePointer address, std::span<const uint64_t> sizes,
+                                  std::span<const uint64_t> strides, std::span<const uint32_t> box,
+                                  Swizzle swizzle) {
   const uint32_t steps[5] = {1, 1, 1, 1, 1};
   return OPTC_DRIVER_CALL(driver, cuTensorMapEncodeTiled, &map, int(type), unsigned(sizes.size()),
                           reinterpret_cast<void *>(address), sizes.data(), strides.data(), box.data(), steps,

@@ -142,11 +142,13 @@ private:
 /// Elements of a tensor that the tensor memory accelerator copies; CUtensorMapDataType's numbers.
 enum class TensorMapType : int { u8 = 0, u16 = 1, u32 = 2, i32 = 3, f16 = 6, f32 = 7, bf16 = 9, tf32 = 11 };
 
-/// How 16-byte pieces of a box's rows are permuted in shared memory, by the row's number; CUtensorMapSwizzle's numbers.
+/// How 16-byte pieces of a box's rows are permuted in shared memory, by the row's number;
+/// CUtensorMapSwizzle's numbers.
 enum class Swizzle : int { none = 0, bytes32 = 1, bytes64 = 2, bytes128 = 3 };
 
-/// A map of a tensor in row-major order whose rows are `strides` bytes apart: `sizes` and `box` in elements, innermost
-/// first; `strides` of the dims after the innermost, multiples of 16. What lies outside reads as zero.
+/// A map of a tensor in row-major order whose rows are `strides` bytes apart: `sizes` and `box` in elements,
+/// innermost first; `strides` of the dims after the innermost, multiples of 16. What lies outside reads as
+/// zero.
 Status encodeTensorMap(const Driver &driver, TensorMap &map, TensorMapType type, DevicePointer address,
                        std::span<const uint64_t> sizes, std::span<const uint64_t> strides,
                        std::span<const uint32_t> box, Swizzle swizzle);

@@ -46,39 +46,41 @@ struct alignas(128) TensorMap {
   X(cuDeviceGet, 12000, (int *device, int ordinal))                                                          \
   X(cuDeviceGetName, 12000, (char *name, int length, int device))                                            \
   X(cuDeviceGetAttribute, 12000, (int *value, int attribute, int device))                                    \
-  X(cuDeviceTotalMem, 12000, (size_t *bytes, int device))                                                    \
-  X(cuDevicePrimaryCtxRetain, 12000, (Context *context, int device))                                         \
+  X(cuDeviceTotalMem, 12000, (size_t * bytes, int device))                                                   \
+  X(cuDevicePrimaryCtxRetain, 12000, (Context * context, int device))                                        \
   X(cuDevicePrimaryCtxRelease, 12000, (int device))                                                          \
   X(cuCtxSetCurrent, 12000, (Context context))                                                               \
-  X(cuModuleLoadData, 12000, (ModuleHandle *module, const void *image))                                      \
+  X(cuModuleLoadData, 12000, (ModuleHandle * module, const void *image))                                     \
   X(cuModuleUnload, 12000, (ModuleHandle module))                                                            \
-  X(cuModuleGetFunction, 12000, (FunctionHandle *function, ModuleHandle module, const char *name))           \
+  X(cuModuleGetFunction, 12000, (FunctionHandle * function, ModuleHandle module, const char *name))          \
   X(cuFuncSetAttribute, 12000, (FunctionHandle function, int attribute, int value))                          \
   X(cuFuncGetAttribute, 12000, (int *value, int attribute, FunctionHandle function))                         \
-  X(cuMemAlloc, 12000, (DevicePointer *pointer, size_t bytes))                                               \
+  X(cuMemAlloc, 12000, (DevicePointer * pointer, size_t bytes))                                              \
   X(cuMemFree, 12000, (DevicePointer pointer))                                                               \
   X(cuMemcpyHtoDAsync, 12000, (DevicePointer to, const void *from, size_t bytes, StreamHandle stream))       \
   X(cuMemcpyDtoHAsync, 12000, (void *to, DevicePointer from, size_t bytes, StreamHandle stream))             \
   X(cuMemcpyDtoDAsync, 12000, (DevicePointer to, DevicePointer from, size_t bytes, StreamHandle stream))     \
   X(cuMemsetD8Async, 12000, (DevicePointer to, unsigned char value, size_t bytes, StreamHandle stream))      \
-  X(cuStreamCreate, 12000, (StreamHandle *stream, unsigned flags))                                           \
+  X(cuStreamCreate, 12000, (StreamHandle * stream, unsigned flags))                                          \
   X(cuStreamDestroy, 12000, (StreamHandle stream))                                                           \
   X(cuStreamSynchronize, 12000, (StreamHandle stream))                                                       \
   X(cuStreamBeginCapture, 12000, (StreamHandle stream, int mode))                                            \
-  X(cuStreamEndCapture, 12000, (StreamHandle stream, GraphHandle *graph))                                    \
-  X(cuEventCreate, 12000, (EventHandle *event, unsigned flags))                                              \
+  X(cuStreamEndCapture, 12000, (StreamHandle stream, GraphHandle * graph))                                   \
+  X(cuEventCreate, 12000, (EventHandle * event, unsigned flags))                                             \
   X(cuEventDestroy, 12000, (EventHandle event))                                                              \
   X(cuEventRecord, 12000, (EventHandle event, StreamHandle stream))                                          \
   X(cuEventElapsedTime, 12000, (float *milliseconds, EventHandle begin, EventHandle end))                    \
-  X(cuGraphInstantiateWithFlags, 12000, (GraphExecHandle *exec, GraphHandle graph, unsigned long long flags)) \
+  X(cuGraphInstantiateWithFlags, 12000,                                                                      \
+    (GraphExecHandle * exec, GraphHandle graph, unsigned long long flags))                                   \
   X(cuGraphLaunch, 12000, (GraphExecHandle exec, StreamHandle stream))                                       \
   X(cuGraphDestroy, 12000, (GraphHandle graph))                                                              \
   X(cuGraphExecDestroy, 12000, (GraphExecHandle exec))                                                       \
   X(cuLaunchKernelEx, 12000,                                                                                 \
     (const LaunchConfig *config, FunctionHandle function, void **arguments, void **extra))                   \
   X(cuTensorMapEncodeTiled, 12000,                                                                           \
-    (TensorMap *map, int type, unsigned rank, void *address, const uint64_t *sizes, const uint64_t *strides, \
-     const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill))
+    (TensorMap * map, int type, unsigned rank, void *address, const uint64_t *sizes,                         \
+     const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave, int swizzle,       \
+     int promotion, int fill))
 
 class Driver {
 public:

@@ -61,8 +61,9 @@ Status Bundle::write(const std::string &folder) const {
   std::ofstream os(folder + "/manifest");
   os << std::setprecision(17) << kHeader << ' ' << target << '\n';
   for (const BundleCase &c : cases) {
-    os << "kernel " << c.cubin << ' ' << c.symbol << ' ' << c.blocks << ' ' << c.threads << ' ' << c.sharedBytes << ' '
-       << c.isPersistent << ' ' << c.checksIndices << ' ' << c.timed << ' ' << c.flops;
+    os << "kernel " << c.cubin << ' ' << c.symbol << ' ' << c.blocks << ' ' << c.threads << ' '
+       << c.sharedBytes << ' ' << c.isPersistent << ' ' << c.checksIndices << ' ' << c.timed << ' '
+       << c.flops;
     writeList(os, c.sizes);
     os << ' ' << c.what << '\n';
     for (const BundleOperand &x : c.operands) {
@@ -71,7 +72,8 @@ Status Bundle::write(const std::string &folder) const {
       os << '\n';
     }
     for (const BundleResult &y : c.results) {
-      os << "result " << int(y.type) << ' ' << y.tolerance << ' ' << y.operand << ' ' << y.samples << ' ' << y.offset << ' ' << y.rows << ' ' << y.rowDim;
+      os << "result " << int(y.type) << ' ' << y.tolerance << ' ' << y.operand << ' ' << y.samples << ' '
+         << y.offset << ' ' << y.rows << ' ' << y.rowDim;
       writeList(os, y.dims);
       os << '\n';
     }
@@ -100,7 +102,8 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
     is >> word;
     if (word == "kernel") {
       BundleCase &c = bundle.cases.emplace_back();
-      is >> c.cubin >> c.symbol >> c.blocks >> c.threads >> c.sharedBytes >> c.isPersistent >> c.checksIndices >> c.timed >> c.flops;
+      is >> c.cubin >> c.symbol >> c.blocks >> c.threads >> c.sharedBytes >> c.isPersistent >>
+          c.checksIndices >> c.timed >> c.flops;
       readList(is, c.sizes);
       std::getline(is >> std::ws, c.what);
     } else if (word == "operand" && !bundle.cases.empty()) {

@@ -1,8 +1,8 @@
 //===- Bundle.h - Kernels to be tried on a device ---------------*- C++ -*-===//
 //
-// A folder that a machine with a GPU needs nothing else for: cubins, and for each kernel its launch, its operands
-// (by seed, see KernelValues.h) and what the evaluator makes of them. Large results are compared at some elements
-// only.
+// A folder that a machine with a GPU needs nothing else for: cubins, and for each kernel its launch, its
+// operands (by seed, see KernelValues.h) and what the evaluator makes of them. Large results are compared at
+// some elements only.
 //
 //   manifest     a line a kernel's head, operand, result, tensor map
 //   N.cubin      machine code
@@ -27,18 +27,18 @@ struct BundleResult {
   DType type;
   std::vector<int64_t> dims;
   double tolerance;
-  int64_t operand;   // whose memory it takes, or -1
-  int64_t samples;   // elements that are compared (samplePositions); 0: all
-  int64_t offset;    // in `expected`, in bytes
-  int64_t rows = 0;  // along rowDim that are compared (samplePositions of its size); 0: none is left out
+  int64_t operand;  // whose memory it takes, or -1
+  int64_t samples;  // elements that are compared (samplePositions); 0: all
+  int64_t offset;   // in `expected`, in bytes
+  int64_t rows = 0; // along rowDim that are compared (samplePositions of its size); 0: none is left out
   int64_t rowDim = 0;
 
   /// Positions of the elements that are compared, in the order of `expected`; none: all are.
   std::vector<int64_t> positions() const;
 };
 
-/// How boxes of an operand are copied (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first, in elements;
-/// strides of the dims after the innermost.
+/// How boxes of an operand are copied (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first, in
+/// elements; strides of the dims after the innermost.
 struct BundleMap {
   int64_t operand, offset;
   std::vector<int64_t> sizes, strides, box;

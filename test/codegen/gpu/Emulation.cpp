@@ -79,13 +79,15 @@ void EmulatedKernels::check(const Sizes &sizes) {
     if (kernel.checksIndices)
       slots.push_back(reinterpret_cast<uint64_t>(&error));
     for (const DeviceTensorMap &map : kernel.maps)
-      slots.push_back(reinterpret_cast<uint64_t>(
-          memory.placeMap(mapOf(map, kernel, sizes), reinterpret_cast<void *>(slots[map.operand]),
-                          sizeOf(inputs[map.operand].type))));
+      slots.push_back(reinterpret_cast<uint64_t>(memory.placeMap(mapOf(map, kernel, sizes),
+                                                                 reinterpret_cast<void *>(slots[map.operand]),
+                                                                 sizeOf(inputs[map.operand].type))));
     int64_t blocks = blocksOf(kernel, sizes);
     emulator->run(kernel.symbol, slots, kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks);
     for (size_t i = 0; i < outputs.size(); ++i) {
-      EXPECT_EQ(compareValues(outputs[i], expected[i], toleranceOf(outputs[i].type, longestSum(op, sizes))), "") << what;
+      EXPECT_EQ(compareValues(outputs[i], expected[i], toleranceOf(outputs[i].type, longestSum(op, sizes))),
+                "")
+          << what;
       EXPECT_TRUE(EmulatedMemory::guardIsWhole(outputs[i])) << what << ": written beyond its end";
     }
   }

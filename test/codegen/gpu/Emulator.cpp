@@ -42,7 +42,8 @@ void Emulator::setSchedule(int schedule, bool late) {
 }
 
 void Emulator::run(const std::string &symbol, const std::vector<uint64_t> &slots, int64_t blocks) {
-  auto *kernel = reinterpret_cast<void (*)(const uint64_t *, int64_t)>(dlsym(library, ("run_" + symbol).c_str()));
+  auto *kernel =
+      reinterpret_cast<void (*)(const uint64_t *, int64_t)>(dlsym(library, ("run_" + symbol).c_str()));
   ASSERT_TRUE(kernel) << symbol;
   kernel(slots.data(), blocks);
 }

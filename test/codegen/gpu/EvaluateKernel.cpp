@@ -14,7 +14,9 @@ std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
   return dims;
 }
 
-bool optc::takesFinite(KernelOp kernel) { return kernel.getKind() == "matmul" || kernel.getKind() == "attention"; }
+bool optc::takesFinite(KernelOp kernel) {
+  return kernel.getKind() == "matmul" || kernel.getKind() == "attention";
+}
 
 int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
   int64_t longest = 1;
@@ -43,8 +45,8 @@ HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed
   return value;
 }
 
-llvm::Expected<std::vector<HostValue>> optc::evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs,
-                                                            const Sizes &sizes) {
+llvm::Expected<std::vector<HostValue>>
+optc::evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs, const Sizes &sizes) {
   llvm::DenseMap<mlir::Value, HostValue> values;
   for (auto [argument, input] : llvm::zip(kernel.getBody().getArguments(), inputs))
     values[argument] = input;
@@ -84,7 +86,9 @@ int64_t optc::valueOf(const DimExpr &expr, const CudaKernel &kernel, const Sizes
   return *expr.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return canonical.lookup(s); });
 }
 
-int64_t optc::blocksOf(const CudaKernel &kernel, const Sizes &sizes) { return valueOf(kernel.blocks, kernel, sizes); }
+int64_t optc::blocksOf(const CudaKernel &kernel, const Sizes &sizes) {
+  return valueOf(kernel.blocks, kernel, sizes);
+}
 
 BundleMap optc::mapOf(const DeviceTensorMap &map, const CudaKernel &kernel, const Sizes &sizes) {
   auto valuesOf = [&](llvm::ArrayRef<DimExpr> list) {
@@ -93,6 +97,9 @@ BundleMap optc::mapOf(const DeviceTensorMap &map, const CudaKernel &kernel, cons
       values.push_back(valueOf(d, kernel, sizes));
     return values;
   };
-  return {map.operand, valueOf(map.offset, kernel, sizes), valuesOf(map.sizes), valuesOf(map.strides),
+  return {map.operand,
+          valueOf(map.offset, kernel, sizes),
+          valuesOf(map.sizes),
+          valuesOf(map.strides),
           {map.box.begin(), map.box.end()}};
 }

@@ -1,7 +1,7 @@
 //===- EvaluateKernel.h - What a kernel should give -------------*- C++ -*-===//
 //
-// A printed kernel with random operands and what the evaluator makes of them: shared by the emulation on the host
-// and by the bundle that a device runs.
+// A printed kernel with random operands and what the evaluator makes of them: shared by the emulation on the
+// host and by the bundle that a device runs.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_TEST_CODEGEN_GPU_EVALUATEKERNEL_H

@@ -30,7 +30,8 @@ static void fillRange(Value &value, uint64_t seed, bool finite, int64_t begin, i
       uint64_t random = hashOf(seed, uint64_t(at + i));
       integers[i] = int64_t(random % 7) + low;
       bool isSpecial = hasSpecials && random % 29 == 0;
-      floats[i] = isSpecial ? specials[(random >> 32) % std::size(specials)] : double(random >> 11) * 0x1p-51 - 2;
+      floats[i] =
+          isSpecial ? specials[(random >> 32) % std::size(specials)] : double(random >> 11) * 0x1p-51 - 2;
     }
     if (isFloat)
       store(value, at, n, floats);
@@ -77,7 +78,8 @@ std::string optc::compareValues(const Value &got, const Value &expected, double 
     load(expected, i, 1, &b);
     bool same = a == b;
     if (classOf(got.type) == Class::f64)
-      same = same || (std::isnan(a) && std::isnan(b)) || std::fabs(a - b) <= tolerance * std::max(1.0, std::fabs(b));
+      same = same || (std::isnan(a) && std::isnan(b)) ||
+             std::fabs(a - b) <= tolerance * std::max(1.0, std::fabs(b));
     if (!same && wrong++ == 0)
       what << "element " << at << " of " << got.size() << " is " << a << ", expected " << b;
   }

@@ -2,10 +2,10 @@
 //
 //   gpu-run BUNDLE [FILTER]
 //
-// Runs every kernel of a bundle (Bundle.h) whose text contains FILTER on the first GPU, compares its results with
-// what is expected, looks at the bytes behind them, and measures the large ones: medians and 99th percentiles of
-// graphs of several launches, by the device's clock. Exit status: 0 all agree, 1 some do not, 77 nothing can be
-// run (no driver, no GPU, a GPU of another architecture).
+// Runs every kernel of a bundle (Bundle.h) whose text contains FILTER on the first GPU, compares its results
+// with what is expected, looks at the bytes behind them, and measures the large ones: medians and 99th
+// percentiles of graphs of several launches, by the device's clock. Exit status: 0 all agree, 1 some do not,
+// 77 nothing can be run (no driver, no GPU, a GPU of another architecture).
 //
 //===----------------------------------------------------------------------===//
 
@@ -148,7 +148,8 @@ Status Runner::check(const BundleCase &c, std::string &wrong) {
     if (y.operand < 0)
       OPTC_TRY(stream.download(guard, addresses[own] + got.bytes(), kGuardBytes));
     OPTC_TRY(stream.synchronize());
-    if (y.operand < 0 && !std::all_of(guard, guard + kGuardBytes, [](unsigned char b) { return b == kGuardValue; }))
+    if (y.operand < 0 &&
+        !std::all_of(guard, guard + kGuardBytes, [](unsigned char b) { return b == kGuardValue; }))
       wrong += " written beyond the end of result " + std::to_string(i) + ";";
     std::vector<int64_t> positions = y.positions();
     std::vector<int64_t> dims = positions.empty() ? y.dims : std::vector<int64_t>{int64_t(positions.size())};
@@ -229,8 +230,10 @@ Status Runner::run(const BundleCase &c) {
   if (c.flops > 0)
     std::printf(" %7.1f TFLOP/s", c.flops / median * 1e-12);
   else
-    std::printf(" %7.0f GB/s, %3.0f %% of nominal", bytes / median * 1e-9, 100 * bytes / median / device.bandwidth);
-  std::printf(", %d registers, %d bytes local: %s\n", kernel.registers(), kernel.localBytes(), c.what.c_str());
+    std::printf(" %7.0f GB/s, %3.0f %% of nominal", bytes / median * 1e-9,
+                100 * bytes / median / device.bandwidth);
+  std::printf(", %d registers, %d bytes local: %s\n", kernel.registers(), kernel.localBytes(),
+              c.what.c_str());
   return Status::success();
 }
 

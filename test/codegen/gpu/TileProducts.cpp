@@ -60,8 +60,8 @@ static std::vector<double> elementsOf(const Value &x) {
   return all;
 }
 
-BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns, int64_t depth,
-                                 std::vector<Value> &operands, Value &expected) {
+BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
+                                 int64_t depth, std::vector<Value> &operands, Value &expected) {
   bool isInteger = product.type == DType::i8;
   BundleCase c;
   c.symbol = product.symbol;
@@ -106,7 +106,8 @@ BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int6
         store(expected, (z * rows + m) * columns + n, 1, &sum);
       }
   // Tensor cores sum products of f8 with some 13 bits.
-  double tolerance = product.type == DType::f8e4m3fn ? 0x1p-13 * double(depth) : toleranceOf(expected.type, depth);
+  double tolerance =
+      product.type == DType::f8e4m3fn ? 0x1p-13 * double(depth) : toleranceOf(expected.type, depth);
   c.results.push_back({expected.type, expected.dims, tolerance, -1, 0, 0});
   return c;
 }

@@ -1,8 +1,8 @@
 //===- TileProducts.h - The tile library's products, plainly ----*- C++ -*-===//
 //
-// Every type and layout of operands that the tile library multiplies (tile_products.cu), against a plain loop: on the
-// host whether the loops are right, on a device whether descriptors, swizzles and fragments are what the hardware
-// takes.
+// Every type and layout of operands that the tile library multiplies (tile_products.cu), against a plain
+// loop: on the host whether the loops are right, on a device whether descriptors, swizzles and fragments are
+// what the hardware takes.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_TEST_CODEGEN_GPU_TILEPRODUCTS_H
@@ -17,8 +17,8 @@ namespace optc {
 struct TileProduct {
   const char *symbol;
   DType type;
-  bool alongN;         // the right operand is [batch, depth, columns], else [batch, columns, depth]
-  int64_t columns;     // of a tile that is copied by maps; 0: operands are read by pointers
+  bool alongN;     // the right operand is [batch, depth, columns], else [batch, columns, depth]
+  int64_t columns; // of a tile that is copied by maps; 0: operands are read by pointers
   int64_t sharedBytes;
 };
 
@@ -26,8 +26,8 @@ struct TileProduct {
 std::vector<TileProduct> tileProducts(const GpuTarget &target);
 std::string tileProductSource(const GpuTarget &target);
 /// A launch on random operands, and what it should give. Its places in the bundle are open.
-BundleCase tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns, int64_t depth,
-                           std::vector<Value> &operands, Value &expected);
+BundleCase tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
+                           int64_t depth, std::vector<Value> &operands, Value &expected);
 
 } // namespace optc
 

@@ -2,8 +2,8 @@
 //
 //   gpu-bundle FOLDER TARGET MODELS...
 //
-// Compiles the kernels of the given models (ONNX, text or binary) and of those in Models.h to cubins, and writes
-// what a machine with a GPU needs to run and check them (Bundle.h). Needs NVRTC, no GPU.
+// Compiles the kernels of the given models (ONNX, text or binary) and of those in Models.h to cubins, and
+// writes what a machine with a GPU needs to run and check them (Bundle.h). Needs NVRTC, no GPU.
 //
 //===----------------------------------------------------------------------===//
 
@@ -56,7 +56,8 @@ public:
         expected(this->folder + "/expected", error) {
     bundle.target = this->target.name;
   }
-  llvm::Error add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed, const char *printedFor = nullptr);
+  llvm::Error add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed,
+                  const char *printedFor = nullptr);
   /// Products, too large to be evaluated: compared in kRows rows, which `cut` computes.
   llvm::Error addProducts(mlir::ModuleOp module, mlir::ModuleOp cut, const char *printedFor = nullptr);
   static constexpr int64_t kRows = 16;
@@ -84,18 +85,19 @@ private:
   uint64_t seed = 0;
 };
 
-/// Lowers the module and prints its kernels, for an older chip where one is named; compiles them where a cubin is asked for,
-/// and gives its name.
+/// Lowers the module and prints its kernels, for an older chip where one is named; compiles them where a
+/// cubin is asked for, and gives its name.
 llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::string *cubin,
-                                                  const char *printedFor) {
+                                                 const char *printedFor) {
   mlir::PassManager passes(module.getContext());
   PipelineOptions options;
   options.gpu = true;
   buildPipeline(passes, options);
   if (failed(passes.run(module)))
     return makeError("the passes failed");
-  CudaSource source = emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), printedFor ? GpuTarget{printedFor} : target,
-                               [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
+  CudaSource source =
+      emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), printedFor ? GpuTarget{printedFor} : target,
+               [](mlir::Operation *) { return llvm::SmallVector<std::string>(); });
   if (!source.problems.empty())
     return makeError(source.problems.front());
   if (cubin)
@@ -115,7 +117,8 @@ llvm::Error BundleWriter::writeCubin(const std::string &text, std::string &cubin
 }
 
 /// All kernels of a model, in each of the sizes.
-llvm::Error BundleWriter::add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed, const char *printedFor) {
+llvm::Error BundleWriter::add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes, bool timed,
+                              const char *printedFor) {
   std::string cubin;
   auto source = compile(module, &cubin, printedFor);
   if (!source)
@@ -128,11 +131,23 @@ llvm::Error BundleWriter::add(mlir::ModuleOp module, llvm::ArrayRef<Sizes> sizes
 }
 
 /// The launch and its operands.
-BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin,
-                                  std::vector<HostValue> &inputs) {
+BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, bool timed,
+                                  const std::string &cubin, std::vector<HostValue> &inputs) {
   KernelOp op = kernel.op;
-  BundleCase c{cubin, kernel.symbol, "", blocksOf(kernel, sizes), kernel.threads, kernel.sharedBytes, kernel.isPersistent,
-               kernel.checksIndices, timed, 0, sizeArguments(kernel, sizes), {}, {}, {}};
+  BundleCase c{cubin,
+               kernel.symbol,
+               "",
+               blocksOf(kernel, sizes),
+               kernel.threads,
+               kernel.sharedBytes,
+               kernel.isPersistent,
+               kernel.checksIndices,
+               timed,
+               0,
+               sizeArguments(kernel, sizes),
+               {},
+               {},
+               {}};
   for (mlir::Type type : op.getOperandTypes()) {
     inputs.push_back(randomOperand(type, sizes, seed, takesFinite(op)));
     c.operands.push_back({inputs.back().type, inputs.back().dims, seed++, takesFinite(op)});
@@ -147,8 +162,8 @@ void BundleWriter::expect(BundleCase &c, KernelOp op, size_t i, const Sizes &siz
                           const std::vector<int64_t> &positions) {
   auto operand = inPlaceOperand(op, i);
   c.results.push_back({whole.type, whole.dims, toleranceOf(whole.type, longestSum(op, sizes)),
-                       operand ? int64_t(*operand) : -1,
-                       int64_t(positions.size()), int64_t(expected.tell())});
+                       operand ? int64_t(*operand) : -1, int64_t(positions.size()),
+                       int64_t(expected.tell())});
   const char *data = static_cast<const char *>(whole.data);
   size_t width = sizeOf(whole.type);
   if (positions.empty())
@@ -157,7 +172,8 @@ void BundleWriter::expect(BundleCase &c, KernelOp op, size_t i, const Sizes &siz
     expected.write(data + at * width, width);
 }
 
-llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, bool timed, const std::string &cubin) {
+llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, bool timed,
+                                  const std::string &cubin) {
   constexpr int64_t kMostCompared = 1 << 16, kSamples = 4096;
   // Symbols of models from files have names of their own.
   Sizes sizes = given;
@@ -169,13 +185,15 @@ llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, 
   if (!results)
     return results.takeError();
   for (auto [i, result] : llvm::enumerate(*results))
-    expect(c, kernel.op, i, sizes, result, samplePositions(result.size(), result.size() > kMostCompared ? kSamples : 0));
+    expect(c, kernel.op, i, sizes, result,
+           samplePositions(result.size(), result.size() > kMostCompared ? kSamples : 0));
   c.what = summaryOf(c, kernel.op);
   bundle.cases.push_back(std::move(c));
   return llvm::Error::success();
 }
 
-llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutModule, const char *printedFor) {
+llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutModule,
+                                      const char *printedFor) {
   std::string cubin;
   auto source = compile(module, &cubin, printedFor);
   if (!source)
@@ -192,7 +210,8 @@ llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutM
       // Operands with fewer rows have those that are compared, others are as they are.
       BundleResult whose{whole.type, whole.dims, 0, -1, 0, 0};
       whose.rows = part.dims == whole.dims ? 0 : kRows;
-      whose.rowDim = std::mismatch(part.dims.begin(), part.dims.end(), whole.dims.begin()).first - part.dims.begin();
+      whose.rowDim =
+          std::mismatch(part.dims.begin(), part.dims.end(), whole.dims.begin()).first - part.dims.begin();
       size_t width = sizeOf(whole.type);
       if (whose.rows == 0)
         std::memcpy(part.data, whole.data, whole.bytes());
@@ -204,8 +223,8 @@ llvm::Error BundleWriter::addProducts(mlir::ModuleOp module, mlir::ModuleOp cutM
       return results.takeError();
     HostValue &y = results->front();
     std::vector<int64_t> dims = sizesOf(kernel.op.getResult(0).getType(), {});
-    BundleResult &expectation = c.results.emplace_back(
-        BundleResult{y.type, dims, toleranceOf(y.type, longestSum(kernel.op, {})), -1, 0, int64_t(expected.tell())});
+    BundleResult &expectation = c.results.emplace_back(BundleResult{
+        y.type, dims, toleranceOf(y.type, longestSum(kernel.op, {})), -1, 0, int64_t(expected.tell())});
     expectation.rows = kRows;
     expectation.rowDim = std::mismatch(dims.begin(), dims.end(), y.dims.begin()).first - dims.begin();
     expected.write(static_cast<const char *>(y.data), y.bytes());
@@ -220,7 +239,8 @@ llvm::Error BundleWriter::addTileProducts() {
   if (llvm::Error failure = writeCubin(tileProductSource(target), cubin))
     return failure;
   for (const TileProduct &p : tileProducts(target))
-    for (auto [batch, rows, columns, depth] : {std::array<int64_t, 4>{1, 128, 256, 256}, {3, 133, 200, 80}, {1, 1000, 520, 784}}) {
+    for (auto [batch, rows, columns, depth] :
+         {std::array<int64_t, 4>{1, 128, 256, 256}, {3, 133, 200, 80}, {1, 1000, 520, 784}}) {
       std::vector<Value> operands;
       Value y;
       BundleCase c = tileProductCase(p, batch, rows, columns, depth, operands, y);
@@ -240,7 +260,8 @@ llvm::Error BundleWriter::finish() {
   return status.ok() ? llvm::Error::success() : makeError(status.message);
 }
 
-llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName, llvm::ArrayRef<char *> models) {
+llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName,
+                        llvm::ArrayRef<char *> models) {
   auto target = parseGpuTarget(targetName);
   if (!target)
     return target.takeError();
@@ -275,10 +296,12 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName, l
   if (llvm::Error failure = writer.add(*largeModels(context), kSmall, true))
     return failure;
   if (target->hasWgmma())
-    if (llvm::Error failure = writer.addProducts(*attentionModels(context), *attentionModels(context, BundleWriter::kRows)))
+    if (llvm::Error failure =
+            writer.addProducts(*attentionModels(context), *attentionModels(context, BundleWriter::kRows)))
       return failure;
   for (const char *printedFor : {static_cast<const char *>(nullptr), "sm_80"})
-    if (llvm::Error failure = writer.addProducts(*productModels(context), *productModels(context, BundleWriter::kRows), printedFor))
+    if (llvm::Error failure = writer.addProducts(*productModels(context),
+                                                 *productModels(context, BundleWriter::kRows), printedFor))
       return failure;
   llvm::outs() << writer.count() << " launches of kernels for " << targetName << "\n";
   return writer.finish();

@@ -1,9 +1,9 @@
 //===- emulate.h - Printed CUDA as host C++ ---------------------*- C++ -*-===//
 //
 // Put before a printed kernel, it makes host code of it: the threads of a block take turns on stacks of their
-// own, and one that waits passes its turn on. In which order they take turns is the schedule's business: what depends
-// on it is a missing barrier. Copies and products that run by themselves (emulate_tile.h) run as late as they may,
-// or at once. What it cannot see: memory order, and what a missing fence would do.
+// own, and one that waits passes its turn on. In which order they take turns is the schedule's business: what
+// depends on it is a missing barrier. Copies and products that run by themselves (emulate_tile.h) run as late
+// as they may, or at once. What it cannot see: memory order, and what a missing fence would do.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -217,7 +217,8 @@ static void runBlock(int count) {
     t.copies.clear();
     t.copyGroup = 0;
     // As runThread were called: its return address is never used.
-    void **top = reinterpret_cast<void **>((reinterpret_cast<uintptr_t>(t.stack.get()) + kStack - 64) & ~uintptr_t(63));
+    void **top = reinterpret_cast<void **>((reinterpret_cast<uintptr_t>(t.stack.get()) + kStack - 64) &
+                                           ~uintptr_t(63));
     *--top = nullptr;
     *--top = reinterpret_cast<void *>(runThread);
     for (int k = 0; k < 6; ++k)

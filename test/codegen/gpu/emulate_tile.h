@@ -1,7 +1,7 @@
 //===- emulate_tile.h - The tile library's instructions ---------*- C++ -*-===//
 //
-// Plain loops in place of what codegen/gpu/tile asks of the hardware: mbarrier, copies of boxes with their swizzle,
-// cp.async, ldmatrix, mma.sync, wgmma with operands in swizzled shared memory. Part of emulate.h.
+// Plain loops in place of what codegen/gpu/tile asks of the hardware: mbarrier, copies of boxes with their
+// swizzle, cp.async, ldmatrix, mma.sync, wgmma with operands in swizzled shared memory. Part of emulate.h.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -197,14 +197,17 @@ inline void loadMatrices(uint32_t (&x)[4], const void *row, bool transposed) {
   uint32_t turn = meetWarp();
   for (int i = 0; i < 4; ++i)
     for (int half = 0; half < 2; ++half) {
-      int r = transposed ? lane % 4 * 2 + half : lane / 4, column = transposed ? lane / 4 : lane % 4 * 2 + half;
+      int r = transposed ? lane % 4 * 2 + half : lane / 4,
+          column = transposed ? lane / 4 : lane % 4 * 2 + half;
       std::memcpy(reinterpret_cast<char *>(&x[i]) + 2 * half,
                   static_cast<const char *>(shownRows[turn][first + 8 * i + r]) + 2 * column, 2);
     }
 }
 } // namespace emulated
 inline void load_matrices(uint32_t (&x)[4], const void *row) { emulated::loadMatrices(x, row, false); }
-inline void load_matrices_transposed(uint32_t (&x)[4], const void *row) { emulated::loadMatrices(x, row, true); }
+inline void load_matrices_transposed(uint32_t (&x)[4], const void *row) {
+  emulated::loadMatrices(x, row, true);
+}
 
 template <typename T, typename Sum>
 void multiply_registers(T, Sum (&sums)[4], const uint32_t (&lhs)[4], uint32_t rhs0, uint32_t rhs1) {
