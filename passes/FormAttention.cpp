@@ -27,10 +27,13 @@ using namespace optc;
 namespace {
 
 struct FormAttention : optc::impl::FormAttentionBase<FormAttention> {
+  using FormAttentionBase::FormAttentionBase;
   void runOnOperation() override {
     SmallVector<AttentionOp> roots;
     getOperation().walk([&](AttentionOp op) {
-      if (elementOf(op.getQ()).isF32() && elementOf(op.getK()).isF32() && elementOf(op.getV()).isF32() && !op->use_empty())
+      Type element = elementOf(op.getQ());
+      bool isKnown = element.isF32() || (gpu && (element.isF16() || element.isBF16()));
+      if (isKnown && elementOf(op.getK()) == element && elementOf(op.getV()) == element && !op->use_empty())
         roots.push_back(op);
     });
     for (AttentionOp op : roots)

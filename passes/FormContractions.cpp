@@ -53,9 +53,15 @@ bool isDepthwise(Operation *op) {
          conv.getGroups() > 1;
 }
 
+/// Of 16-bit floats, widened to be multiplied: a GPU takes them as they are.
+bool isHalfProduct(Operation *root) {
+  return isa<ContractOp>(root) && halfUnder(root->getOperand(0)) && halfUnder(root->getOperand(1)) &&
+         elementOf(halfUnder(root->getOperand(0))) == elementOf(halfUnder(root->getOperand(1)));
+}
+
 class KernelFormer {
 public:
-  explicit KernelFormer(Operation *root) : root(root), b(root), bfloat(isBFloatProduct(root)) {}
+  KernelFormer(Operation *root, bool gpu) : root(root), b(root), bfloat(gpu ? isHalfProduct(root) : isBFloatProduct(root)), gpu(gpu) {}
 
   void form() {
     setShape();
@@ -277,7 +283,7 @@ private:
     auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
     auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
     auto blocks = isa<ContractOp>(root) ? readBlocks(root->getOperand(1)) : std::nullopt;
-    bool packed = !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
+    bool packed = !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     if (bfloat) {
       Value half = halfUnder(rhs);
@@ -420,37 +426,40 @@ private:
   Operation *root;
   OpBuilder b;
   bool bfloat;
+  bool gpu; // weights stay as they are
   Dims shape;
   Value last;
   SmallVector<Operation *> members;
 };
 
 /// Of floats, or of bytes as instructions multiply them.
-bool isProduct(Value lhs, Value rhs) {
-  return elementOf(lhs).isF32() || (elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8));
+bool isProduct(Value lhs, Value rhs, bool gpu) {
+  Type element = elementOf(lhs);
+  return element.isF32() || (gpu && (element.isF16() || element.isBF16())) || (elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8));
 }
 
-bool isRoot(Operation *op) {
+bool isRoot(Operation *op, bool gpu) {
   if (auto contract = dyn_cast<ContractOp>(op)) {
     size_t batch = contract.getLhsBatch().size();
-    return isProduct(contract.getLhs(), contract.getRhs()) && batch <= 1 && tensorOf(contract.getLhs()).getRank() == int64_t(batch + 2) &&
+    return isProduct(contract.getLhs(), contract.getRhs(), gpu) && batch <= 1 && tensorOf(contract.getLhs()).getRank() == int64_t(batch + 2) &&
            tensorOf(contract.getRhs()).getRank() == int64_t(batch + 2) && contract.getLhsContract() == ArrayRef<int64_t>{int64_t(batch + 1)} &&
            (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
   }
   auto conv = dyn_cast<ConvOp>(op);
-  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW()) && isWeight(conv.getW()) &&
+  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && isWeight(conv.getW()) &&
          tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
 }
 
 struct FormContractions : optc::impl::FormContractionsBase<FormContractions> {
+  using FormContractionsBase::FormContractionsBase;
   void runOnOperation() override {
     SmallVector<Operation *> roots;
     getOperation().walk([&](Operation *op) {
-      if (isRoot(op) && !op->use_empty() && !isWeight(op->getResult(0)))
+      if (isRoot(op, gpu) && !op->use_empty() && !isWeight(op->getResult(0)))
         roots.push_back(op);
     });
     for (Operation *root : roots)
-      KernelFormer(root).form();
+      KernelFormer(root, gpu).form();
   }
 };
 } // namespace

@@ -112,7 +112,11 @@ def FormAttention : Pass<"form-attention", "::mlir::func::FuncOp"> {
   let description = [{
     before:  %h = optc.transpose (reshape %q) [0, 2, 1, 3];  %y = optc.attention %h, ...;  %z = optc.transpose %y [0, 2, 1, 3]
     after:   %z = optc.kernel "attention" (%q, ...) { reshape; transpose; attention; transpose; optc.yield }
+    Of f32; for a GPU of 16-bit floats too.
   }];
+  let options = [
+    Option<"gpu", "gpu", "bool", "false", "For a GPU">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
@@ -264,7 +268,11 @@ def FormContractions : Pass<"form-contractions", "::mlir::func::FuncOp"> {
   let description = [{
     before:  %1 = optc.contract %x, %w;  %2 = optc.add %1, %bias
     after:   %p = optc.transpose (pack of %w);  %2 = optc.kernel "matmul" (%x, %p, %bias) { ... }
+    For a GPU weights stay as they are, and products of 16-bit floats are kernels too.
   }];
+  let options = [
+    Option<"gpu", "gpu", "bool", "false", "For a GPU">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

@@ -56,11 +56,11 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
   // Attention takes the movement around it before anything else does.
-  passes.addNestedPass<func::FuncOp>(createFormAttention());
+  passes.addNestedPass<func::FuncOp>(createFormAttention({options.gpu}));
   // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked.
   passes.addNestedPass<func::FuncOp>(createCompressWeights({options.weights, options.weightBlock}));
   // Matrix products next: they take the elementwise ops that follow them.
-  passes.addNestedPass<func::FuncOp>(createFormContractions());
+  passes.addNestedPass<func::FuncOp>(createFormContractions({options.gpu}));
   passes.addPass(createMergeDuplicates());
   // Reductions take what is around them: a row is read from memory once.
   passes.addNestedPass<func::FuncOp>(createFormRowKernels());

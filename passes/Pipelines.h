@@ -23,6 +23,8 @@ struct PipelineOptions {
   bool bfloat = false, tiles = false;
   /// Every CPU of the artefact multiplies and adds in one instruction.
   bool fma = true;
+  /// The kernels are a GPU's.
+  bool gpu = false;
 };
 /// From the imported model to kernels: all that the CPU target runs, in order.
 void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options = {});

@@ -17,6 +17,7 @@ class CudaPrinter {
 public:
   explicit CudaPrinter(DeviceFunction &f) : f(f), os(out) {}
   std::string print();
+  std::string printEpilogue();
 
 private:
   using Targets = ArrayRef<std::string>;
@@ -337,6 +338,13 @@ void CudaPrinter::printCall(func::CallOp op) {
     line() << "__syncthreads();\n";
     return;
   }
+  if (name == "product") {
+    line() << f.productCall << "(" << f.productArguments << ", {";
+    for (auto [i, operand] : llvm::enumerate(op.getOperands()))
+      os << (i ? ", " : "") << "int(" << textOf(operand).text << ")";
+    os << f.moreOfShape << "}, epilogue, launch_memory());\n";
+    return;
+  }
   Value result = op.getResult(0);
   if (name == "shuffle_xor") {
     // Never within a larger expression: all threads must get there.
@@ -466,24 +474,49 @@ void CudaPrinter::printBody(Block &block, Targets targets) {
 
 std::string CudaPrinter::print() {
   func::FuncOp function = f.function;
-  os << "extern \"C\" __global__ void __launch_bounds__(" << f.threads << ")\n" << function.getName() << "(";
+  os << "extern \"C\" __global__ void __launch_bounds__(" << f.threads;
+  if (f.blocksPerMultiprocessor)
+    os << ", " << f.blocksPerMultiprocessor;
+  os << ")\n" << function.getName() << "(";
   Block &body = function.getBody().front();
   for (auto [p, argument] : llvm::zip(f.parameters, body.getArguments())) {
-    os << (argument.getArgNumber() ? ", " : "") << (p.isConst ? "const " : "") << cudaType(p.type)
+    os << (argument.getArgNumber() ? ", " : "") << (p.isConst ? "const " : "")
+       << (p.isMap ? "__grid_constant__ TensorMap" : cudaType(p.type))
        << (p.isPointer ? " *__restrict__ " : " ") << p.name;
     texts[argument] = {p.name};
     used.insert(p.name);
   }
   os << ") {\n";
+  if (f.epilogue)
+    os << CudaPrinter(*f.epilogue).printEpilogue();
   printBody(body, {});
   os << "}\n";
+  return std::move(out);
+}
+
+/// A lambda that sees the kernel's parameters.
+std::string CudaPrinter::printEpilogue() {
+  Block &body = f.function.getFunctionBody().front();
+  for (auto [p, argument] : llvm::zip(f.parameters, body.getArguments())) {
+    texts[argument] = {p.name};
+    used.insert(p.name);
+  }
+  depth = 1;
+  auto last = ArrayRef(f.parameters).take_back(4);
+  line() << "const auto epilogue = [&](";
+  for (size_t i = 0; i < last.size(); ++i)
+    os << (i ? ", " : "") << "const " << cudaType(last[i].type)
+       << (isa<VectorType>(last[i].type) ? " &" : " ") << last[i].name;
+  os << ") {\n";
+  printBody(body, {});
+  line() << "};\n";
   return std::move(out);
 }
 
 } // namespace
 
 Operation *optc::findUnprintable(DeviceFunction &f) {
-  Operation *unknown = nullptr;
+  Operation *unknown = f.epilogue ? findUnprintable(*f.epilogue) : nullptr;
   f.function.walk([&](Operation *op) {
     if (!isa<func::FuncOp, func::ReturnOp, func::CallOp, scf::ForOp, scf::IfOp, scf::YieldOp, LLVM::LoadOp,
              LLVM::StoreOp, LLVM::GEPOp, LLVM::AllocaOp, vector::SplatOp, vector::ExtractOp,

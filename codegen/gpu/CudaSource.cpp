@@ -11,6 +11,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace optc;
@@ -18,6 +19,10 @@ using namespace optc;
 static const char *const kPrelude =
 #include "codegen/gpu/device.inc"
     ;
+/// The tile library's files, in the order in which they build on each other.
+static const std::pair<llvm::StringRef, const char *> kLibrary[] = {
+#include "codegen/gpu/tile.inc"
+};
 
 namespace {
 
@@ -65,7 +70,10 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
   std::string count = blocks.str();
   if (!blocks.isConstant() && f.itemsPerBlock > 1)
     count = "ceil(" + f.items.str() + " / " + std::to_string(f.itemsPerBlock) + ")";
-  os << "\n//  grid " << count << ", block " << f.threads << "\n";
+  os << "\n//  grid " << (f.isPersistent ? "at most " : "") << count << ", block " << f.threads;
+  if (f.sharedBytes)
+    os << ", " << f.sharedBytes << " bytes of shared memory";
+  os << "\n";
   return os.str();
 }
 
@@ -82,7 +90,8 @@ public:
   Emitter() : context(registry(), MLIRContext::Threading::DISABLED) { context.loadAllAvailableDialects(); }
 
   /// The kernel's definition with its comment, and its launch; an error: why there is none.
-  llvm::Expected<std::string> emit(const std::string &text, CudaKernel &kernel, ArrayRef<std::string> nodes) {
+  llvm::Expected<std::string> emit(const std::string &text, const GpuTarget &target, CudaKernel &kernel,
+                                   ArrayRef<std::string> nodes) {
     OwningOpRef<ModuleOp> parsed = parseSourceString<ModuleOp>(text, ParserConfig(&context));
     assert(parsed && "canonical text can be read back");
     KernelOp op;
@@ -90,16 +99,25 @@ public:
     nameOps(op);
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
     DeviceFunction f(op, *module, kernel.symbol);
-    if (op.getKind() == "loops")
+    if (op.getKind() == "rows") {
+      if (failed(generateDeviceRows(f)))
+        return llvm::createStringError("its reductions are not along one dim of one space");
+    } else if (op.getKind() == "matmul") {
+      if (failed(generateDeviceMatmul(f, target)))
+        return llvm::createStringError("the form of its product has no kernel");
+    } else if (op.getKind() == "attention") {
+      if (failed(generateDeviceAttention(f, target)))
+        return llvm::createStringError(
+            "attention has kernels for sm_90 alone, of 16-bit floats and heads of 64 or 128");
+    } else if (!generateDeviceTranspose(f)) {
       generateDeviceLoops(f);
-    else if (failed(generateDeviceRows(f)))
-      return llvm::createStringError("its reductions are not along one dim of one space");
+    }
     PassManager passes(&context);
     passes.addPass(createCSEPass());
     if (failed(passes.run(*module)))
       return llvm::createStringError("its code is not valid");
     // From the last op backwards, so that what only dead ops use goes too.
-    f.function.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *dead) {
+    module->walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *dead) {
       if (isOpTriviallyDead(dead))
         dead->erase();
     });
@@ -107,9 +125,20 @@ public:
       return llvm::createStringError("there is no CUDA C++ for " + unknown->getName().getStringRef().str());
     kernel.blocks = f.blocks();
     kernel.threads = f.threads;
+    kernel.isPersistent = f.isPersistent;
+    kernel.sharedBytes = f.sharedBytes;
+    // In the model's context, and by the model's names.
+    kernel.maps = f.maps;
+    for (DeviceTensorMap &map : kernel.maps)
+      map.element = elementOf(kernel.op.getOperand(map.operand));
+    for (llvm::StringRef file : f.library)
+      library.insert(file);
     kernel.checksIndices = f.checksIndices();
     return commentOf(f, kernel, nodes) + printCuda(f);
   }
+
+  /// Files of the tile library that the kernels so far need.
+  llvm::StringSet<> library;
 
 private:
   static DialectRegistry registry() {
@@ -131,6 +160,14 @@ bool isFree(Operation *op) {
 
 } // namespace
 
+std::string optc::deviceLibrary(llvm::function_ref<bool(StringRef)> isNeeded) {
+  std::string text = kPrelude;
+  for (const auto &[file, source] : kLibrary)
+    if (isNeeded(file))
+      text += "\n" + std::string(source);
+  return text;
+}
+
 CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
                           llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf) {
   CudaSource source;
@@ -139,7 +176,9 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     std::string node = nodes.empty() ? "a step" : "node '" + nodes.front() + "'";
     source.problems.push_back(
         node + " (" + what.str() + "): " +
-        (why.empty() ? target.name + " has kernels for fused elementwise ops and row reductions only" : why));
+        (why.empty()
+             ? target.name + " has kernels for fused elementwise ops, row reductions and matrix products only"
+             : why));
   };
   // Equal kernels, in order of their first use.
   std::vector<std::string> texts;
@@ -152,7 +191,7 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
         refuse(op, op->getName().stripDialect());
       return WalkResult::advance();
     }
-    if (kernel.getKind() != "loops" && kernel.getKind() != "rows") {
+    if (!llvm::is_contained({"loops", "rows", "matmul", "attention"}, kernel.getKind())) {
       refuse(op, kernel.getKind());
       return WalkResult::skip();
     }
@@ -169,16 +208,17 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
   if (!source.problems.empty())
     return source;
 
-  source.text = kPrelude;
+  std::string kernels;
   Emitter emitter;
   for (size_t i = 0; i < texts.size(); ++i) {
     CudaKernel &kernel = source.kernels[i];
-    if (auto text = emitter.emit(texts[i], kernel, nodes[i]))
-      source.text += "\n" + *text;
+    if (auto text = emitter.emit(texts[i], target, kernel, nodes[i]))
+      kernels += "\n" + *text;
     else
       refuse(kernel.op, kernel.op.getKind(), llvm::toString(text.takeError()));
   }
   if (!source.problems.empty())
-    source.text.clear();
+    return source;
+  source.text = deviceLibrary([&](StringRef file) { return emitter.library.contains(file); }) + kernels;
   return source;
 }

@@ -1,13 +1,14 @@
 //===- CudaSource.h - A model's kernels as CUDA C++ -------------*- C++ -*-===//
 //
 // Equal kernels are printed once, each with a comment that says which ONNX nodes it computes, for which
-// shapes, and how it is launched. Kernels of other kinds than `loops` and `rows`, and ops without a kernel,
-// are refused: all of them, by name.
+// shapes, and how it is launched. Kernels of other kinds than `loops`, `rows` and `matmul`, and ops without a
+// kernel, are refused: all of them, by name.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_GPU_CUDASOURCE_H
 #define OPTC_CODEGEN_GPU_CUDASOURCE_H
 
+#include "codegen/gpu/DeviceFunction.h"
 #include "codegen/gpu/Target.h"
 #include "ir/Dialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -15,7 +16,8 @@
 namespace optc {
 
 /// A printed kernel, and how it is launched. Its parameters: operands, results (a result in an operand's
-/// memory is written there), sizes (int64), and where it checks indices a pointer to an int32 that becomes 1.
+/// memory is written there), sizes (int64), and where it checks indices a pointer to an int32 that becomes 1;
+/// tensor maps by value.
 struct CudaKernel {
   std::string symbol;
   KernelOp op; // its first use
@@ -23,6 +25,12 @@ struct CudaKernel {
   /// Over the symbols s0, s1, ... of the sizes.
   DimExpr blocks = 1;
   int64_t threads = 0;
+  /// There are at most as many blocks as the device has multiprocessors.
+  bool isPersistent = false;
+  /// Memory that is given at launch, in bytes.
+  int64_t sharedBytes = 0;
+  /// The last parameters.
+  std::vector<DeviceTensorMap> maps = {};
   bool checksIndices = false;
 };
 
@@ -33,6 +41,10 @@ struct CudaSource {
   /// "node 'fc1' (matmul): ...", in the model's order.
   std::vector<std::string> problems;
 };
+
+/// What kernels are written in: device.cuh and files of the tile library ("gemm_sm90"), in the order in which
+/// they build on each other. Needs no header.
+std::string deviceLibrary(llvm::function_ref<bool(llvm::StringRef file)> isNeeded);
 
 /// `nodesOf` names the ONNX nodes that an op comes from.
 CudaSource emitCuda(mlir::func::FuncOp model, const GpuTarget &target,

@@ -2,11 +2,15 @@
 
 #include "codegen/gpu/DeviceFunction.h"
 #include "codegen/kernel/Kernel.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
 
 using namespace mlir;
 using namespace optc;
+
+/// Of a function's argument: a divisor that is known of it.
+static constexpr const char *kDivisor = "optc.divisor";
 
 /// 32-bit indices halve the registers and the cost of divisions, but hold only what is known to be small.
 static bool fitsInt32(KernelOp kernel) {
@@ -143,6 +147,39 @@ Value DeviceFunction::shuffleXor(Value x, Value offset, int64_t group) {
   return named(call("shuffle_xor", x.getType(), {x, offset, width}), "other");
 }
 
+void DeviceFunction::addMap(DeviceTensorMap map) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  parameters.push_back({"map" + std::to_string(maps.size()), pointer, false, true, true});
+  maps.push_back(std::move(map));
+  function.insertArgument(function.getNumArguments(), pointer, {}, loc);
+}
+
+DeviceFunction &DeviceFunction::beginEpilogue(Type sum) {
+  epilogue = std::make_unique<DeviceFunction>(kernel, module, (function.getName() + "_epilogue").str());
+  func::FuncOp inner = epilogue->function;
+  auto add = [&](Type type, StringRef name) {
+    unsigned number = inner.getNumArguments();
+    inner.insertArgument(number, type, {}, loc);
+    named(inner.getArgument(number), name);
+    epilogue->parameters.push_back({name.str(), type, false});
+  };
+  for (StringRef name : {"batch", "row", "column"})
+    add(indices, name);
+  if (auto vector = dyn_cast<VectorType>(sum))
+    inner.setArgAttr(inner.getNumArguments() - 1, kDivisor, b.getI64IntegerAttr(vector.getNumElements()));
+  add(sum, "sum");
+  return *epilogue;
+}
+
+void DeviceFunction::callProduct(std::string run, ArrayRef<std::string> arguments, ValueRange shape,
+                                 ArrayRef<std::string> more) {
+  for (const std::string &text : more)
+    moreOfShape += ", " + text;
+  productCall = std::move(run);
+  productArguments = llvm::join(arguments, ", ");
+  call("product", {}, shape);
+}
+
 void DeviceFunction::barrier() { call("barrier", {}, {}); }
 
 Value DeviceFunction::shared(Type element, int64_t count, StringRef name) {
@@ -163,6 +200,10 @@ int64_t optc::knownDivisor(Value index) {
     return *c < 0 ? -*c : *c;
   auto ofBoth = [](Value x, Value y) { return std::gcd(knownDivisor(x), knownDivisor(y)); };
   if (auto argument = dyn_cast<BlockArgument>(index)) {
+    if (auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())) {
+      auto known = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kDivisor);
+      return known ? known.getInt() : 1;
+    }
     auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
     return loop && index == loop.getInductionVar() ? ofBoth(loop.getLowerBound(), loop.getStep()) : 1;
   }

@@ -6,6 +6,9 @@
 //
 //   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error])
 //
+// A matrix product calls the tile library (codegen/gpu/tile), which calls back for each part of the result:
+// the epilogue is a function of its own, printed as a lambda within the kernel.
+//
 // Pointers are those of operands and results, 16-byte aligned where a kernel reads vectors; error is there
 // when the kernel checks indices.
 //
@@ -18,6 +21,17 @@
 
 namespace optc {
 
+/// How a kernel reads an operand by boxes (TensorMap in codegen/gpu/tile/async.cuh), innermost dim first. In
+/// elements; rows are multiples of 16 bytes, swizzled by 128 bytes.
+struct DeviceTensorMap {
+  unsigned operand = 0;
+  mlir::Type element;
+  DimExpr offset = 0;
+  llvm::SmallVector<DimExpr, 4> sizes;
+  llvm::SmallVector<DimExpr, 4> strides; // of the dims after the innermost
+  llvm::SmallVector<int64_t, 4> box;
+};
+
 class DeviceFunction : public KernelEmitter {
 public:
   DeviceFunction(KernelOp kernel, mlir::ModuleOp module, llvm::StringRef symbol);
@@ -29,6 +43,7 @@ public:
     mlir::Type type; // of an element, where it is a pointer
     bool isPointer = true;
     bool isConst = false;
+    bool isMap = false; // a TensorMap
   };
   std::vector<Parameter> parameters;
   mlir::func::FuncOp function;
@@ -36,6 +51,15 @@ public:
   int64_t threads = 256;
   DimExpr items = 1;
   int64_t itemsPerBlock = 1;
+  /// Blocks that a multiprocessor has to have room for; 0: any number.
+  int64_t blocksPerMultiprocessor = 0;
+  /// There are at most as many blocks as the device has room for: they take turns.
+  bool isPersistent = false;
+  /// Memory that is given at launch.
+  int64_t sharedBytes = 0;
+  std::vector<DeviceTensorMap> maps;
+  /// Files of the tile library that the kernel needs.
+  llvm::SmallVector<llvm::StringRef> library;
   bool checksIndices() const { return bool(error); }
   DimExpr blocks() const { return DimExpr::ceildiv(items, itemsPerBlock); }
 
@@ -50,6 +74,19 @@ public:
   void barrier();
   /// An array that the block's threads share.
   mlir::Value shared(mlir::Type element, int64_t count, llvm::StringRef name);
+
+  /// Adds a parameter: how boxes of an operand are copied.
+  void addMap(DeviceTensorMap map);
+  /// Begins the function that is given the place (batch, row, column) of a vector of sums and the vector: the
+  /// last four of its arguments. It sees the kernel's parameters.
+  DeviceFunction &beginEpilogue(mlir::Type sum);
+  /// `run`, a function of the tile library, on the memory that is given at launch: run(arguments, {shape},
+  /// epilogue, memory). The epilogue has been begun and ended.
+  void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
+                   llvm::ArrayRef<std::string> moreOfShape = {});
+  std::unique_ptr<DeviceFunction> epilogue;
+  std::string productCall, productArguments, moreOfShape;
+
   /// A name for the printer: of a value, of what a loop carries.
   mlir::Value named(mlir::Value value, llvm::StringRef name);
   void nameCarried(mlir::ValueRange results, llvm::ArrayRef<std::string> names);

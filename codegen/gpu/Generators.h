@@ -7,12 +7,21 @@
 #define OPTC_CODEGEN_GPU_GENERATORS_H
 
 #include "codegen/gpu/DeviceFunction.h"
+#include "codegen/gpu/Target.h"
 
 namespace optc {
 
 void generateDeviceLoops(DeviceFunction &f);
+/// Loops whose result lies across its operand. False, and nothing is emitted, where the kernel is no such
+/// loop.
+bool generateDeviceTranspose(DeviceFunction &f);
 /// Fails when the kernel's reductions are not along one dim of one space.
 mlir::LogicalResult generateDeviceRows(DeviceFunction &f);
+
+/// Fails when the product is not of two operands as they are.
+mlir::LogicalResult generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target);
+/// Fails when the attention, or its form on the target, has no kernel.
+mlir::LogicalResult generateDeviceAttention(DeviceFunction &f, const GpuTarget &target);
 
 } // namespace optc
 

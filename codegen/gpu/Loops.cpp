@@ -16,12 +16,27 @@
 using namespace mlir;
 using namespace optc;
 
+/// True where `lanes` neighbours of the result's last dim are neighbours of the op's operands too.
+static bool keepsNeighbours(Operation *op, int64_t lanes) {
+  if (op->hasTrait<Elementwise>() || isa<BroadcastOp, ReshapeOp, ConstantOp, YieldOp>(op))
+    return true;
+  auto last = [](Value v) { return int64_t(dimsOf(v).size()) - 1; };
+  auto isWhole = [&](const DimExpr &d) { return d.constant() && *d.constant() % lanes == 0; };
+  if (auto transpose = dyn_cast<TransposeOp>(op))
+    return last(transpose.getX()) >= 0 &&
+           int64_t(transpose.getPermutation().back()) == last(transpose.getX());
+  if (auto concat = dyn_cast<ConcatOp>(op))
+    return int64_t(concat.getAxis()) != last(concat.getY()) ||
+           llvm::all_of(concat.getXs(), [&](Value x) { return isWhole(dimsOf(x).back()); });
+  if (auto slice = dyn_cast<SliceOp>(op); slice && last(slice.getX()) >= 0)
+    return slice.getStrides().dim(last(slice.getX())) == DimExpr(1) &&
+           isWhole(slice.getStarts().dim(last(slice.getX())));
+  return false;
+}
+
 /// Elements a thread: 16 bytes of the widest element. Ops that move elements about would gather them one by
 /// one.
 static int64_t chooseLanes(KernelOp kernel, ArrayRef<DimExpr> dims) {
-  for (Operation &op : kernel.getBody().front())
-    if (!op.hasTrait<Elementwise>() && !isa<BroadcastOp, ReshapeOp, ConstantOp, YieldOp>(op))
-      return 1;
   unsigned bytes = 1;
   for (TypeRange types : {TypeRange(kernel.getOperandTypes()), TypeRange(kernel.getResultTypes())})
     for (Type type : types)
@@ -29,11 +44,13 @@ static int64_t chooseLanes(KernelOp kernel, ArrayRef<DimExpr> dims) {
                        memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
   int64_t lanes = 16 / bytes;
   std::optional<int64_t> last = dims.empty() ? 1 : dims.back().constant();
-  if (dims.size() == 1 && last && *last >= lanes)
-    return lanes; // the end is computed one by one
-  if (dims.size() == 1 && !last)
+  auto keep = [&] {
+    return llvm::all_of(kernel.getBody().front(), [&](Operation &op) { return keepsNeighbours(&op, lanes); });
+  };
+  // Of one dim, the end is computed one by one.
+  if (dims.size() == 1 && (!last || *last >= lanes) && keep())
     return lanes;
-  while (lanes > 1 && (!last || *last % lanes != 0))
+  while (lanes > 1 && (!last || *last % lanes != 0 || !keep()))
     lanes /= 2;
   return lanes;
 }
@@ -95,6 +112,7 @@ void optc::generateDeviceLoops(DeviceFunction &f) {
     index.back() = {f.mul(index.back().base, f.index(lanes)), lanes > 1};
     for (size_t d = 0; d < dims.size(); ++d)
       f.named(index[d].base, "i" + std::to_string(d));
+    emitter.setAligned(index.back().base);
     storeAt(index, lanes);
   });
   f.finish();

@@ -77,14 +77,16 @@ llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuT
   const char *options[] = {architecture.c_str(), "--std=c++17"};
   int error = api->compile(program, 2, options);
   size_t size = 0;
-  std::string text;
-  if (error) {
-    text = api->errorString(error);
-    if (api->logSize(program, &size) == 0 && size > 1) {
-      std::string log(size, '\0');
-      api->log(program, log.data());
-      text += "\n" + log;
-    }
+  std::string text, log;
+  if (api->logSize(program, &size) == 0 && size > 1) {
+    log.resize(size);
+    api->log(program, log.data());
+  }
+  // A warpgroup's products that wait for each other give right results, far too slowly: C7510 and its like.
+  bool isSerialized = llvm::StringRef(log).contains("C75");
+  if (error || isSerialized) {
+    text =
+        (error ? std::string(api->errorString(error)) : "products of warpgroups are serialized") + "\n" + log;
   } else if ((output == Output::ptx ? api->ptxSize : api->cubinSize)(program, &size) == 0) {
     text.resize(size);
     (output == Output::ptx ? api->ptx : api->cubin)(program, text.data());
@@ -93,7 +95,7 @@ llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuT
       text.pop_back();
   }
   api->destroy(&program);
-  if (error)
+  if (error || isSerialized)
     return llvm::createStringError(text);
   return text;
 }

@@ -4,73 +4,23 @@
 //
 //   reduced dim innermost       a group of up to 32 threads of a warp, or a block; totals by shuffles, then
 //                               through shared memory
-//   reduced dim further out     a thread a row: neighbours read neighbouring elements
+//   reduced dim further out     a thread a row: neighbours read neighbouring elements; where rows are few and
+//   long, as
+//                               many warps as have a slice each, totals through shared memory
 //
-// A row of known length that the group covers in a few vectors a thread stays in registers from pass to pass.
-// Otherwise each pass reads the row again and recomputes what an earlier one has made, unless it is a result.
+// The last is RowSlices.cpp's. A row of known length that the group covers in a few vectors a thread stays in
+// registers from pass to pass. Otherwise each pass reads the row again and recomputes what an earlier one has
+// made, unless it is a result.
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/kernel/Rows.h"
+#include "codegen/gpu/DeviceRows.h"
 #include "codegen/gpu/Generators.h"
 #include "codegen/kernel/RowReduction.h"
-#include "codegen/kernel/TensorEmitter.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace optc;
-
-namespace {
-
-constexpr int64_t kWarp = 32;
-
-/// How a row is spread over threads.
-struct RowMapping {
-  int64_t lanes = 1;  // neighbouring elements that a thread takes at a time
-  int64_t group = 32; // threads of a row: a power of two up to 32, or a block of whole warps
-  int64_t steps = 0;  // vectors of a thread; 0: a loop
-
-  bool isBlock() const { return group > kWarp; }
-};
-
-class DeviceRows {
-public:
-  DeviceRows(DeviceFunction &f, const RowKernel &rows)
-      : f(f), emitter(f), rows(rows), yield(cast<YieldOp>(f.kernel.getBody().front().getTerminator())) {}
-  void run() {
-    length = f.size(rows.length());
-    if (rows.isInnermost())
-      emitGroups();
-    else
-      emitThreads();
-    f.finish();
-  }
-
-private:
-  RowMapping chooseMapping() const;
-  void setRow(Value number);
-  void emitGroups();
-  void emitRow();
-  void emitThreads();
-  LaneIndices indexAt(Value along) const;
-  SmallVector<Value> initialOf(unsigned p) const;
-  SmallVector<Value> emitPass(unsigned p, Value along, ValueRange in);
-  SmallVector<Value> totalOf(unsigned p, ValueRange carried);
-  SmallVector<Value> mergeAll(unsigned p, ValueRange a, ValueRange b) const;
-  void defineResults(unsigned p, ValueRange carried);
-  void readBack(unsigned p);
-  void hoistRowValues();
-  void storeRowResults();
-  SmallVector<std::string> carriedNames(unsigned p) const;
-
-  DeviceFunction &f;
-  TensorEmitter emitter;
-  const RowKernel &rows;
-  YieldOp yield;
-  RowMapping map;
-  Value length, lane; // lane: the thread's number in its group
-  LaneIndices row;    // the row's index; its entry at the axis is open
-};
 
 RowMapping DeviceRows::chooseMapping() const {
   RowMapping m;
@@ -89,28 +39,28 @@ RowMapping DeviceRows::chooseMapping() const {
   };
   llvm::for_each(f.kernel.getOperandTypes(), widen);
   llvm::for_each(f.kernel.getResultTypes(), widen);
+  // A row's values stay in registers: few enough of them, over as few threads as that takes, whose totals are
+  // then soon made. Narrower vectors where wider ones do not divide the row evenly.
+  constexpr int64_t kMostElements = 16, kMostThreads = 512;
+  for (int64_t lanes = 16 / bytes; lanes > 0; lanes /= 2) {
+    if (*known % lanes != 0)
+      continue;
+    int64_t vectors = *known / lanes, mostSteps = std::max<int64_t>(1, kMostElements / lanes);
+    auto spread = [&](int64_t group, int64_t steps) {
+      m = {lanes, group, steps};
+      return m;
+    };
+    if (vectors <= kWarp && llvm::isPowerOf2_64(vectors))
+      return spread(vectors, 1);
+    for (int64_t steps = mostSteps; steps > 0; --steps)
+      if (vectors == steps * kWarp || (vectors % (steps * kWarp) == 0 && vectors / steps <= kMostThreads))
+        return spread(vectors / steps, steps);
+  }
   m.lanes = 16 / bytes;
   while (*known % m.lanes != 0)
     m.lanes /= 2;
   int64_t vectors = *known / m.lanes;
-  if (vectors <= kWarp) {
-    m.group = llvm::PowerOf2Ceil(std::max<int64_t>(vectors, 1));
-    m.steps = m.group == vectors ? 1 : 0;
-    return m;
-  }
-  // Few steps, so that the row's values fit in registers.
-  constexpr int64_t kMostSteps = 4;
-  if (vectors % kWarp == 0 && vectors / kWarp <= kMostSteps) {
-    m.steps = vectors / kWarp;
-    return m;
-  }
-  for (int64_t steps = 1; steps <= kMostSteps; ++steps)
-    if (vectors % (steps * kWarp) == 0 && vectors / steps <= 512) {
-      m.group = vectors / steps;
-      m.steps = steps;
-      return m;
-    }
-  m.group = vectors <= 4 * kWarp ? kWarp : block;
+  m.group = vectors <= kWarp ? llvm::PowerOf2Ceil(vectors) : vectors <= 4 * kWarp ? kWarp : block;
   return m;
 }
 
@@ -367,33 +317,6 @@ void DeviceRows::emitGroups() {
     emitRow();
   });
 }
-
-void DeviceRows::emitThreads() {
-  DimExpr count = 1;
-  for (size_t d = 0; d < rows.dims.size(); ++d)
-    if (int64_t(d) != rows.axis)
-      count = count * rows.dims[d];
-  f.items = count;
-  f.itemsPerBlock = f.threads;
-  Value number = f.named(f.threadInGrid(), "row");
-  f.when(f.less(number, f.size(count)), [&] {
-    setRow(number);
-    for (unsigned p = 0; p < rows.passes.size(); ++p) {
-      hoistRowValues();
-      SmallVector<Value> carried =
-          f.loop(f.index(0), length, f.index(1), initialOf(p), [&](Value d, ValueRange in) {
-            TensorEmitter::Scope scope(emitter);
-            return emitPass(p, d, in);
-          });
-      f.nameCarried(carried, carriedNames(p));
-      defineResults(p, carried);
-      readBack(p);
-    }
-    storeRowResults();
-  });
-}
-
-} // namespace
 
 LogicalResult optc::generateDeviceRows(DeviceFunction &f) {
   std::optional<RowKernel> rows = readRows(f.kernel);

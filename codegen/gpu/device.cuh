@@ -36,6 +36,12 @@ struct bf16 {
 
 __device__ inline float bits_to_float(u32 bits) { return __uint_as_float(bits); }
 
+/// The memory that is given at launch.
+__device__ inline u8 *launch_memory() {
+  extern __shared__ __align__(128) u8 memory[];
+  return memory;
+}
+
 /// x of the thread of this group whose number differs in the bits of `offset`; all threads of the group call it.
 template <int kGroup> __device__ inline unsigned group_mask() {
   return kGroup == 32 ? ~0u : ((1u << (kGroup & 31)) - 1) << (threadIdx.x & 31 & ~(kGroup - 1));
@@ -123,8 +129,19 @@ template <typename T> __device__ inline T maximum_unsigned(T x, T y) { return Un
 
 template <typename T> __device__ inline bool is_nan(T x) { return x != x; }
 /// NaN where either is; -0 is below +0.
+#ifndef OPTC_EMULATED
+__device__ inline float minimum(float x, float y) {
+  asm("min.NaN.f32 %0, %0, %1;" : "+f"(x) : "f"(y));
+  return x;
+}
+__device__ inline float maximum(float x, float y) {
+  asm("max.NaN.f32 %0, %0, %1;" : "+f"(x) : "f"(y));
+  return x;
+}
+#else
 __device__ inline float minimum(float x, float y) { return is_nan(x) ? x : is_nan(y) ? y : fminf(x, y); }
 __device__ inline float maximum(float x, float y) { return is_nan(x) ? x : is_nan(y) ? y : fmaxf(x, y); }
+#endif
 __device__ inline double minimum(double x, double y) { return is_nan(x) ? x : is_nan(y) ? y : fmin(x, y); }
 __device__ inline double maximum(double x, double y) { return is_nan(x) ? x : is_nan(y) ? y : fmax(x, y); }
 

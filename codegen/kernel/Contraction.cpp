@@ -45,6 +45,17 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.k = lhs[first + 1];
   c.rhsTransposed = op.getRhsContract().front() == int64_t(first + 1);
   c.n = rhs[c.rhsTransposed ? first : first + 1];
+  // A GPU takes 16-bit floats as they are, under casts.
+  auto halfArgument = [](Value value) {
+    auto cast = value.getDefiningOp<CastOp>();
+    bool isHalf = cast && (elementOf(cast.getX()).isBF16() || elementOf(cast.getX()).isF16());
+    return isHalf ? dyn_cast<BlockArgument>(cast.getX()) : BlockArgument();
+  };
+  if (auto lhsHalf = halfArgument(op.getLhs()), rhsHalf = halfArgument(op.getRhs()); lhsHalf && rhsHalf) {
+    c.lhs = lhsHalf;
+    c.rhs = rhsHalf;
+    return true;
+  }
   Value lhsBits = bfloatUnder(op.getLhs()), rhsBits = bfloatUnder(op.getRhs());
   if (lhsBits && rhsBits) {
     c.lhs = dyn_cast<BlockArgument>(lhsBits);

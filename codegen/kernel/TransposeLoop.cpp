@@ -20,24 +20,18 @@ static bool fitsSquare(Value v) {
   return type.isInteger(1) || (type.getIntOrFloatBitWidth() == 32 && memoryType(elementOf(v)).getIntOrFloatBitWidth() == 32);
 }
 
-std::optional<TransposeLoop> optc::readTransposeLoop(KernelOp kernel) {
+std::optional<TransposeLoop> optc::readTurned(KernelOp kernel) {
   if (kernel.getNumResults() != 1)
     return std::nullopt;
   TransposeLoop loop;
-  Block &body = kernel.getBody().front();
   loop.dims = dimsOf(kernel.getResult(0));
-  bool fits = true, isSmall = true;
-  for (Operation &op : body.without_terminator()) {
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
     if (auto transpose = dyn_cast<TransposeOp>(op)) {
       if (loop.op)
         return std::nullopt;
       loop.op = transpose;
     } else if (!isa<ConstantOp, BroadcastOp>(op) && !op.hasTrait<Elementwise>()) {
       return std::nullopt;
-    }
-    for (Value v : op.getResults()) {
-      fits &= fitsSquare(v);
-      isSmall &= registerType(elementOf(v)).getIntOrFloatBitWidth() <= 32;
     }
   }
   if (!loop.op || dimsOf(loop.op.getY()) != loop.dims)
@@ -46,6 +40,20 @@ std::optional<TransposeLoop> optc::readTransposeLoop(KernelOp kernel) {
   loop.rowDim = llvm::find(permutation, int64_t(permutation.size()) - 1) - permutation.begin();
   if (loop.rowDim + 1 == loop.dims.size())
     return std::nullopt;
+  return loop;
+}
+
+std::optional<TransposeLoop> optc::readTransposeLoop(KernelOp kernel) {
+  std::optional<TransposeLoop> turned = readTurned(kernel);
+  if (!turned)
+    return std::nullopt;
+  TransposeLoop loop = *turned;
+  bool fits = true, isSmall = true;
+  for (Operation &op : kernel.getBody().front().without_terminator())
+    for (Value v : op.getResults()) {
+      fits &= fitsSquare(v);
+      isSmall &= registerType(elementOf(v)).getIntOrFloatBitWidth() <= 32;
+    }
   auto columns = loop.dims.back().constant();
   Type element = elementOf(kernel.getResult(0));
   // Interleaved as they are in memory.

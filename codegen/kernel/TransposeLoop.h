@@ -34,7 +34,9 @@ struct TransposeLoop {
   DimExpr tiles() const;
 };
 
-/// nullopt unless the kernel is one transpose with elementwise ops before and after it, of 4-byte elements where it goes by squares.
+/// nullopt unless the kernel is one transpose that moves the operand's last dim, with elementwise ops before and after it.
+std::optional<TransposeLoop> readTurned(KernelOp kernel);
+/// Of these, the ones that a CPU turns in registers: of 4-byte elements where it goes by squares.
 std::optional<TransposeLoop> readTransposeLoop(KernelOp kernel);
 
 } // namespace optc

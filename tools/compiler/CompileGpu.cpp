@@ -24,7 +24,9 @@ std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget 
   if (auto names = model->getAttrOfType<ArrayAttr>("optc.nodes"))
     for (StringRef name : names.getAsValueRange<StringAttr>())
       nodes.insert(name);
-  CudaSource source = emitCuda(model, target, [&](Operation *op) {
+  GpuTarget printed = target;
+  printed.isPortable = options.emit == Emit::ptx;
+  CudaSource source = emitCuda(model, printed, [&](Operation *op) {
     SmallVector<std::string> names = nodesOf(op->getLoc());
     llvm::erase_if(names, [&](const std::string &name) { return !nodes.empty() && !nodes.contains(name); });
     return names;

@@ -211,6 +211,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   for (const CpuTarget &target : targets)
     levels.push_back(target.costModel());
   PipelineOptions pipeline;
+  pipeline.gpu = !gpuTargets.empty();
   if (!options.quantization.int8)
     pipeline.levels = levels;
   else if (Error error = prepareQuantization(module, options.quantization, levels, options.jobs, progress, calibration, notes))

@@ -1,0 +1,212 @@
+//===- Matmul.cpp - Matrix products on a device ---------------------------===//
+//
+// Calls a product of the tile library with the kernel's fused ops as its epilogue:
+//
+//   const auto epilogue = [&](int batch, int row, int column, const Vec<float, 4> &sum) {
+//     store(y0 + ..., max(sum + load<4>(x2 + column), 0))
+//   };
+//   GemmSimt<float, 128, 4, 4, false>::run<4>(x0, x1, 1, {1, m, n, k}, epilogue, launch_memory());
+//
+// Which product:
+//
+//   bf16, f16, rows of 16 bytes    GemmSm90 on sm_90, else GemmSm80
+//   others, f32                    GemmSimt: exact multiply-adds of f32
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/gpu/CudaExpression.h"
+#include "codegen/gpu/Generators.h"
+#include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/TensorEmitter.h"
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+/// Of the devices that tiles are chosen for (H100, H200).
+constexpr int64_t kMultiprocessors = 132;
+
+bool isMultiple(const DimExpr &d, int64_t of) { return d.constant() && *d.constant() % of == 0; }
+
+/// Elements of a vector of at most `most` that divide the dim.
+int64_t lanesOf(const DimExpr &d, int64_t most) {
+  while (most > 1 && !isMultiple(d, most))
+    most /= 2;
+  return most;
+}
+
+class DeviceMatmul {
+public:
+  DeviceMatmul(DeviceFunction &f, const ContractionKernel &c)
+      : f(f), c(c), element(memoryType(elementOf(c.lhs))),
+        yield(cast<YieldOp>(f.kernel.getBody().front().getTerminator())) {}
+  void run(const GpuTarget &target);
+
+private:
+  /// Along k unless it lies along n.
+  bool rhsAlongN() const { return !c.rhsTransposed; }
+  bool fitsTensorCores() const;
+  int64_t chooseColumns() const;
+  void useSimt();
+  void useSm80();
+  void useSm90();
+  void call(const std::string &product, int64_t lanes, bool byMaps);
+  int64_t epilogueLanes(int64_t most) const;
+  void emitEpilogue(int64_t lanes);
+  void setTiles(int64_t rows, int64_t columns) {
+    f.items = c.batch * DimExpr::ceildiv(c.m, rows) * DimExpr::ceildiv(c.n, columns);
+  }
+  std::string pointerOf(BlockArgument operand) const { return f.parameters[operand.getArgNumber()].name; }
+
+  DeviceFunction &f;
+  const ContractionKernel &c;
+  Type element;
+  YieldOp yield;
+};
+
+/// 16-bit floats whose rows are multiples of 16 bytes.
+bool DeviceMatmul::fitsTensorCores() const {
+  return (element.isBF16() || element.isF16()) && isMultiple(c.k, 8) && *c.k.constant() > 0 &&
+         isMultiple(rhsAlongN() ? c.n : c.k, 8);
+}
+
+/// Columns that the epilogue takes at a time: 16 bytes of the widest value that it reads or writes along
+/// them.
+int64_t DeviceMatmul::epilogueLanes(int64_t most) const {
+  int64_t bytes = 1;
+  auto widen = [&](Type type) {
+    bytes = std::max<int64_t>(
+        bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
+  };
+  for (auto [i, type] : llvm::enumerate(f.kernel.getOperandTypes()))
+    if (i != c.lhs.getArgNumber() && i != c.rhs.getArgNumber())
+      widen(type);
+  llvm::for_each(f.kernel.getResultTypes(), widen);
+  return lanesOf(c.n, std::min<int64_t>(most, std::max<int64_t>(1, 16 / bytes)));
+}
+
+void DeviceMatmul::emitEpilogue(int64_t lanes) {
+  DeviceFunction &e = f.beginEpilogue(withLanes(f.b.getF32Type(), lanes));
+  TensorEmitter emitter(e);
+  auto arguments = e.function.getArguments().take_back(4);
+  Value sum = arguments[3];
+  emitter.setAligned(arguments[2]);
+  emitter.define(c.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
+  LaneIndices index;
+  if (c.batched)
+    index.push_back({arguments[0], 0});
+  index.push_back({arguments[1], 0});
+  index.push_back({arguments[2], lanes > 1});
+  SmallVector<Value> results;
+  for (Value result : yield.getValues())
+    results.push_back(emitter.at(result, index, lanes));
+  for (auto [i, result] : llvm::enumerate(yield.getValues())) {
+    auto offset = emitter.offsetOf(tensorOf(result), index);
+    e.store(results[i], e.pointerTo(e.output(i), offset.base, elementOf(result)), elementOf(result));
+  }
+  e.finish();
+}
+
+void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) {
+  emitEpilogue(lanes);
+  SmallVector<Value> shape;
+  for (const DimExpr &d : {c.batch, c.m, c.n, c.k})
+    shape.push_back(f.size(d));
+  std::string rhsBatches = c.rhsBatched ? "2" : "1";
+  std::string run = product + "::run<" + std::to_string(lanes) + ">";
+  if (byMaps)
+    f.callProduct(run, {"&map0", "&map1", rhsBatches}, shape);
+  else
+    f.callProduct(run, {pointerOf(c.lhs), pointerOf(c.rhs), rhsBatches}, shape);
+  f.finish();
+}
+
+void DeviceMatmul::useSimt() {
+  int64_t most = std::min<int64_t>(4, 128 / element.getIntOrFloatBitWidth());
+  std::string type = cudaType(element);
+  f.library = {"async", "product", "gemm_simt"};
+  f.threads = 256;
+  f.blocksPerMultiprocessor = 2;
+  // Smaller tiles where larger ones would leave multiprocessors without work.
+  auto large = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, 128)).constant();
+  int64_t tile = large && *large < 2 * kMultiprocessors ? 64 : 128;
+  f.sharedBytes = 2 * 16 * 2 * (tile + 4) * 4;
+  setTiles(tile, tile);
+  call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(lanesOf(c.k, most)) + ", " +
+           std::to_string(lanesOf(rhsAlongN() ? c.n : c.k, most)) + ", " + (rhsAlongN() ? "false" : "true") +
+           ">",
+       epilogueLanes(4), false);
+}
+
+void DeviceMatmul::useSm80() {
+  f.library = {"async", "product", "mma", "gemm_sm80"};
+  f.threads = 256;
+  f.sharedBytes = 3 * 256 * 128;
+  setTiles(128, 128);
+  call("GemmSm80<" + cudaType(element) + ", " + (rhsAlongN() ? "true" : "false") + ">", epilogueLanes(8),
+       false);
+}
+
+/// The width of tiles that takes the fewest steps of a device of this many multiprocessors: a step costs its
+/// products and what a tile costs beside them.
+int64_t DeviceMatmul::chooseColumns() const {
+  constexpr int64_t kBeside = 48;
+  int64_t best = 0, bestCost = 0;
+  for (int64_t columns : {256, 192, 128, 64}) {
+    auto tiles = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, columns)).constant();
+    // Unknown rows are many.
+    int64_t n = *c.n.constant(), waste = (n + columns - 1) / columns * columns * 16 / n;
+    int64_t cost = tiles ? (*tiles + kMultiprocessors - 1) / kMultiprocessors * (columns + kBeside)
+                         : waste * (columns + kBeside) / columns;
+    if (best == 0 || cost < bestCost) {
+      best = columns;
+      bestCost = cost;
+    }
+  }
+  return best;
+}
+
+void DeviceMatmul::useSm90() {
+  int64_t columns = c.n.constant() ? chooseColumns() : 256;
+  f.library = {"async", "product", "wgmma", "gemm_sm90"};
+  f.threads = 384;
+  f.blocksPerMultiprocessor = 1;
+  f.isPersistent = true;
+  // GemmSm90's kSharedBytes.
+  int64_t overhead = 8 * 16 * 64 * 4 + 256 + 1024, stage = (128 + columns) * 128;
+  f.sharedBytes = std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
+  setTiles(128, columns);
+  auto addDense = [&](BlockArgument operand, DimExpr inner, DimExpr rows, DimExpr batch, int64_t boxRows) {
+    f.addMap(
+        {operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {64, boxRows, 1}});
+  };
+  addDense(c.lhs, c.k, c.m, c.batch, 128);
+  DimExpr rhsBatch = c.rhsBatched ? c.batch : DimExpr(1);
+  if (rhsAlongN())
+    addDense(c.rhs, c.n, c.k, rhsBatch, 64);
+  else
+    addDense(c.rhs, c.k, c.n, rhsBatch, columns);
+  call("GemmSm90<" + cudaType(element) + ", " + std::to_string(columns) + ", " +
+           (rhsAlongN() ? "true" : "false") + ">",
+       epilogueLanes(8), true);
+}
+
+void DeviceMatmul::run(const GpuTarget &target) {
+  if (!fitsTensorCores())
+    useSimt();
+  else if (target.hasWgmma())
+    useSm90();
+  else
+    useSm80();
+}
+
+} // namespace
+
+LogicalResult optc::generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target) {
+  std::optional<ContractionKernel> c = readContraction(f.kernel);
+  if (!c || c->isConv || c->packed || c->isCompressed() || c->blocks || c->narrow)
+    return failure();
+  DeviceMatmul(f, *c).run(target);
+  return success();
+}

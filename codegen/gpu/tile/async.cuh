@@ -1,0 +1,92 @@
+//===- async.cuh - Copies and barriers that run by themselves ---*- CUDA -*-===//
+//
+// What a block does beside its arithmetic: barriers in shared memory that count arrivals and bytes (mbarrier), tiles of
+// tensors copied by the tensor memory accelerator, 16-byte copies (cp.async), registers handed from warps that copy to
+// warps that multiply. Follows device.cuh. Source: PTX ISA, "Parallel Synchronization and Communication Instructions",
+// "Data Movement and Conversion Instructions: Asynchronous copy".
+//
+//===----------------------------------------------------------------------===//
+
+/// How a tensor lies in memory and which box of it is copied at a time; made by the host, passed by value as a
+/// __grid_constant__ parameter. Copied boxes of 128-byte rows lie swizzled: 16-byte piece c of row r is at c ^ r % 8.
+struct alignas(128) TensorMap {
+  u64 words[16];
+};
+
+/// Where the memory that is given at launch begins.
+constexpr int kSharedAlignment = 1024;
+
+#ifndef OPTC_EMULATED
+__device__ inline u32 shared_address(const void *p) { return u32(__cvta_generic_to_shared(p)); }
+
+//===-- Barriers ----------------------------------------------------------===//
+
+/// Phases are counted from 0; a wait for parity p returns once a phase of that parity has ended. One that has just been
+/// made lets waits for parity 1 pass.
+struct Barrier {
+  u64 state;
+};
+__device__ inline void barrier_init(Barrier *b, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(shared_address(b)), "r"(arrivals) : "memory");
+}
+/// Makes new barriers known to the copies.
+__device__ inline void barrier_init_done() {
+  asm volatile("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;" ::: "memory");
+}
+__device__ inline void barrier_arrive(Barrier *b) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" :: "r"(shared_address(b)) : "memory");
+}
+/// Arrives, and so many bytes are still to come before the phase ends.
+__device__ inline void barrier_expect(Barrier *b, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" :: "r"(shared_address(b)), "r"(bytes) : "memory");
+}
+__device__ inline void barrier_wait(Barrier *b, u32 parity) {
+  u32 done;
+  do
+    asm volatile("{\n.reg .pred p;\n"
+                 "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+                 "selp.u32 %0, 1, 0, p;\n}"
+                 : "=r"(done) : "r"(shared_address(b)), "r"(parity) : "memory");
+  while (!done);
+}
+//===-- Copies of boxes (one thread asks for each) ------------------------===//
+
+__device__ inline void prefetch_map(const TensorMap *map) {
+  asm volatile("prefetch.tensormap [%0];" :: "l"(map) : "memory");
+}
+/// The box whose first element is (x, y, z), x innermost, to shared memory; its bytes arrive at the barrier. What lies
+/// outside of the tensor is zero and counts.
+__device__ inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, Barrier *arrived) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {%3, %4, %5}], [%2];"
+               :: "r"(shared_address(to)), "l"(map), "r"(shared_address(arrived)), "r"(x), "r"(y), "r"(z) : "memory");
+}
+/// Of a tensor of four dims.
+__device__ inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, int w, Barrier *arrived) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {%3, %4, %5, %6}], [%2];"
+               :: "r"(shared_address(to)), "l"(map), "r"(shared_address(arrived)), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
+
+//===-- Copies of 16 bytes (each thread) ----------------------------------===//
+
+/// Zeros where the source is not `valid`.
+__device__ inline void copy_16_bytes(void *to, const void *from, bool valid) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :: "r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0) : "memory");
+}
+/// Ends a group of this thread's copies; waits until only the newest `kGroups` groups may be under way.
+__device__ inline void end_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int kGroups> __device__ inline void wait_copies() { asm volatile("cp.async.wait_group %0;" :: "n"(kGroups) : "memory"); }
+
+//===-- Registers of warpgroups -------------------------------------------===//
+
+/// All threads of a warpgroup: from here on it has so many registers a thread.
+template <int kCount> __device__ inline void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" :: "n"(kCount));
+}
+template <int kCount> __device__ inline void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" :: "n"(kCount));
+}
+__device__ inline void warp_barrier() { __syncwarp(); }
+#endif

@@ -1,0 +1,36 @@
+//===- mma.cuh - Products of a warp (sm_80) ---------------------*- CUDA -*-===//
+//
+// sums[16 x 8] += lhs[16 x K] * rhs[K x 8], K 32 bytes of elements, all in registers. With t the thread's number in its
+// warp, and r a register of 4 bytes along k:
+//
+//   lhs    row t / 4 + 8 * (i % 2), r t % 4 + 4 * (i / 2)      in lhs[i]
+//   rhs    column t / 4, r t % 4 + 4 * i                       in rhs[i]
+//   sums   row t / 4 + 8 * h, column 2 * (t % 4) + c           in sums[2 * h + c]
+//
+// Source: PTX ISA, "Warp Level Matrix Multiply-Accumulate Instructions".
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef OPTC_EMULATED
+/// Four 8x8 matrices of 2-byte elements: thread 8 * i + r gives the address of row r of matrix i, 16 bytes. Of matrix i, thread
+/// t gets row t / 4, elements 2 * (t % 4) and the next; transposed: column t / 4.
+__device__ inline void load_matrices(u32 (&x)[4], const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3]) : "r"(shared_address(row)) : "memory");
+}
+__device__ inline void load_matrices_transposed(u32 (&x)[4], const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3]) : "r"(shared_address(row)) : "memory");
+}
+
+#define OPTC_MMA(type, sum, c, kind) \
+  __device__ inline void multiply_registers(type, sum (&sums)[4], const u32 (&lhs)[4], u32 rhs0, u32 rhs1) { \
+    asm volatile("mma.sync.aligned." kind " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
+                 : c(sums[0]), c(sums[1]), c(sums[2]), c(sums[3]) \
+                 : "r"(lhs[0]), "r"(lhs[1]), "r"(lhs[2]), "r"(lhs[3]), "r"(rhs0), "r"(rhs1)); \
+  }
+OPTC_MMA(bf16, float, "+f", "m16n8k16.row.col.f32.bf16.bf16.f32")
+OPTC_MMA(f16, float, "+f", "m16n8k16.row.col.f32.f16.f16.f32")
+OPTC_MMA(tf32, float, "+f", "m16n8k8.row.col.f32.tf32.tf32.f32")
+OPTC_MMA(i8, int, "+r", "m16n8k32.row.col.s32.s8.s8.s32")
+#endif

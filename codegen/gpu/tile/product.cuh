@@ -1,0 +1,85 @@
+//===- product.cuh - What the matrix products share -------------*- CUDA -*-===//
+//
+//   y[b, m, n] = epilogue(sum over k of lhs[b, m, k] * rhs[b, k, n])
+//
+// Products differ in how they sum; a tile's sums always end in an epilogue, a functor that is given kLanes neighbouring
+// columns of a row, n being a multiple of kLanes, and stores what it makes of them:
+//
+//   epilogue(batch, row, column, Vec<float, kLanes> sum)          a float where kLanes is 1
+//
+//===----------------------------------------------------------------------===//
+
+/// e4m3 in memory.
+struct f8 {
+  u8 bits;
+};
+/// f32 in memory, of which the product reads 19 bits.
+struct tf32 {
+  float value;
+};
+
+/// What products of elements are summed in.
+template <typename T> struct SumOf { typedef float type; };
+template <> struct SumOf<i8> { typedef int type; };
+
+/// A vector as the epilogue takes it.
+template <typename Sum, int kLanes> __device__ inline const Vec<Sum, kLanes> &epilogue_value(const Vec<Sum, kLanes> &sum) {
+  return sum;
+}
+template <typename Sum> __device__ inline Sum epilogue_value(const Vec<Sum, 1> &sum) { return sum[0]; }
+
+struct ProductShape {
+  int batch, rows, columns, depth;
+};
+
+/// Blocks take tiles in an order that keeps what they read together in the second-level cache: down the
+/// rows of a group of `kGroup` rows of tiles, then on to its next column.
+struct TileOrder {
+  static constexpr int kGroup = 16;
+  int rowTiles, columnTiles;
+  __device__ int count() const { return rowTiles * columnTiles; }
+  __device__ void place(int tile, int &row, int &column) const {
+    const int first = tile / (kGroup * columnTiles) * kGroup;
+    const int rows = rowTiles - first < kGroup ? rowTiles - first : kGroup;
+    const int inGroup = tile - first * columnTiles;
+    row = first + inGroup % rows;
+    column = inGroup / rows;
+  }
+};
+
+/// Sums of 16 rows and `kColumns` columns that a warp has in the registers of matrix instructions (thread t: row
+/// t / 4 + 8 * h, column 8 * j + 2 * (t % 4) + c in sums[4 * j + 2 * h + c]) go through the warp's part of shared memory
+/// to the epilogue, which is given whole rows.
+template <typename Sum, int kColumns> struct SumExchange {
+  static constexpr int kBytes = 16 * kColumns * 4;
+  /// Groups of 8 columns are permuted by the row, so that neither side meets bank conflicts.
+  static __device__ int at(int row, int column) {
+    return row * kColumns + ((column / 8 ^ row % (kColumns / 8)) * 8) + column % 8;
+  }
+  template <int kLanes, typename Epilogue>
+  static __device__ void store(Sum *part, const Sum *sums, int batch, int row, int column, const ProductShape &shape,
+                               const Epilogue &epilogue) {
+    constexpr int kPerRow = kColumns / kLanes;
+    const int lane = threadIdx.x % 32;
+    warp_barrier(); // what was here has been read
+#pragma unroll
+    for (int j = 0; j < kColumns / 8; ++j)
+#pragma unroll
+      for (int h = 0; h < 2; ++h)
+        *reinterpret_cast<Vec<Sum, 2> *>(part + at(lane / 4 + 8 * h, 8 * j + lane % 4 * 2)) =
+            Vec<Sum, 2>{{sums[4 * j + 2 * h], sums[4 * j + 2 * h + 1]}};
+    warp_barrier();
+#pragma unroll
+    for (int i = 0; i < 16 * kPerRow / 32; ++i) {
+      const int item = i * 32 + lane, r = item / kPerRow, c = item % kPerRow * kLanes;
+      if (row + r < shape.rows && column + c < shape.columns) {
+        Vec<Sum, kLanes> sum;
+        constexpr int kStep = kLanes < 4 ? kLanes : 4;
+#pragma unroll
+        for (int k = 0; k < kLanes; k += kStep)
+          *reinterpret_cast<Vec<Sum, kStep> *>(&sum[k]) = *reinterpret_cast<const Vec<Sum, kStep> *>(part + at(r, c + k));
+        epilogue(batch, row + r, column + c, epilogue_value(sum));
+      }
+    }
+  }
+};

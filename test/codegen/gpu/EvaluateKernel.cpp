@@ -1,0 +1,105 @@
+//===- EvaluateKernel.cpp - What a kernel should give ---------------------===//
+
+#include "test/codegen/gpu/EvaluateKernel.h"
+#include "test/codegen/gpu/KernelValues.h"
+
+using namespace optc;
+using mlir::cast;
+using mlir::dyn_cast;
+
+std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
+  std::vector<int64_t> dims;
+  for (const DimExpr &d : dimsOf(type))
+    dims.push_back(*d.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return sizes.lookup(s); }));
+  return dims;
+}
+
+bool optc::takesFinite(KernelOp kernel) {
+  return kernel.getKind() == "matmul" || kernel.getKind() == "attention";
+}
+
+int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
+  int64_t longest = 1;
+  for (mlir::Operation &op : kernel.getBody().front()) {
+    std::vector<int64_t> x;
+    llvm::ArrayRef<int64_t> axes;
+    if (auto contract = dyn_cast<ContractOp>(op)) {
+      x = sizesOf(contract.getLhs().getType(), sizes);
+      axes = contract.getLhsContract();
+    } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
+      x = sizesOf(reduce.getX().getType(), sizes);
+      axes = reduce.getAxes();
+    }
+    int64_t terms = 1;
+    for (int64_t axis : axes)
+      terms *= x[size_t(axis)];
+    longest = std::max(longest, terms);
+  }
+  return longest;
+}
+
+HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool finite) {
+  HostValue value =
+      HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), sizesOf(type, sizes));
+  fillRandom(value, seed, finite);
+  return value;
+}
+
+llvm::Expected<std::vector<HostValue>>
+optc::evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs, const Sizes &sizes) {
+  llvm::DenseMap<mlir::Value, HostValue> values;
+  for (auto [argument, input] : llvm::zip(kernel.getBody().getArguments(), inputs))
+    values[argument] = input;
+  std::vector<HostValue> results;
+  for (mlir::Operation &op : kernel.getBody().front()) {
+    if (auto constant = dyn_cast<ConstantOp>(op)) {
+      values[constant] = *valueOf(constant.getValue());
+      continue;
+    }
+    if (auto yield = dyn_cast<YieldOp>(op)) {
+      for (mlir::Value v : yield.getValues())
+        results.push_back(values[v]);
+      break;
+    }
+    llvm::SmallVector<const HostValue *> operands;
+    for (mlir::Value operand : referenceOperands(&op))
+      operands.push_back(operand ? &values[operand] : nullptr);
+    llvm::SmallVector<HostValue> outputs;
+    if (Status status = evaluate(&op, operands, outputs, sizes); !status.ok())
+      return llvm::createStringError(status.message);
+    values[op.getResult(0)] = outputs.front();
+  }
+  return results;
+}
+
+std::vector<int64_t> optc::sizeArguments(const CudaKernel &kernel, const Sizes &sizes) {
+  std::vector<int64_t> arguments;
+  for (const std::string &symbol : kernel.symbols)
+    arguments.push_back(sizes.lookup(symbol));
+  return arguments;
+}
+
+int64_t optc::valueOf(const DimExpr &expr, const CudaKernel &kernel, const Sizes &sizes) {
+  Sizes canonical;
+  for (auto [i, size] : llvm::enumerate(sizeArguments(kernel, sizes)))
+    canonical["s" + std::to_string(i)] = size;
+  return *expr.evaluate([&](llvm::StringRef s) -> std::optional<int64_t> { return canonical.lookup(s); });
+}
+
+int64_t optc::blocksOf(const CudaKernel &kernel, const Sizes &sizes) {
+  return valueOf(kernel.blocks, kernel, sizes);
+}
+
+BundleMap optc::mapOf(const DeviceTensorMap &map, const CudaKernel &kernel, const Sizes &sizes) {
+  auto valuesOf = [&](llvm::ArrayRef<DimExpr> list) {
+    std::vector<int64_t> values;
+    for (const DimExpr &d : list)
+      values.push_back(valueOf(d, kernel, sizes));
+    return values;
+  };
+  return {map.operand,
+          valueOf(map.offset, kernel, sizes),
+          valuesOf(map.sizes),
+          valuesOf(map.strides),
+          {map.box.begin(), map.box.end()}};
+}

@@ -1,0 +1,38 @@
+//===- EvaluateKernel.h - What a kernel should give -------------*- C++ -*-===//
+//
+// A printed kernel with random operands and what the evaluator makes of them: shared by the emulation on the
+// host and by the bundle that a device runs.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_TEST_CODEGEN_GPU_EVALUATEKERNEL_H
+#define OPTC_TEST_CODEGEN_GPU_EVALUATEKERNEL_H
+
+#include "codegen/gpu/CudaSource.h"
+#include "ir/eval/Evaluate.h"
+#include "test/codegen/gpu/Bundle.h"
+
+namespace optc {
+
+/// Of the model's symbols.
+using Sizes = llvm::StringMap<int64_t>;
+
+std::vector<int64_t> sizesOf(mlir::Type type, const Sizes &sizes);
+/// What is special in an operand of a matrix product would be everywhere in its result.
+bool takesFinite(KernelOp kernel);
+/// Terms of the kernel's longest sum.
+int64_t longestSum(KernelOp kernel, const Sizes &sizes);
+/// An operand with the values that a seed gives.
+HostValue randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool finite);
+/// What the kernel's ops compute, one after the other.
+llvm::Expected<std::vector<HostValue>> evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs,
+                                                      const Sizes &sizes);
+/// Values of the kernel's size parameters, and blocks of its grid.
+std::vector<int64_t> sizeArguments(const CudaKernel &kernel, const Sizes &sizes);
+int64_t blocksOf(const CudaKernel &kernel, const Sizes &sizes);
+BundleMap mapOf(const DeviceTensorMap &map, const CudaKernel &kernel, const Sizes &sizes);
+/// The value of an expression over the kernel's symbols (s0, s1, ...).
+int64_t valueOf(const DimExpr &expr, const CudaKernel &kernel, const Sizes &sizes);
+
+} // namespace optc
+
+#endif // OPTC_TEST_CODEGEN_GPU_EVALUATEKERNEL_H

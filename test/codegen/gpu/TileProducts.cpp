@@ -1,0 +1,113 @@
+//===- TileProducts.cpp - The tile library's products, plainly ------------===//
+
+#include "test/codegen/gpu/TileProducts.h"
+#include "runtime/reference/Reference.h"
+#include "test/codegen/gpu/KernelValues.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <bit>
+
+using namespace optc;
+
+static int64_t sharedBytesOfMaps(int64_t columns) {
+  int64_t overhead = 8 * 16 * 64 * 4 + 256 + 1024, stage = (128 + columns) * 128;
+  return std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
+}
+
+std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
+  std::vector<TileProduct> products;
+  auto byMaps = [&](const char *symbol, DType type, bool alongN, int64_t columns) {
+    if (target.hasWgmma())
+      products.push_back({symbol, type, alongN, columns, sharedBytesOfMaps(columns)});
+  };
+  auto byPointers = [&](const char *symbol, DType type, bool alongN) {
+    products.push_back({symbol, type, alongN, 0, 3 * 256 * 128});
+  };
+  byMaps("bf16_64", DType::bf16, false, 64);
+  byMaps("bf16_128", DType::bf16, false, 128);
+  byMaps("bf16_256", DType::bf16, false, 256);
+  byMaps("bf16_64_along_n", DType::bf16, true, 64);
+  byMaps("bf16_192_along_n", DType::bf16, true, 192);
+  byMaps("f16_256_along_n", DType::f16, true, 256);
+  byMaps("f16_192", DType::f16, false, 192);
+  byMaps("tf32_128", DType::f32, false, 128);
+  byMaps("i8_64", DType::i8, false, 64);
+  byMaps("i8_256", DType::i8, false, 256);
+  byMaps("f8_128", DType::f8e4m3fn, false, 128);
+  byMaps("f8_256", DType::f8e4m3fn, false, 256);
+  byPointers("warp_bf16", DType::bf16, false);
+  byPointers("warp_bf16_along_n", DType::bf16, true);
+  byPointers("warp_f16_along_n", DType::f16, true);
+  byPointers("warp_tf32", DType::f32, false);
+  byPointers("warp_i8", DType::i8, false);
+  return products;
+}
+
+std::string optc::tileProductSource(const GpuTarget &target) {
+  auto text = llvm::MemoryBuffer::getFile(OPTC_TILE_PRODUCTS);
+  std::string library = deviceLibrary([&](llvm::StringRef file) {
+    return file != "gemm_simt" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
+  });
+  return library + (target.hasWgmma() ? "\n#define TILE_SM90\n" : "\n") + (*text)->getBuffer().str();
+}
+
+/// Elements as products read them: of f32 the first 19 bits.
+static std::vector<double> elementsOf(const Value &x) {
+  std::vector<double> all(size_t(x.size()));
+  load(x, 0, x.size(), all.data());
+  if (x.type == DType::f32)
+    for (double &v : all)
+      v = std::bit_cast<float>(std::bit_cast<uint32_t>(float(v)) & 0xffffe000u);
+  return all;
+}
+
+BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
+                                 int64_t depth, std::vector<Value> &operands, Value &expected) {
+  bool isInteger = product.type == DType::i8;
+  BundleCase c;
+  c.symbol = product.symbol;
+  c.what = std::string(product.symbol) + ": " + std::to_string(batch) + " of " + std::to_string(rows) + "x" +
+           std::to_string(columns) + "x" + std::to_string(depth);
+  int64_t tileColumns = product.columns ? product.columns : 128;
+  c.blocks = batch * ((rows + 127) / 128) * ((columns + tileColumns - 1) / tileColumns);
+  c.threads = product.columns ? 384 : 256;
+  c.sharedBytes = product.sharedBytes;
+  c.isPersistent = product.columns != 0;
+  c.checksIndices = c.timed = false;
+  c.flops = 0;
+  c.sizes = {batch, rows, columns, depth};
+  std::vector<int64_t> lhs = {batch, rows, depth}, rhs = {batch, columns, depth};
+  if (product.alongN)
+    std::swap(rhs[1], rhs[2]);
+  for (const auto &dims : {lhs, rhs}) {
+    uint64_t seed = 1000 + operands.size();
+    fillRandom(operands.emplace_back(Value::allocate(product.type, dims)), seed, true);
+    c.operands.push_back({product.type, dims, seed, true});
+  }
+  if (product.columns) {
+    int64_t perRow = 128 / int64_t(sizeOf(product.type));
+    auto dense = [&](int64_t operand, int64_t inner, int64_t lines, std::vector<int64_t> box) {
+      c.maps.push_back({operand, 0, {inner, lines, batch}, {inner, inner * lines}, std::move(box)});
+    };
+    dense(0, depth, rows, {perRow, 128, 1});
+    if (product.alongN)
+      dense(1, columns, depth, {64, perRow, 1});
+    else
+      dense(1, depth, columns, {perRow, product.columns, 1});
+  }
+  std::vector<double> a = elementsOf(operands[operands.size() - 2]), b = elementsOf(operands.back());
+  expected = Value::allocate(isInteger ? DType::i32 : DType::f32, {batch, rows, columns});
+  for (int64_t z = 0; z < batch; ++z)
+    for (int64_t m = 0; m < rows; ++m)
+      for (int64_t n = 0; n < columns; ++n) {
+        double sum = 0;
+        for (int64_t k = 0; k < depth; ++k)
+          sum += a[(z * rows + m) * depth + k] *
+                 b[product.alongN ? (z * depth + k) * columns + n : (z * columns + n) * depth + k];
+        store(expected, (z * rows + m) * columns + n, 1, &sum);
+      }
+  // Tensor cores sum products of f8 with some 13 bits.
+  double tolerance =
+      product.type == DType::f8e4m3fn ? 0x1p-13 * double(depth) : toleranceOf(expected.type, depth);
+  c.results.push_back({expected.type, expected.dims, tolerance, -1, 0, 0});
+  return c;
+}

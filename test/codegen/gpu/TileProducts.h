@@ -1,0 +1,34 @@
+//===- TileProducts.h - The tile library's products, plainly ----*- C++ -*-===//
+//
+// Every type and layout of operands that the tile library multiplies (tile_products.cu), against a plain
+// loop: on the host whether the loops are right, on a device whether descriptors, swizzles and fragments are
+// what the hardware takes.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_TEST_CODEGEN_GPU_TILEPRODUCTS_H
+#define OPTC_TEST_CODEGEN_GPU_TILEPRODUCTS_H
+
+#include "codegen/gpu/CudaSource.h"
+#include "test/codegen/gpu/Bundle.h"
+
+namespace optc {
+
+/// A kernel of tile_products.cu.
+struct TileProduct {
+  const char *symbol;
+  DType type;
+  bool alongN;     // the right operand is [batch, depth, columns], else [batch, columns, depth]
+  int64_t columns; // of a tile that is copied by maps; 0: operands are read by pointers
+  int64_t sharedBytes;
+};
+
+/// Those for a chip.
+std::vector<TileProduct> tileProducts(const GpuTarget &target);
+std::string tileProductSource(const GpuTarget &target);
+/// A launch on random operands, and what it should give. Its places in the bundle are open.
+BundleCase tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
+                           int64_t depth, std::vector<Value> &operands, Value &expected);
+
+} // namespace optc
+
+#endif // OPTC_TEST_CODEGEN_GPU_TILEPRODUCTS_H

@@ -1,0 +1,56 @@
+//===- tile_products.cu - The tile library's products, plainly --*- CUDA -*-===//
+//
+// One kernel for each type and layout of operands of each product; follows the tile library. The epilogue stores sums.
+//
+//===----------------------------------------------------------------------===//
+
+template <typename Out> struct Store {
+  Out *y;
+  int rows, columns;
+  template <typename Sum> __device__ void operator()(int batch, int row, int column, const Sum &sum) const {
+    y[(i64(batch) * rows + row) * columns + column] = sum;
+  }
+  template <typename Sum, int kLanes>
+  __device__ void operator()(int batch, int row, int column, const Vec<Sum, kLanes> &sum) const {
+    store_each(y + (i64(batch) * rows + row) * columns + column, sum);
+  }
+};
+
+#define BY_MAPS(name, T, Out, kLanes, kColumns, kAlongN) \
+  extern "C" __global__ void __launch_bounds__(384, 1) \
+  name(const void *, const void *, Out *y, i64 batch, i64 rows, i64 columns, i64 depth, \
+       const __grid_constant__ TensorMap lhs, const __grid_constant__ TensorMap rhs) { \
+    GemmSm90<T, kColumns, kAlongN>::run<kLanes>(&lhs, &rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
+                                                Store<Out>{y, int(rows), int(columns)}, launch_memory()); \
+  }
+#define BY_POINTERS(name, product, T, Out, kLanes) \
+  extern "C" __global__ void __launch_bounds__(256) \
+  name(const T *lhs, const T *rhs, Out *y, i64 batch, i64 rows, i64 columns, i64 depth) { \
+    product::run<kLanes>(lhs, rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
+                         Store<Out>{y, int(rows), int(columns)}, launch_memory()); \
+  }
+
+#ifdef TILE_SM90
+BY_MAPS(bf16_64, bf16, float, 4, 64, false)
+BY_MAPS(bf16_128, bf16, float, 8, 128, false)
+BY_MAPS(bf16_256, bf16, float, 8, 256, false)
+BY_MAPS(bf16_64_along_n, bf16, float, 2, 64, true)
+BY_MAPS(bf16_192_along_n, bf16, float, 8, 192, true)
+BY_MAPS(f16_256_along_n, f16, float, 4, 256, true)
+BY_MAPS(f16_192, f16, float, 1, 192, false)
+BY_MAPS(tf32_128, tf32, float, 4, 128, false)
+BY_MAPS(i8_64, i8, int, 4, 64, false)
+BY_MAPS(i8_256, i8, int, 8, 256, false)
+BY_MAPS(f8_128, f8, float, 4, 128, false)
+BY_MAPS(f8_256, f8, float, 4, 256, false)
+#endif
+typedef GemmSm80<bf16, false> Bf16;
+typedef GemmSm80<bf16, true> Bf16AlongN;
+typedef GemmSm80<f16, true> F16AlongN;
+typedef GemmSm80<tf32, false> Tf32;
+typedef GemmSm80<i8, false> I8;
+BY_POINTERS(warp_bf16, Bf16, bf16, float, 8)
+BY_POINTERS(warp_bf16_along_n, Bf16AlongN, bf16, float, 4)
+BY_POINTERS(warp_f16_along_n, F16AlongN, f16, float, 1)
+BY_POINTERS(warp_tf32, Tf32, tf32, float, 4)
+BY_POINTERS(warp_i8, I8, i8, int, 8)
