@@ -24,6 +24,7 @@
 #include "ir/eval/Evaluate.h"
 #include "ir/eval/Weight.h"
 #include "passes/Passes.h"
+#include "passes/Quantized.h"
 #include "passes/QuantizedTensors.h"
 #include "passes/WeightFormats.h"
 
@@ -161,13 +162,14 @@ private:
         break;
       x = op->getOperand(0);
     }
-    if (!done.insert(x).second || x.getDefiningOp<CastOp>())
+    mlir::Value half = halfUnder(x);
+    if (!done.insert(x).second || (half && elementOf(half).isBF16()))
       return;
     OpBuilder b(&getContext());
     b.setInsertionPointAfterValue(x);
     mlir::Value twin = rounded(b, x);
-    Operation *half = twin.getDefiningOp()->getOperand(0).getDefiningOp();
-    x.replaceUsesWithIf(twin, [&](OpOperand &use) { return use.getOwner() != half && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); });
+    Operation *rounding = twin.getDefiningOp()->getOperand(0).getDefiningOp();
+    x.replaceUsesWithIf(twin, [&](OpOperand &use) { return use.getOwner() != rounding && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); });
     done.insert(twin);
   }
 

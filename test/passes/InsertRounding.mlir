@@ -99,3 +99,20 @@ func.func @attention(%x: tensor<32x64xf32>, %one: !one, %keys: !heads) -> (!head
   %c = optc.attention %q, %keys, %v {scale = 0.25 : f64} : (!heads, !heads, !heads) -> !heads
   return %y, %z, %c : !heads, !one, !heads
 }
+
+// What a model has in f16 is rounded, what it has in bf16 is so already.
+// CHECK-LABEL: func.func @halves
+// CHECK: %[[A:.*]] = optc.cast %arg0 : (tensor<12x64xf16>) -> tensor<12x64xf32>
+// CHECK: %[[H:.*]] = optc.cast %[[A]] : (tensor<12x64xf32>) -> tensor<12x64xbf16>
+// CHECK: %[[R:.*]] = optc.cast %[[H]]
+// CHECK: %[[B:.*]] = optc.cast %arg1 : (tensor<12x64xbf16>) -> tensor<12x64xf32>
+// CHECK: optc.contract %[[R]]
+// CHECK: optc.contract %[[B]]
+func.func @halves(%x: tensor<12x64xf16>, %z: tensor<12x64xbf16>) -> (tensor<12x64xf32>, tensor<12x64xf32>) {
+  %w = optc.constant dense<0.5> : tensor<64x64xf32>
+  %a = optc.cast %x : (tensor<12x64xf16>) -> tensor<12x64xf32>
+  %b = optc.cast %z : (tensor<12x64xbf16>) -> tensor<12x64xf32>
+  %c = optc.contract %a, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32>
+  %d = optc.contract %b, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32>
+  return %c, %d : tensor<12x64xf32>, tensor<12x64xf32>
+}
