@@ -42,12 +42,11 @@ struct FormAttention : optc::impl::FormAttentionBase<FormAttention> {
 
   void form(AttentionOp op) {
     llvm::SetVector<Operation *> members;
-    Value halves[] = {halfUnder(op.getQ()), halfUnder(op.getK()), halfUnder(op.getV())};
-    bool bfloat = llvm::all_of(halves, [](Value half) { return half && elementOf(half).isBF16(); });
+    bool bfloat = bfloatUnder(op.getQ()) && bfloatUnder(op.getK()) && bfloatUnder(op.getV());
     for (Value operand : {op.getQ(), op.getK(), op.getV()}) {
       if (bfloat) {
         members.insert(operand.getDefiningOp());
-        operand = halfUnder(operand);
+        operand = bfloatUnder(operand);
       }
       Value base = furthestView(operand).base;
       for (Value v = operand; v != base; v = v.getDefiningOp()->getOperand(0))

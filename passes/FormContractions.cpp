@@ -61,7 +61,7 @@ bool isHalfProduct(Operation *root) {
 
 class KernelFormer {
 public:
-  KernelFormer(Operation *root, bool gpu) : root(root), b(root), bfloat(gpu ? isHalfProduct(root) : isBFloatProduct(root)), gpu(gpu) {}
+  KernelFormer(Operation *root, bool gpu) : root(root), b(root), halves(gpu ? isHalfProduct(root) : isBFloatProduct(root)), gpu(gpu) {}
 
   void form() {
     setShape();
@@ -187,9 +187,9 @@ private:
     // Reshapes at the end gain nothing inside; codes are a quarter of what they stand for, unless products in floats read them.
     members = accepted.takeVector();
     auto endsInCodes = [&] {
-      Value result = members.back()->getResult(0), half = halfUnder(result);
-      if (half)
-        return elementOf(half).isBF16() && llvm::is_contained(members, half.getDefiningOp());
+      Value result = members.back()->getResult(0);
+      if (halfUnder(result))
+        return bfloatUnder(result) && llvm::is_contained(members, bfloatUnder(result).getDefiningOp());
       auto dequantize = dyn_cast<DequantizeOp>(members.back());
       return dequantize && is8Bit(dequantize.getX()) && llvm::is_contained(members, dequantize.getX().getDefiningOp()) &&
              !llvm::all_of(dequantize->getUsers(), [](Operation *user) { return isa<ConvOp, ContractOp>(user); });
@@ -203,7 +203,7 @@ private:
   /// Ops before the root that its kernel computes as it reads: the padding of a convolution of bytes, the widening of the
   /// image of a depthwise one.
   bool isPrologue(Operation *op) const {
-    if (bfloat)
+    if (halves)
       return op->getResult(0) == root->getOperand(0);
     if (!isa<ConvOp>(root))
       return false;
@@ -285,12 +285,12 @@ private:
     auto blocks = isa<ContractOp>(root) ? readBlocks(root->getOperand(1)) : std::nullopt;
     bool packed = !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
-    if (bfloat) {
+    if (halves) {
       Value half = halfUnder(rhs);
       rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), b.getBF16Type()), rhs);
     }
     int64_t packedRows = 0;
-    bool depthwise = isDepthwise(root), winograd = packed && !bfloat && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
+    bool depthwise = isDepthwise(root), winograd = packed && !halves && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
     if (depthwise) {
       // [taps, C]
       Dims w = dimsOf(rhs);
@@ -357,7 +357,7 @@ private:
       } else {
         matrix = depthwise ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w)) : unpackFilter(b, conv, w);
       }
-      if (bfloat)
+      if (halves)
         matrix = b.create<CastOp>(root->getLoc(), conv.getW().getType(), matrix);
       mapping.map(conv.getX(), prologue(conv.getX(), x));
       mapping.map(conv.getW(), matrix);
@@ -386,7 +386,7 @@ private:
         w = unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
         rhsContract = {0};
       }
-      if (bfloat)
+      if (halves)
         w = b.create<CastOp>(root->getLoc(), tensorType(dimsOf(w), b.getF32Type()), w);
       product = b.create<ContractOp>(root->getLoc(), prologue(contract.getLhs(), x), w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(), rhsContract);
     }
@@ -425,7 +425,7 @@ private:
 
   Operation *root;
   OpBuilder b;
-  bool bfloat;
+  bool halves; // operands are of 16 bits, which the kernel widens
   bool gpu; // weights stay as they are
   Dims shape;
   Value last;

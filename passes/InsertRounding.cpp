@@ -84,14 +84,6 @@ private:
     return columns >= kMinN && weights >= least && weights / columns >= kMinK;
   }
 
-  /// What a tensor comes from but for movement.
-  static Operation *sourceOf(mlir::Value x) {
-    Operation *op = x.getDefiningOp();
-    while (op && isMovement(op))
-      op = op->getOperand(0).getDefiningOp();
-    return op;
-  }
-
   /// What elementwise ops make of a product that was lowered.
   bool isOfProduct(mlir::Value x, int depth = 0) {
     constexpr int kDeepest = 6;
@@ -162,8 +154,7 @@ private:
         break;
       x = op->getOperand(0);
     }
-    mlir::Value half = halfUnder(x);
-    if (!done.insert(x).second || (half && elementOf(half).isBF16()))
+    if (!done.insert(x).second || bfloatUnder(x))
       return;
     OpBuilder b(&getContext());
     b.setInsertionPointAfterValue(x);

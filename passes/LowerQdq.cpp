@@ -8,7 +8,8 @@
 //   contract (sub (cast %x : i32), zx), (cast %w : i32)          the form of MatMulInteger
 //     =>  sub (contract %x, %w : i32), zx * sum_k w[n]
 //
-// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off. The lhs becomes unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
+// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off. The lhs becomes
+// unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
 // convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
 // same integers in f32, where they are exact. What is quantised after a product is scaled with it (Requantize.h).
 //

@@ -186,30 +186,11 @@ std::optional<int64_t> optc::zeroPoint(Value zero) {
   return uniformByte(constant);
 }
 
-Value optc::halfUnder(Value value) {
-  auto cast = value.getDefiningOp<CastOp>();
-  if (!cast || !elementOf(value).isF32())
-    return {};
-  Type from = elementOf(cast.getX());
-  return from.isF16() || from.isBF16() ? cast.getX() : Value();
-}
-
 bool optc::isBFloatProduct(Operation *product) {
-  auto isBFloat = [](Value v) {
-    Value half = v ? halfUnder(v) : Value();
-    return half && elementOf(half).isBF16();
-  };
-  if (!isa<ContractOp, ConvOp>(product) || !isBFloat(product->getOperand(0)))
+  if (!isa<ContractOp, ConvOp>(product) || !bfloatUnder(product->getOperand(0)) || !isWeight(product->getOperand(1)))
     return false;
-  Value weight = product->getOperand(1);
-  if (!isWeight(weight))
-    return false;
-  while (Operation *op = weight.getDefiningOp()) {
-    if (!isMovement(op))
-      break;
-    weight = op->getOperand(0);
-  }
-  if (!isBFloat(weight))
+  Operation *weight = sourceOf(product->getOperand(1));
+  if (!weight || !bfloatUnder(weight->getResult(0)))
     return false;
   if (auto conv = dyn_cast<ConvOp>(product))
     return conv.getLayout() == "nhwc" && conv.getGroups() == 1;

@@ -37,8 +37,6 @@ bool sameNumber(mlir::Value a, mlir::Value b);
 /// differs between elements.
 std::optional<int64_t> zeroPoint(mlir::Value zero);
 
-/// What `value` is cast from in f16 or bf16 to f32; null when it is something else.
-mlir::Value halfUnder(mlir::Value value);
 /// True for a product of bf16 with constant weights of bf16, both under a cast to f32, that computes as one: with more rows than
 /// weights are dequantised in registers for.
 bool isBFloatProduct(mlir::Operation *product);

@@ -8,8 +8,8 @@ using namespace optc;
 
 /// A value, or what it is cast from in bf16, as a view of the kernel's operand that it comes from.
 static std::optional<StridedView> viewOfArgument(Value value) {
-  if (auto cast = value.getDefiningOp<CastOp>(); cast && elementOf(cast.getX()).isBF16())
-    value = cast.getX();
+  if (Value half = bfloatUnder(value))
+    value = half;
   Value base = value;
   while (Operation *op = base.getDefiningOp()) {
     if (!isMovement(op))

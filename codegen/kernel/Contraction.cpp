@@ -1,6 +1,7 @@
 //===- Contraction.cpp - Kernels around a matrix product ------------------===//
 
 #include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/StridedView.h"
 
 using namespace mlir;
 using namespace optc;
@@ -10,12 +11,6 @@ static constexpr int64_t kByteStep = 64;
 
 /// Of 8 bits: the lhs unsigned, the rhs signed.
 static bool areBytes(Value lhs, Value rhs) { return elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8); }
-
-/// What is cast from bf16; null when the value is something else.
-static Value bfloatUnder(Value value) {
-  auto cast = value.getDefiningOp<CastOp>();
-  return cast && elementOf(cast.getX()).isBF16() && elementOf(value).isF32() ? cast.getX() : Value();
-}
 
 int64_t optc::narrowBytes(Value operand) { return bfloatUnder(operand) ? 2 : 1; }
 
@@ -47,9 +42,7 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.n = rhs[c.rhsTransposed ? first : first + 1];
   // A GPU takes 16-bit floats as they are, under casts.
   auto halfArgument = [](Value value) {
-    auto cast = value.getDefiningOp<CastOp>();
-    bool isHalf = cast && (elementOf(cast.getX()).isBF16() || elementOf(cast.getX()).isF16());
-    return isHalf ? dyn_cast<BlockArgument>(cast.getX()) : BlockArgument();
+    return dyn_cast_or_null<BlockArgument>(halfUnder(value));
   };
   if (auto lhsHalf = halfArgument(op.getLhs()), rhsHalf = halfArgument(op.getRhs()); lhsHalf && rhsHalf) {
     c.lhs = lhsHalf;

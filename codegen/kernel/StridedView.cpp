@@ -14,6 +14,26 @@ SmallVector<DimExpr> optc::denseStrides(ArrayRef<DimExpr> dims) {
 
 bool optc::isMovement(Operation *op) { return isa<TransposeOp, ReshapeOp, SliceOp>(op); }
 
+Operation *optc::sourceOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (op && isMovement(op))
+    op = op->getOperand(0).getDefiningOp();
+  return op;
+}
+
+Value optc::halfUnder(Value value) {
+  auto cast = value.getDefiningOp<CastOp>();
+  if (!cast || !elementOf(value).isF32())
+    return {};
+  Type from = elementOf(cast.getX());
+  return from.isF16() || from.isBF16() ? cast.getX() : Value();
+}
+
+Value optc::bfloatUnder(Value value) {
+  Value half = halfUnder(value);
+  return half && elementOf(half).isBF16() ? half : Value();
+}
+
 /// The strides of `to` over the same elements as `from` with `strides`: dims are split, or merged where one continues
 /// the other. nullopt where a merge would leave gaps.
 static std::optional<SmallVector<DimExpr>> reshaped(const Dims &from, ArrayRef<DimExpr> strides, const Dims &to) {

@@ -29,6 +29,12 @@ llvm::SmallVector<DimExpr> denseStrides(llvm::ArrayRef<DimExpr> dims);
 
 /// True for the ops that a view may go through.
 bool isMovement(mlir::Operation *op);
+/// What a value comes from but for movement; null for an argument.
+mlir::Operation *sourceOf(mlir::Value value);
+
+/// What `value` is cast from in f16 or bf16 to f32, and in bf16 only; null when it is something else.
+mlir::Value halfUnder(mlir::Value value);
+mlir::Value bfloatUnder(mlir::Value value);
 
 /// `value` as a view of `base`, which it is made of by movement; nullopt where strides cannot say it.
 std::optional<StridedView> viewOf(mlir::Value value, mlir::Value base);

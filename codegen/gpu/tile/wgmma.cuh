@@ -91,31 +91,18 @@ template <int N> __device__ inline void hold(int (&sums)[N]) {
   template <bool kAlongN> __device__ inline void multiply(type, sum (&sums)[128], u64 lhs, u64 rhs, bool keep) { \
     OPTC_WGMMA(256, 128, kind, c, 128, 129, 130, tail); \
   }
-#define OPTC_WGMMA_EITHER(type, name) \
-  template <bool kAlongN> __device__ inline void multiply(type, float (&sums)[32], u64 lhs, u64 rhs, bool keep) { \
+#define OPTC_WGMMA_HALF(type, name, columns, count, lhsNumber, rhsNumber, keepNumber) \
+  template <bool kAlongN> __device__ inline void multiply(type, float (&sums)[count], u64 lhs, u64 rhs, bool keep) { \
     if constexpr (kAlongN) \
-      OPTC_WGMMA(64, 32, "k16.f32." name "." name, "+f", 32, 33, 34, ", 1, 1, 0, 1"); \
+      OPTC_WGMMA(columns, count, "k16.f32." name "." name, "+f", lhsNumber, rhsNumber, keepNumber, ", 1, 1, 0, 1"); \
     else \
-      OPTC_WGMMA(64, 32, "k16.f32." name "." name, "+f", 32, 33, 34, ", 1, 1, 0, 0"); \
-  } \
-  template <bool kAlongN> __device__ inline void multiply(type, float (&sums)[64], u64 lhs, u64 rhs, bool keep) { \
-    if constexpr (kAlongN) \
-      OPTC_WGMMA(128, 64, "k16.f32." name "." name, "+f", 64, 65, 66, ", 1, 1, 0, 1"); \
-    else \
-      OPTC_WGMMA(128, 64, "k16.f32." name "." name, "+f", 64, 65, 66, ", 1, 1, 0, 0"); \
-  } \
-  template <bool kAlongN> __device__ inline void multiply(type, float (&sums)[96], u64 lhs, u64 rhs, bool keep) { \
-    if constexpr (kAlongN) \
-      OPTC_WGMMA(192, 96, "k16.f32." name "." name, "+f", 96, 97, 98, ", 1, 1, 0, 1"); \
-    else \
-      OPTC_WGMMA(192, 96, "k16.f32." name "." name, "+f", 96, 97, 98, ", 1, 1, 0, 0"); \
-  } \
-  template <bool kAlongN> __device__ inline void multiply(type, float (&sums)[128], u64 lhs, u64 rhs, bool keep) { \
-    if constexpr (kAlongN) \
-      OPTC_WGMMA(256, 128, "k16.f32." name "." name, "+f", 128, 129, 130, ", 1, 1, 0, 1"); \
-    else \
-      OPTC_WGMMA(256, 128, "k16.f32." name "." name, "+f", 128, 129, 130, ", 1, 1, 0, 0"); \
+      OPTC_WGMMA(columns, count, "k16.f32." name "." name, "+f", lhsNumber, rhsNumber, keepNumber, ", 1, 1, 0, 0"); \
   }
+#define OPTC_WGMMA_EITHER(type, name) \
+  OPTC_WGMMA_HALF(type, name, 64, 32, 32, 33, 34) \
+  OPTC_WGMMA_HALF(type, name, 128, 64, 64, 65, 66) \
+  OPTC_WGMMA_HALF(type, name, 192, 96, 96, 97, 98) \
+  OPTC_WGMMA_HALF(type, name, 256, 128, 128, 129, 130)
 
 /// One product; `keep`: sums are added to, else replaced. The first argument says the type of the elements; the right
 /// operand lies along k or along n.
