@@ -150,7 +150,16 @@ private:
     };
     return fourBytes(op->getResult(0)) && llvm::all_of(op->getOperands(), [&](Value v) {
              Operation *def = v.getDefiningOp();
-             return fourBytes(v) && ((def && members.contains(def)) || classify(v).kind != ExternalOperand::Kind::none);
+             return fourBytes(v) && ((def && (members.contains(def) || isOuter(def))) || classify(v).kind != ExternalOperand::Kind::none);
+           });
+  }
+
+  /// Of what is repeated only, and read once: it is computed where it is read. An outer product of rows and columns, say.
+  bool isOuter(Operation *op) const {
+    return op->hasTrait<Elementwise>() && op->hasOneUse() && hasScalarBody(op) && op->getBlock() == root->getBlock() &&
+           op->getNumOperands() > 1 && fits(dimsOf(op->getResult(0))) && llvm::all_of(op->getOperands(), [&](Value v) {
+             auto kind = classify(v).kind;
+             return v.getDefiningOp<BroadcastOp>() && (kind == ExternalOperand::Kind::broadcast || kind == ExternalOperand::Kind::splat);
            });
   }
 
@@ -172,6 +181,9 @@ private:
               next = user;
         if (!next || !mayJoin(next, trial))
           break;
+        for (Value v : next->getOperands())
+          if (Operation *def = v.getDefiningOp(); def && !trial.contains(def) && isOuter(def))
+            trial.insert(def);
         trial.insert(next);
         out = next->getResult(0);
         // What else leaves the group?

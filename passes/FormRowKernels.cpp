@@ -163,12 +163,16 @@ public:
 
   void grow() {
     constexpr size_t kMaxOps = 64;
-    for (size_t i = 0; i < members.size() && members.size() < kMaxOps; ++i) {
-      for (Value operand : members[i]->getOperands())
-        if (Operation *producer = operand.getDefiningOp())
-          addProducer(producer);
-      for (Operation *user : llvm::to_vector(members[i]->getUsers()))
-        addConsumer(user);
+    // An op may have to wait for another that comes before it.
+    for (size_t before = 0; before != members.size();) {
+      before = members.size();
+      for (size_t i = 0; i < members.size() && members.size() < kMaxOps; ++i) {
+        for (Value operand : members[i]->getOperands())
+          if (Operation *producer = operand.getDefiningOp())
+            addProducer(producer);
+        for (Operation *user : llvm::to_vector(members[i]->getUsers()))
+          addConsumer(user);
+      }
     }
   }
   void build(llvm::SmallPtrSetImpl<Operation *> &erased);
@@ -243,9 +247,11 @@ void RowGroup::build(llvm::SmallPtrSetImpl<Operation *> &erased) {
   // In program order; what is repeated for nobody inside stays outside.
   SmallVector<Operation *> ordered(members.begin(), members.end());
   llvm::sort(ordered, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  SmallVector<Operation *> staying;
   for (size_t i = ordered.size(); i-- > 0;)
     if (isRepeatable(ordered[i]) && llvm::none_of(ordered[i]->getUsers(), [&](Operation *u) { return members.contains(u); })) {
       members.remove(ordered[i]);
+      staying.insert(staying.begin(), ordered[i]);
       ordered.erase(ordered.begin() + i);
     }
   // A repeatable op with users outside is there twice.
@@ -255,7 +261,6 @@ void RowGroup::build(llvm::SmallPtrSetImpl<Operation *> &erased) {
     });
   };
   SmallVector<Value> results;
-  SmallVector<Operation *> staying;
   for (Operation *op : ordered)
     if (isNeededOutside(op)) {
       if (isRepeatable(op))
@@ -267,6 +272,7 @@ void RowGroup::build(llvm::SmallPtrSetImpl<Operation *> &erased) {
     mapping.map(op->getResult(0), cloneInto(builder, op, mapping));
   });
   Operation *end = kernel;
+  llvm::sort(staying, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   for (Operation *op : staying)
     if (llvm::any_of(op->getOperands(), [&](Value v) { return v.getDefiningOp() == kernel || llvm::is_contained(staying, v.getDefiningOp()); })) {
       op->moveAfter(end);

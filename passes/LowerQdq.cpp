@@ -8,7 +8,8 @@
 //   contract (sub (cast %x : i32), zx), (cast %w : i32)          the form of MatMulInteger
 //     =>  sub (contract %x, %w : i32), zx * sum_k w[n]
 //
-// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off. The lhs becomes
+// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off. A matrix %x may have a
+// scale and a zero point a row. The lhs becomes
 // unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
 // convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
 // same integers in f32, where they are exact. What is quantised after a product is scaled with it (Requantize.h).
@@ -109,6 +110,17 @@ private:
     return readScales();
   }
 
+  /// A scale and a zero point of the rows are one each, or one a row of a matrix.
+  bool readRows() {
+    if (!varies(x.scale) && !varies(x.zero))
+      return true;
+    if (!contract || !contract.getLhsBatch().empty() || !x.scale || !constantRhs)
+      return false;
+    rowScale = vectorAlong(b, x.scale, 0);
+    rowZero = x.zero && !zeroPoint(x.zero) ? vectorAlong(b, x.zero, 0) : Value();
+    return rowScale && (rowZero || zeroPoint(x.zero));
+  }
+
   bool readConv() {
     if (conv.getLayout() != "nhwc" || !constantRhs)
       return false;
@@ -130,7 +142,7 @@ private:
   }
 
   bool readScales() {
-    if (varies(x.scale) || varies(x.zero) || (!constantRhs && (varies(w.scale) || varies(w.zero))))
+    if (!readRows() || (!constantRhs && (varies(w.scale) || varies(w.zero))))
       return false;
     if (!constantRhs)
       return true;
@@ -153,7 +165,7 @@ private:
     return isUnsigned ? IntegerType::get(b.getContext(), 8, IntegerType::Unsigned) : IntegerType::get(b.getContext(), 8);
   }
   Value constant(Type element, int64_t value) { return scalarConstant(b, loc, element, double(value)); }
-  Value spread(Value scalar, ArrayRef<DimExpr> dims) { return repeat(b, loc, scalar, dims); }
+  Value spread(Value few, ArrayRef<DimExpr> dims) { return repeat(b, loc, few, dims); }
 
   /// codes + 128 as unsigned, or codes - 128 as signed.
   Value flip(Value codes) {
@@ -198,11 +210,19 @@ private:
     return offset ? Value(b.create<AddOp>(loc, zero.getType(), zero, constant(b.getI32Type(), offset))) : zero;
   }
 
-  /// The same of a zero point a column: [n].
-  Value columnZeros(int64_t offset) {
-    Type wide = tensorType(dimsOf(columnZero), b.getI32Type());
-    Value zeros = columnZero.getType() == wide ? columnZero : Value(b.create<CastOp>(loc, wide, columnZero, true));
+  /// The same of a zero point a column or row: [n].
+  Value widened(Value zeros, int64_t offset) {
+    Type wide = tensorType(dimsOf(zeros), b.getI32Type());
+    if (zeros.getType() != wide)
+      zeros = b.create<CastOp>(loc, wide, zeros, true);
     return offset ? Value(b.create<AddOp>(loc, wide, zeros, spread(constant(b.getI32Type(), offset), dimsOf(zeros)))) : zeros;
+  }
+
+  /// One element a row, [m], as [m, 1].
+  Value asColumn(Value rows) {
+    Dims dims = dimsOf(rows);
+    dims.push_back(DimExpr(1));
+    return b.create<ReshapeOp>(loc, tensorType(dims, elementOf(rows)), rows);
   }
 
   //===--------------------------------------------------------------------===//
@@ -214,7 +234,8 @@ private:
     Dims result = dimsOf(root->getResult(0));
     int64_t xOffset = isUnsigned(x.codes) ? 0 : 128, wOffset = isUnsigned(w.codes) ? -128 : 0;
     Value lhs = xOffset ? flip(x.codes) : x.codes, rhs = wOffset ? flip(w.codes) : w.codes;
-    Value xZero = zeroOf(x, xOffset), wZero = columnZero ? columnZeros(wOffset) : zeroOf(w, wOffset);
+    Value xZero = rowZero ? asColumn(widened(rowZero, xOffset)) : zeroOf(x, xOffset);
+    Value wZero = columnZero ? widened(columnZero, wOffset) : zeroOf(w, wOffset);
     if (depthwise)
       return buildDepthwise(lhs, rhs, xZero, wZero);
     Value sum;
@@ -239,15 +260,10 @@ private:
                                  contract.getRhsContract());
     }
     if (xZero)
-      sum = b.create<SubOp>(loc, sum.getType(), sum, repeat(b, loc, times(columnSums(rhs), xZero), result));
+      sum = b.create<SubOp>(loc, sum.getType(), sum, outer(columnSums(rhs), xZero, result));
     if (wZero) {
       // sum_k (x - zx) * zw
-      Value rows = rowSums(lhs, xZero);
-      if (columnZero)
-        rows = b.create<MulOp>(loc, sum.getType(), repeat(b, loc, rows, result), repeat(b, loc, wZero, result));
-      else
-        rows = repeat(b, loc, times(rows, wZero), result);
-      sum = b.create<SubOp>(loc, sum.getType(), sum, rows);
+      sum = b.create<SubOp>(loc, sum.getType(), sum, outer(rowSums(lhs, xZero), wZero, result));
     }
     if (!x.scale)
       return replace(sum);
@@ -274,10 +290,7 @@ private:
 
   /// sx * sw[n] at the product's shape.
   Value scaleOf(ArrayRef<DimExpr> result) {
-    Value scale = uniformElement(b, x.scale);
-    if (!columnScale)
-      return repeat(b, loc, b.create<MulOp>(loc, scale.getType(), scale, uniformElement(b, w.scale)), result);
-    return repeat(b, loc, b.create<MulOp>(loc, columnScale.getType(), columnScale, repeat(b, loc, scale, dimsOf(columnScale))), result);
+    return outer(columnScale ? columnScale : uniformElement(b, w.scale), rowScale ? asColumn(rowScale) : uniformElement(b, x.scale), result);
   }
 
   /// Sums over k: [n] of constant weights, else [b, 1, n] or [n].
@@ -309,7 +322,15 @@ private:
     kept.push_back(DimExpr(1));
     return b.create<ReshapeOp>(loc, tensorType(kept, i32), sums);
   }
-  Value times(Value x, Value scalar) { return b.create<MulOp>(loc, x.getType(), x, spread(scalar, dimsOf(x))); }
+  /// Of two values that vary along different dims, or not at all: their products at `dims`, computed before they are repeated where
+  /// one is a number.
+  Value outer(Value a, Value c, ArrayRef<DimExpr> dims) {
+    if (tensorOf(a).getRank() == 0)
+      std::swap(a, c);
+    Dims least = tensorOf(c).getRank() == 0 ? dimsOf(a) : Dims(dims);
+    a = spread(a, least);
+    return spread(b.create<MulOp>(loc, a.getType(), a, spread(c, least)), dims);
+  }
 
   void replace(Value value) {
     root->getResult(0).replaceAllUsesWith(value);
@@ -325,7 +346,7 @@ private:
   Operand x, w;
   bool constantRhs = false, depthwise = false;
   int64_t column = 0, contracted = 0;
-  Value columnScale, columnZero;
+  Value columnScale, columnZero, rowScale, rowZero;
 };
 
 struct LowerQdq : optc::impl::LowerQdqBase<LowerQdq> {

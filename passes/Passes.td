@@ -80,6 +80,15 @@ def KeepFloatProducts : Pass<"keep-float-products", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def RangesOfRows : Pass<"ranges-of-rows", "::mlir::func::FuncOp"> {
+  let summary = "What is quantised by the range that it has when it runs takes one a row";
+  let description = [{
+    before:  %s = formula of (optc.reduce %x {axes = all, kind = "max"});  %q = optc.quantize %x, (optc.broadcast %s)
+    after:   %s = formula of (optc.reduce %x {axes = last, kind = "max"});  %q = optc.quantize (%x / %s[rows, 1]), 1
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def SkipRounding : Pass<"skip-rounding", "::mlir::func::FuncOp"> {
   let summary = "Codes that a kernel dequantises itself are limited, not rounded";
   let description = [{
@@ -94,6 +103,15 @@ def FuseMultiplyAdd : Pass<"fuse-multiply-add", "::mlir::func::FuncOp"> {
   let description = [{
     before:  %p = optc.mul %x, %scale;  %y = optc.add %p, %bias
     after:   %y = optc.fma %x, %scale, %bias
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def RecognizeQuantizedProducts : Pass<"recognize-quantized-products", "::mlir::func::FuncOp"> {
+  let summary = "Products of integers that are scaled, as products of dequantised tensors";
+  let description = [{
+    before:  %p = optc.contract (optc.cast %q - zx), (optc.cast %w);  %y = optc.mul (optc.cast %p : f32), (optc.mul sx, sw)
+    after:   %y = optc.contract (optc.dequantize %q, sx, zx), (optc.dequantize %w, sw)
   }];
   let dependentDialects = ["::optc::OptcDialect"];
 }

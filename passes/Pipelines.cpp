@@ -19,6 +19,7 @@ void optc::buildRecognition(OpPassManager &passes) {
   passes.addPass(createMergeDuplicates());
   // Constants that exporters compute (1 / sqrt(64)) as the passes below look for them.
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
+  passes.addNestedPass<func::FuncOp>(createRecognizeQuantizedProducts());
   // Formulas become the ops that they stand for: cheaper bodies, better numerics. Powers first, whose squares and roots
   // the others look for.
   passes.addNestedPass<func::FuncOp>(createSimplifyPowers());
@@ -49,6 +50,7 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   if (options.bfloat)
     passes.addNestedPass<func::FuncOp>(createInsertRounding({options.tiles}));
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
+  passes.addNestedPass<func::FuncOp>(createRangesOfRows());
   passes.addNestedPass<func::FuncOp>(createKeepFloatProducts({llvm::to_vector(options.levels)}));
   passes.addNestedPass<func::FuncOp>(createLowerQdq());
   // Products of scales are constants for the kernels.
