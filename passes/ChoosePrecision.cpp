@@ -56,10 +56,29 @@ struct ChoosePrecision : optc::impl::ChoosePrecisionBase<ChoosePrecision> {
     for (auto [i, layer] : llvm::enumerate(choice.layers()))
       if (!decision.inBytes()[i])
         keep(function, layer, decision.reason(i), *machines);
+    for (const SmallVector<int> &readers : inputReaders(function, choice))
+      if (auto why = decision.readInputInFloat(readers))
+        for (int i : readers)
+          choice.layers()[i].op->setAttr(kKeepFloat, StringAttr::get(&getContext(), *why));
     decision.note(function, [&](int i) { return choice.layers()[i].op; });
   }
 
 private:
+  /// By input of the model: the layers that read its codes.
+  static SmallVector<SmallVector<int>> inputReaders(func::FuncOp function, const QuantizationChoice &choice) {
+    QuantizedTensors tensors(function, [&](const QuantizableLayer &l) { return choice.isLowered(l.op) && !choice.takesRangeAtRunTime(l.op); });
+    llvm::MapVector<Value, SmallVector<int>> found;
+    for (auto [i, layer] : llvm::enumerate(choice.layers()))
+      if (layer.weight >= 0 && layer.activations.size() == 1 && !choice.takesRangeAtRunTime(layer.op))
+        if (auto sources = tensors.sourcesOf(layer.op->getOperand(layer.activations.front()));
+            sources.size() == 1 && isa<BlockArgument>(*sources.begin()))
+          found[*sources.begin()].push_back(int(i));
+    SmallVector<SmallVector<int>> list;
+    for (auto &[input, layers] : found)
+      list.push_back(layers);
+    return list;
+  }
+
   static ProductSize sizeOf(const QuantizableLayer &layer) { return productSize(layer.op, layer.weight >= 0); }
 
   static bool codedWeightsGain(const QuantizableLayer &layer, const MachineModel &machine) {

@@ -8,6 +8,10 @@
 // A depthwise convolution without 512-bit vectors, say, or a 3x3 convolution by Winograd's algorithm where bytes have no dot
 // product. Costs and conversions as in ChoosePrecision.cpp; LowerQdq leaves what is marked alone.
 //
+// Products of the model's input may be in f32 at some cost (LevelChoice.h). Its limits stay:
+//
+//   conv (dequantize (quantize %input, s, z)), ...  =>  conv (min (max %input, (low - z) * s), (high - z) * s), ...
+//
 //===----------------------------------------------------------------------===//
 
 #include "ir/eval/Weight.h"
@@ -74,9 +78,53 @@ public:
     return graph;
   }
 
+  /// Products of one quantised model input.
+  struct InputReaders {
+    QuantizeOp quantize;
+    SmallVector<DequantizeOp> operands;
+    SmallVector<int> layers;
+  };
+  /// Those of inputs that nothing else reads as codes, whose scale is one constant.
+  SmallVector<InputReaders> inputReaders() const {
+    llvm::MapVector<Operation *, InputReaders> found;
+    for (auto [i, op] : llvm::enumerate(ops)) {
+      DequantizeOp dequantize = dequantizeOf(op->getOperand(0));
+      QuantizeOp quantize = inputUnder(dequantize.getX());
+      if (!quantize)
+        continue;
+      InputReaders &readers = found[quantize];
+      readers.quantize = quantize;
+      readers.layers.push_back(int(i));
+      if (!llvm::is_contained(readers.operands, dequantize))
+        readers.operands.push_back(dequantize);
+    }
+    SmallVector<InputReaders> list;
+    for (auto &[op, readers] : found)
+      if (splatValue(readers.quantize.getScale()) && zeroPoint(readers.quantize.getZeroPoint()) && readBy(readers.quantize.getY(), readers))
+        list.push_back(readers);
+    return list;
+  }
+
   SmallVector<Operation *> ops;
 
 private:
+  /// The op that quantises an input of the model, through movement of the codes.
+  static QuantizeOp inputUnder(Value codes) {
+    while (codes.getDefiningOp() && isMovement(codes.getDefiningOp()))
+      codes = codes.getDefiningOp()->getOperand(0);
+    auto quantize = codes.getDefiningOp<QuantizeOp>();
+    auto argument = quantize ? dyn_cast<BlockArgument>(quantize.getX()) : BlockArgument();
+    return argument && isa<func::FuncOp>(argument.getOwner()->getParentOp()) && elementOf(argument).isF32() ? quantize : QuantizeOp();
+  }
+  bool readBy(Value codes, const InputReaders &readers) const {
+    return llvm::all_of(codes.getUsers(), [&](Operation *user) {
+      if (isMovement(user))
+        return readBy(user->getResult(0), readers);
+      return llvm::is_contained(readers.operands, user) &&
+             llvm::all_of(user->getUsers(), [&](Operation *o) { return indexOf.count(o) && o->getOperand(0) == user->getResult(0); });
+    });
+  }
+
   /// The product whose kernel stores the codes: through the elementwise ops that follow it.
   int writerOf(QuantizeOp quantize) const {
     constexpr size_t kMost = 16;
@@ -128,10 +176,42 @@ struct KeepFloatProducts : optc::impl::KeepFloatProductsBase<KeepFloatProducts> 
     if (machines->empty() || products.ops.empty())
       return;
     LevelChoice decision(*machines, [&](const MachineModel &machine) { return products.graph(machine); });
+    auto setReason = [&](int i, const std::string &why) {
+      products.ops[i]->setAttr(kComputeFloat, StringAttr::get(&getContext(), "quantised, computed in f32: " + why));
+    };
     for (auto [i, op] : llvm::enumerate(products.ops))
       if (!decision.inBytes()[i])
-        op->setAttr(kComputeFloat, StringAttr::get(&getContext(), "quantised, computed in f32: " + decision.reason(i)));
+        setReason(i, decision.reason(i));
+    for (const Products::InputReaders &readers : inputs ? products.inputReaders() : SmallVector<Products::InputReaders>())
+      if (auto why = decision.readInputInFloat(readers.layers)) {
+        for (int i : readers.layers)
+          setReason(i, *why);
+        keepInput(readers);
+      }
     decision.note(function, [&](int i) { return products.ops[i]; });
+  }
+
+private:
+  /// The input within the limits of its codes, not rounded.
+  static void keepInput(const Products::InputReaders &readers) {
+    QuantizeOp quantize = readers.quantize;
+    OpBuilder b(quantize);
+    Location loc = quantize.getLoc();
+    Value x = quantize.getX();
+    double scale = *splatValue(quantize.getScale()), zero = double(*zeroPoint(quantize.getZeroPoint()));
+    double low = elementOf(quantize.getY()).isUnsignedInteger() ? 0 : -128;
+    auto limit = [&](double code) { return repeat(b, loc, scalarConstant(b, loc, b.getF32Type(), (code - zero) * scale), dimsOf(x)); };
+    Value limited = b.create<MinOp>(loc, x.getType(), b.create<MaxOp>(loc, x.getType(), x, limit(low)), limit(low + 255));
+    for (DequantizeOp dequantize : readers.operands) {
+      SmallVector<Operation *> movement;
+      for (Operation *op = dequantize.getX().getDefiningOp(); op != quantize; op = op->getOperand(0).getDefiningOp())
+        movement.push_back(op);
+      OpBuilder at(dequantize);
+      Value moved = limited;
+      for (Operation *op : llvm::reverse(movement))
+        moved = moveLike(at, op, moved);
+      dequantize.replaceAllUsesWith(moved);
+    }
   }
 };
 

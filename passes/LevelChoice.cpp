@@ -22,7 +22,6 @@ FailureOr<SmallVector<const MachineModel *>> optc::machinesOf(func::FuncOp funct
 }
 
 LevelChoice::LevelChoice(ArrayRef<const MachineModel *> machines, llvm::function_ref<PrecisionGraph(const MachineModel &)> graphOf) {
-  std::vector<PrecisionGraph> graphs;
   for (const MachineModel *machine : machines)
     graphs.push_back(graphOf(*machine));
   size_t count = graphs.front().size();
@@ -49,6 +48,22 @@ LevelChoice::LevelChoice(ArrayRef<const MachineModel *> machines, llvm::function
     for (int i : found.layers)
       regionOf[i] = int(regions.size()) - 1;
   }
+}
+
+std::optional<std::string> LevelChoice::readInputInFloat(ArrayRef<int> layers) {
+  constexpr double kMost = 0.125;
+  PrecisionLabels inFloat(labels);
+  for (int i : layers)
+    inFloat[i] = false;
+  double share = 0;
+  for (const PrecisionGraph &graph : graphs) {
+    double before = graph.cost(labels);
+    share = std::max(share, (graph.cost(inFloat) - before) / before);
+  }
+  if (share > kMost || inFloat == labels)
+    return std::nullopt;
+  labels = inFloat;
+  return llvm::formatv("reads the model's input, which is not rounded, for {0:f1} % of the estimated time", 100 * share).str();
 }
 
 std::string LevelChoice::reason(int layer) const {

@@ -2,7 +2,7 @@
 //
 // One choice of layers for all CPU levels of an artefact, as they share its weights and plan: a layer that is cheaper in f32 on
 // one of them stays there on all. Taking a layer away may make its neighbours' conversions too dear, so the levels
-// choose again until none takes another.
+// choose again until none takes another. What reads the model's input may stay in f32 at some cost.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_PASSES_LEVELCHOICE_H
@@ -26,6 +26,9 @@ public:
   LevelChoice(llvm::ArrayRef<const MachineModel *> machines, llvm::function_ref<PrecisionGraph(const MachineModel &)> graphOf);
 
   const PrecisionLabels &inBytes() const { return labels; }
+  /// Takes the layers that read one of the model's inputs into f32, where that is a small part of the estimated time: why, or
+  /// nullopt. An input is real: its rounding is what most of a convolutional network's error comes from.
+  std::optional<std::string> readInputInFloat(llvm::ArrayRef<int> layers);
   /// Why a layer stays in f32.
   std::string reason(int layer) const;
   /// The regions left in f32, for the report.
@@ -35,6 +38,7 @@ private:
   struct Region : PrecisionGraph::Region {
     llvm::StringRef level;
   };
+  std::vector<PrecisionGraph> graphs; // by level
   PrecisionLabels labels;
   std::vector<Region> regions;
   std::vector<int> regionOf; // by layer; -1: in 8 bits

@@ -76,7 +76,10 @@ def KeepFloatProducts : Pass<"keep-float-products", "::mlir::func::FuncOp"> {
     before:  %y = optc.conv (optc.dequantize %x), (optc.dequantize %w)
     after:   %y = optc.conv (optc.dequantize %x), (optc.dequantize %w) {optc.compute_float = "..."}
   }];
-  let options = [ListOption<"levels", "levels", "std::string", "what the CPU levels of the artefact compute with: sse, avx2, ...">];
+  let options = [
+    ListOption<"levels", "levels", "std::string", "what the CPU levels of the artefact compute with: sse, avx2, ...">,
+    Option<"inputs", "inputs", "bool", "true", "the model's inputs may stay unrounded">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

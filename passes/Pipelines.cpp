@@ -50,8 +50,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   if (options.bfloat)
     passes.addNestedPass<func::FuncOp>(createInsertRounding({options.tiles}));
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
-  passes.addNestedPass<func::FuncOp>(createRangesOfRows());
-  passes.addNestedPass<func::FuncOp>(createKeepFloatProducts({llvm::to_vector(options.levels)}));
+  if (!options.keepRounding)
+    passes.addNestedPass<func::FuncOp>(createRangesOfRows());
+  passes.addNestedPass<func::FuncOp>(createKeepFloatProducts({llvm::to_vector(options.levels), !options.keepRounding}));
   passes.addNestedPass<func::FuncOp>(createLowerQdq());
   // Products of scales are constants for the kernels.
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
@@ -71,7 +72,8 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   // Long loops instead of deep nests; the reduced dims of a row become one.
   passes.addNestedPass<func::FuncOp>(createCollapseDims());
   // What a kernel stores is known now.
-  passes.addNestedPass<func::FuncOp>(createSkipRounding());
+  if (!options.keepRounding)
+    passes.addNestedPass<func::FuncOp>(createSkipRounding());
   // Nothing looks for sums and products any more.
   if (options.fma)
     passes.addNestedPass<func::FuncOp>(createFuseMultiplyAdd());

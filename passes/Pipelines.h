@@ -23,6 +23,8 @@ struct PipelineOptions {
   bool bfloat = false, tiles = false;
   /// Every CPU of the artefact multiplies and adds in one instruction.
   bool fma = true;
+  /// Every quantisation of the model rounds as it is written, whether its codes are stored or not.
+  bool keepRounding = false;
   /// The kernels are a GPU's.
   bool gpu = false;
 };

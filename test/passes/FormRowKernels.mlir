@@ -54,3 +54,23 @@ func.func @codes(%q: tensor<4x8x64xui8>) -> (tensor<4x8xf32>, tensor<64x8x4xf32>
   %t = optc.transpose %x {permutation = array<i64: 2, 1, 0>} : (tensor<4x8x64xf32>) -> tensor<64x8x4xf32>
   return %m, %t : tensor<4x8xf32>, tensor<64x8x4xf32>
 }
+
+// The row's number is read by two ways, each before the other's end: both are in the kernel. What is outside of it comes after it.
+// CHECK-LABEL: @ways
+// CHECK: optc.kernel "rows"
+// CHECK: optc.quantize
+// CHECK: optc.yield
+// CHECK-NOT: optc.quantize
+// CHECK: optc.reshape
+func.func @ways(%x: tensor<4x8xf32>, %g: tensor<8xf32>) -> (tensor<4x8xui8>, tensor<4x1xf32>) {
+  %n = optc.normalize %x scale %g {axis = 1 : i64, epsilon = 1.0e-5 : f64, kind = "layer"} : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32>
+  %m = optc.reduce %n {axes = array<i64: 1>, kind = "max"} : (tensor<4x8xf32>) -> tensor<4xf32>
+  %o = optc.reshape %m : (tensor<4xf32>) -> tensor<4x1xf32>
+  %c = optc.cast %m : (tensor<4xf32>) -> tensor<4xui8>
+  %r = optc.reshape %m : (tensor<4xf32>) -> tensor<4x1xf32>
+  %b = optc.broadcast %r : (tensor<4x1xf32>) -> tensor<4x8xf32>
+  %s = optc.reshape %c : (tensor<4xui8>) -> tensor<4x1xui8>
+  %d = optc.broadcast %s : (tensor<4x1xui8>) -> tensor<4x8xui8>
+  %q = optc.quantize %n, %b, %d : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xui8>) -> tensor<4x8xui8>
+  return %q, %o : tensor<4x8xui8>, tensor<4x1xf32>
+}

@@ -212,6 +212,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     levels.push_back(target.costModel());
   PipelineOptions pipeline;
   pipeline.gpu = !gpuTargets.empty();
+  pipeline.keepRounding = options.keepRounding;
   if (!options.quantization.int8)
     pipeline.levels = levels;
   else if (Error error = prepareQuantization(module, options.quantization, levels, options.jobs, progress, calibration, notes))
@@ -281,6 +282,8 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
       header.command += llvm::formatv("={0}", *adapter.scale).str();
   }
   header.command += commandOf(options.quantization);
+  if (options.keepRounding)
+    header.command += " --keep-rounding";
   if (!options.weights.empty())
     header.command += " --" + options.weights;
   if (options.weightBlock)

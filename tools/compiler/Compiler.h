@@ -34,6 +34,8 @@ struct CompileOptions {
   std::string weights;
   /// Weights of int4 that share a scale; 0: 32.
   int64_t weightBlock = 0;
+  /// Every quantisation of the model rounds as it is written.
+  bool keepRounding = false;
   /// File of the NVRTC library; empty: where it is usually found.
   std::string nvrtc;
   unsigned jobs = 0; // 0: the cores this process may use

@@ -110,6 +110,7 @@ int main(int argc, char **argv) {
     ("equalize", "like ranges of the channels between convolutions, by their weights")
     ("smooth-quant", "like ranges of the channels of normalisations, by the calibration data: 0.5", cxxopts::value<std::string>()->implicit_value("0.5"))
     ("keep-float", "nodes that stay in floats", cxxopts::value<std::vector<std::string>>())
+    ("keep-rounding", "round every quantisation of the model as it is written")
     ("save-calib", "file to keep the ranges in", cxxopts::value<std::string>())
     ("load-calib", "file with ranges that --save-calib wrote", cxxopts::value<std::string>())
     ("golden", "sets of inputs, perhaps outputs, that the model is measured on", cxxopts::value<std::string>())
@@ -148,6 +149,7 @@ int main(int argc, char **argv) {
       return usageError("no model given");
     CompileOptions compile;
     compile.model = flags["model"].as<std::string>();
+    compile.keepRounding = flags.count("keep-rounding");
     compile.targets = flags["target"].as<std::vector<std::string>>();
     if (flags.count("shape"))
       compile.shapes = flags["shape"].as<std::vector<std::string>>();

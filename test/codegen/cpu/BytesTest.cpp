@@ -101,6 +101,28 @@ TEST(Bytes, columnZeroPoints) {
   }
 }
 
+/// Scales and zero points of the activations that differ between rows, beside zero points of columns.
+TEST(Bytes, rowRanges) {
+  for (const char *target : kTargets) {
+    Batch batch(target);
+    for (const char *element : {"ui8", "i8"})
+      for (const char *weightZero : {"0", "3"}) {
+        Shape x = {"n", "70"}, w = {"70", "21"}, y = {"n", "21"}, rows = {"n", "1"};
+        std::string xf = typeText(x, "f32"), wf = typeText(w, "f32"), yf = typeText(y, "f32"), codes = typeText(x, element);
+        Case c;
+        c.name = std::string("ranges of rows ") + element + " zero point of the weights " + weightZero;
+        c.arguments = {{codes}, {typeText(w, "i8"), Fill::any, 0, true}, {typeText(rows, "f32"), Fill::index, 9}, {typeText(rows, element)}};
+        c.body = splat("one", "1.0", rows, "f32") + opText("scale", "max %2, %one", {typeText(rows, "f32"), typeText(rows, "f32")}, typeText(rows, "f32")) + "\n" +
+                 opText("xs", "broadcast %scale", {typeText(rows, "f32")}, xf) + "\n" + opText("xz", "broadcast %3", {typeText(rows, element)}, codes) + "\n" +
+                 opText("x", "dequantize %0, %xs, %xz", {codes, xf, codes}, xf) + "\n" + dequantize("w", "%1", w, "i8", "0.03125", weightZero) +
+                 opText("y", "contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {xf, wf}, yf);
+        c.result = yf;
+        batch.add(c);
+      }
+    batch.check(kRuns);
+  }
+}
+
 TEST(Bytes, convolutions) {
   for (const char *target : kTargets) {
     Batch batch(target);
