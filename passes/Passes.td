@@ -242,6 +242,15 @@ def SwitchQuantization : Pass<"switch-quantization", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def SwitchRounding : Pass<"switch-rounding", "::mlir::func::FuncOp"> {
+  let summary = "Products in bf16 and in f32, both ways, under bool inputs";
+  let description = [{
+    before:  @main(%x) { %y = optc.conv %x, %w {optc.switch = 0} }
+    after:   @main(%x, %s0) { %y = optc.select %s0, (optc.conv (round %x), (round %w)), (optc.conv %x, %w) }
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let summary = "Convolutions and what is around them in channels-last";
   let description = [{

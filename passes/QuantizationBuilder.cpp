@@ -43,6 +43,21 @@ QuantizationChoice::QuantizationChoice(func::FuncOp function, bool dynamic) {
       ranges.emplace_back(tensor, shared[tensors.scaleOf(tensor)]);
 }
 
+Value optc::addSwitch(func::FuncOp function, size_t i) {
+  Builder b(function.getContext());
+  auto name = b.getDictionaryAttr(b.getNamedAttr("optc.name", b.getStringAttr("switch:" + Twine(i))));
+  unsigned position = function.getNumArguments();
+  function.insertArgument(position, RankedTensorType::get({}, b.getI1Type()), name, function.getLoc());
+  return function.getArgument(position);
+}
+
+Value optc::chosen(OpBuilder &b, Value flag, Value lowered, Value kept) {
+  Value condition = flag;
+  if (tensorOf(kept).getRank() > 0)
+    condition = b.create<BroadcastOp>(kept.getLoc(), tensorType(dimsOf(kept), b.getI1Type()), flag);
+  return b.create<SelectOp>(kept.getLoc(), kept.getType(), condition, lowered, kept);
+}
+
 Value QuantizationBuilder::scalar(double value) {
   auto type = RankedTensorType::get({}, b.getF32Type());
   return b.create<ConstantOp>(loc, DenseElementsAttr::get(type, float(value)));

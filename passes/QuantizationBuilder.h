@@ -1,7 +1,7 @@
 //===- QuantizationBuilder.h - Values by way of 8 bits ----------*- C++ -*-===//
 //
-// What InsertQuantization and SwitchQuantization share: which layers and tensors are lowered, and the ops that lower
-// them (InsertQuantization.cpp shows their form).
+// What InsertQuantization, SwitchQuantization and SwitchRounding share: which layers and tensors are lowered, the ops that lower
+// them (InsertQuantization.cpp shows their form), and switches between them and what they stand for.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_PASSES_QUANTIZATIONBUILDER_H
@@ -32,6 +32,11 @@ private:
   llvm::DenseSet<mlir::Operation *> isStatic, isDynamic;
   llvm::SmallVector<std::pair<mlir::Value, ElementRange>> ranges;
 };
+
+/// A further input of the model, a bool that chooses: number `i` of such.
+mlir::Value addSwitch(mlir::func::FuncOp function, size_t i);
+/// One of two tensors of one type, by a switch.
+mlir::Value chosen(mlir::OpBuilder &b, mlir::Value flag, mlir::Value lowered, mlir::Value kept);
 
 /// Builds quantize and dequantize as the importer of QuantizeLinear does: parameters at the tensor's shape.
 class QuantizationBuilder {

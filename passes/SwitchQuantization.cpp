@@ -47,27 +47,12 @@ struct SwitchQuantization : optc::impl::SwitchQuantizationBase<SwitchQuantizatio
   }
 
 private:
-  Value addSwitch(func::FuncOp function, size_t i) {
-    Builder b(&getContext());
-    auto name = b.getDictionaryAttr(b.getNamedAttr("optc.name", b.getStringAttr("switch:" + Twine(i))));
-    unsigned position = function.getNumArguments();
-    function.insertArgument(position, RankedTensorType::get({}, b.getI1Type()), name, function.getLoc());
-    return function.getArgument(position);
-  }
-
-  static Value select(OpBuilder &b, Value flag, Value lowered, Value kept) {
-    Value condition = flag;
-    if (tensorOf(kept).getRank() > 0)
-      condition = b.create<BroadcastOp>(kept.getLoc(), tensorType(dimsOf(kept), b.getI1Type()), flag);
-    return b.create<SelectOp>(kept.getLoc(), kept.getType(), condition, lowered, kept);
-  }
-
   void switchTensor(Value tensor, ElementRange range, Value flag) {
     OpBuilder b(&getContext());
     b.setInsertionPointAfterValue(tensor);
     QuantizationBuilder builder(b, tensor.getLoc());
     Value lowered = builder.activation(tensor, range);
-    Value either = select(b, flag, lowered, tensor);
+    Value either = chosen(b, flag, lowered, tensor);
     tensor.replaceUsesWithIf(either, [&](OpOperand &use) {
       Operation *user = use.getOwner();
       return user != builder.quantize() && user != either.getDefiningOp() && !user->hasTrait<OpTrait::IsTerminator>();
@@ -78,7 +63,7 @@ private:
     OpBuilder b(layer.op);
     OpOperand &operand = layer.op->getOpOperand(layer.activations.front());
     Value lowered = QuantizationBuilder(b, operand.get().getLoc()).dynamicActivation(operand.get());
-    operand.set(select(b, flag, lowered, operand.get()));
+    operand.set(chosen(b, flag, lowered, operand.get()));
   }
 
   void switchWeight(const QuantizableLayer &layer, Value flag) {
@@ -89,7 +74,7 @@ private:
     lowered->setOperand(layer.weight, weight);
     Value kept = layer.op->getResult(0);
     Value corrected = QuantizationBuilder(b, layer.op->getLoc()).corrected(layer, lowered->getResult(0));
-    Value either = select(b, flag, corrected, kept);
+    Value either = chosen(b, flag, corrected, kept);
     kept.replaceUsesWithIf(either, [&](OpOperand &use) { return use.getOwner() != either.getDefiningOp(); });
   }
 };

@@ -5,6 +5,7 @@
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
 #include "passes/Gptq.h"
+#include "passes/Passes.h"
 #include "passes/QuantizedTensors.h"
 #include "tools/compiler/GoldenSets.h"
 #include "tools/compiler/WeightTables.h"
@@ -17,8 +18,14 @@ using namespace optc;
 namespace {
 
 constexpr size_t kAll = std::numeric_limits<size_t>::max();
-/// Why a convolution or attention is kept.
-const char *const kOther = "with the products alone in f32 the outputs differ by more than --max-error allows";
+/// Layers are ranked by so many golden sets: each takes a run of the model.
+constexpr size_t kRankSets = 16;
+
+/// What goes back to f32 together, and why it is where it is in the order.
+struct Layer {
+  SmallVector<Operation *> ops;
+  std::string name, reason;
+};
 
 bool isKept(const WeightTable &table) {
   return llvm::any_of(table.products, [](ContractOp op) { return op->hasAttr(kKeepFloat); });
@@ -69,14 +76,7 @@ public:
   Rounding(ModuleOp module, const WeightOptions &options, unsigned jobs, const Progress &progress)
       : module(module), function(module.lookupSymbol<func::FuncOp>("main")), options(options), jobs(jobs),
         threads(jobs ? jobs : std::max(1u, std::thread::hardware_concurrency())), progress(progress), tables(weightTables(function)),
-        codes(tables.size()), decibels(tables.size()) {
-    // Convolutions and attention are lowered as arithmetic only.
-    if (options.pipeline.bfloat)
-      function.walk([&](Operation *op) {
-        if (isa<ConvOp, AttentionOp>(op) && !op->hasAttr(kKeepFloat))
-          others.push_back(op);
-      });
-  }
+        codes(tables.size()) {}
 
   Error run(std::vector<std::string> &notes) {
     if (!options.calibration.empty())
@@ -134,8 +134,18 @@ private:
     return out;
   }
 
+  Error rank() { return options.pipeline.bfloat ? rankByOutputs() : rankByResults(); }
+
+  Layer layerOf(const WeightTable &table) {
+    Layer layer{{}, nameOf(table), {}};
+    for (ContractOp op : table.products)
+      layer.ops.push_back(op);
+    return layer;
+  }
+
   /// Tables by how far their own results are off, the worst first.
-  Error rank() {
+  Error rankByResults() {
+    SmallVector<std::pair<double, size_t>> order;
     Error error = collectMoments(module, options.guard.golden, jobs, progress, [&](size_t t, const InputMoments &moments) {
       if (isKept(tables[t]))
         return;
@@ -146,35 +156,74 @@ private:
         return;
       for (size_t i = 0; i < w.size(); ++i)
         (*rounded)[i] = w[i] - (*rounded)[i];
-      decibels[t] = resultDecibels(w, *rounded, tables[t].n, *factors, threads);
-      order.push_back(t);
+      order.push_back({resultDecibels(w, *rounded, tables[t].n, *factors, threads), t});
     });
-    llvm::sort(order, [&](size_t a, size_t b) { return std::pair(decibels[a], a) < std::pair(decibels[b], b); });
+    llvm::sort(order);
+    for (auto [decibels, t] : order) {
+      layers.push_back(layerOf(tables[t]));
+      layers.back().reason = llvm::formatv("in {0} the noise of its own results is {1:f1} dB below them", options.format.name, decibels);
+    }
     return error;
   }
 
-  std::string reasonOf(size_t t) {
-    return llvm::formatv("in {0} the noise of its own results is {1:f1} dB below them", options.format.name, decibels[t]);
+  /// Layers by how far each of them alone in bf16 puts the model's outputs off, the worst first.
+  Error rankByOutputs() {
+    for (const WeightTable &table : tables)
+      if (!isKept(table))
+        layers.push_back(layerOf(table));
+    // Lowered as arithmetic only.
+    function.walk([&](Operation *op) {
+      if (isa<ConvOp, AttentionOp>(op) && !op->hasAttr(kKeepFloat))
+        layers.push_back({{op}, nodesOf(op->getLoc()).front(), {}});
+    });
+    progress("compile with switches");
+    OpBuilder b(module.getContext());
+    for (auto [i, layer] : llvm::enumerate(layers))
+      for (Operation *op : layer.ops)
+        op->setAttr(kSwitch, b.getI64IntegerAttr(int64_t(i)));
+    NativeModel switched;
+    Error error = switched.build(module, jobs, createSwitchRounding());
+    for (const Layer &layer : layers)
+      for (Operation *op : layer.ops)
+        op->removeAttr(kSwitch);
+    if (error)
+      return error;
+    std::vector<HostValue> switches;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      switches.push_back(HostValue::allocate(DType::boolean, {}));
+      *switches.back().as<bool>() = false;
+    }
+    SmallVector<std::pair<double, size_t>> order;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      progress("rank layers " + std::to_string(i + 1) + "/" + std::to_string(layers.size()));
+      *switches[i].as<bool>() = true;
+      Deviation alone;
+      if (Error error = golden.measure(switched, switches, kRankSets, alone))
+        return error;
+      *switches[i].as<bool>() = false;
+      layers[i].reason = llvm::formatv("in bf16 it alone puts the outputs' error at {0:P}", alone.error);
+      order.push_back({-alone.error, i});
+    }
+    llvm::sort(order);
+    SmallVector<Layer> sorted;
+    for (auto [error, i] : order)
+      sorted.push_back(std::move(layers[i]));
+    layers = std::move(sorted);
+    return Error::success();
   }
-  /// Products first, then convolutions and attention, as they come.
-  size_t layers() const { return order.size() + others.size(); }
+
   void keepFirst(size_t count) {
-    auto keep = [&](Operation *op, bool kept, const std::string &reason) {
-      if (kept)
-        op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), reason));
-      else
-        op->removeAttr(kKeepFloat);
-    };
-    for (auto [i, t] : llvm::enumerate(order))
-      for (ContractOp op : tables[t].products)
-        keep(op, i < count, reasonOf(t));
-    for (auto [i, op] : llvm::enumerate(others))
-      keep(op, order.size() + i < count, kOther);
+    for (auto [i, layer] : llvm::enumerate(layers))
+      for (Operation *op : layer.ops)
+        if (i < count)
+          op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), layer.reason));
+        else
+          op->removeAttr(kKeepFloat);
   }
 
   Error measure(size_t kept) {
     keepFirst(kept);
-    progress("compile and measure with " + std::to_string(kept) + " of " + std::to_string(layers()) + " products in f32");
+    progress("compile and measure with " + std::to_string(kept) + " of " + std::to_string(layers.size()) + " layers in f32");
     OwningOpRef<ModuleOp> copy = module.clone();
     apply(*copy);
     NativeModel model;
@@ -197,12 +246,12 @@ private:
     if (plain.error > most) {
       if (Error error = rank())
         return error;
-      if (Error error = measure(layers()))
+      if (Error error = measure(layers.size()))
         return error;
       if (deviation.error > most)
         return cannotHold(plain);
       // `many` holds.
-      size_t few = 1, many = layers();
+      size_t few = 1, many = layers.size();
       while (few < many) {
         size_t middle = few + (many - few) / 2;
         if (Error error = measure(middle))
@@ -214,10 +263,8 @@ private:
       }
       if (Error error = measure(many))
         return error;
-      for (size_t t : ArrayRef(order).take_front(many))
-        notes.push_back("node '" + nameOf(tables[t]) + "' keeps weights in f32: " + reasonOf(t));
-      for (Operation *op : ArrayRef(others).take_front(many - std::min(many, order.size())))
-        notes.push_back("node '" + nodesOf(op->getLoc()).front() + "' stays in f32: " + kOther);
+      for (const Layer &layer : ArrayRef(layers).take_front(many))
+        notes.push_back("node '" + layer.name + (options.pipeline.bfloat ? "' stays in f32: " : "' keeps weights in f32: ") + layer.reason);
     }
     notes.push_back(llvm::formatv("the outputs differ from the golden ones by {0:P}, --max-error allows {1:P}", deviation.error, most));
     noteAccuracy(function, {"relative_l2", deviation.error, most, int64_t(golden.size()), deviation.output});
@@ -225,7 +272,7 @@ private:
   }
 
   Error cannotHold(const Deviation &plain) {
-    Error error = Error::at("", llvm::formatv("the outputs differ from the golden ones by {0:P} with all of the products' weights in f32 (output '{1}'), "
+    Error error = Error::at("", llvm::formatv("the outputs differ from the golden ones by {0:P} with all layers in f32 (output '{1}'), "
                                               "--max-error allows {2:P}", deviation.error, deviation.output, options.guard.maxError));
     error.hint = llvm::formatv("with all in {0} it is {1:P}", options.format.name, plain.error);
     error.exitCode = ExitCode::policy;
@@ -238,12 +285,11 @@ private:
   unsigned jobs, threads;
   const Progress &progress;
   SmallVector<WeightTable> tables;
-  /// By table: rounded by data; what its results are off on the golden sets.
+  /// By table: rounded by data.
   std::vector<std::optional<BlockCodes>> codes;
-  std::vector<double> decibels;
   llvm::DenseMap<Operation *, std::string> texts;
-  SmallVector<size_t> order;
-  SmallVector<Operation *> others;
+  /// Those that go back first.
+  SmallVector<Layer> layers;
   GoldenSets golden;
   Deviation deviation;
 };

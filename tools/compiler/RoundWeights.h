@@ -1,8 +1,9 @@
 //===- RoundWeights.h - Weights in few bits, chosen with samples *- C++ -*-===//
 //
 // --calib rounds the weights of matrix products to integers by what their inputs are (passes/Gptq.h) and writes them on the IR as
-// the model itself could have them, dequantize of codes; compress-weights stores those as they are. --golden, --max-error puts products back
-// to f32 until the answers hold: those first whose results the format puts off most.
+// the model itself could have them, dequantize of codes; compress-weights stores those as they are. --golden, --max-error puts layers
+// back to f32 until the answers hold: those first whose own results the format puts off most, or, of bf16 as arithmetic, that alone
+// put the model's outputs off most (passes/SwitchRounding.cpp).
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_TOOLS_COMPILER_ROUNDWEIGHTS_H
