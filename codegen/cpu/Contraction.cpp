@@ -10,7 +10,7 @@
 //       y = epilogue(acc)
 //
 // A row of the left operand is a pointer: into the matrix, or for a convolution the pixel under a tap
-// (a row of zeros outside the image). Panels are 16 columns wide on every level, so packed
+// (a row of zeros outside the image); where pixels have few channels, those under a line of the window. Panels are 16 columns wide on every level, so packed
 // weights are shared between them. Source: Georganas et al., "Harnessing Deep Learning via a Single Building
 // Block" (batch-reduce GEMM).
 //
@@ -49,6 +49,7 @@ private:
   void rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd);
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
+  Values windowProduct(Value batch, Value row, Value base, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
   Value listedRows(Values &rows, Value panel);
   void planPrefetch(Value panel, int64_t panels, Value row);
@@ -214,7 +215,9 @@ void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool 
     counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
   }
   // Dequantising is much code: no more heights than a few rows need.
-  int64_t limit = direct && counts.empty() ? std::min<int64_t>(registers.maxRows(panels), 4) : registers.maxRows(panels);
+  // Pixels of a line are near each other in memory: with many of them LLVM loads all before it multiplies any, and spills.
+  constexpr int64_t kMaxPixels = 8;
+  int64_t limit = c.gatherRows ? std::min<int64_t>(registers.maxRows(panels), kMaxPixels) : direct && counts.empty() ? std::min<int64_t>(registers.maxRows(panels), 4) : registers.maxRows(panels);
   forRowTiles(f, rowBegin, rowEnd, counts, limit, [&](Value row, int64_t height) {
     TensorEmitter::Scope scope(epilogue.emitter);
     tile(batch, panel, panels, partial, row, height);
@@ -228,11 +231,7 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
     Value base = f.mul(f.add(c.batched ? f.mul(batch, f.size(c.m)) : f.index(0), row), k);
     for (int64_t r = 0; r < height; ++r)
       rows.push_back(f.pointerTo(f.input(c.lhs.getArgNumber()), f.add(base, f.mul(k, f.index(r))), f32));
-  } else if (c.gatherRows) {
-    window.gather(batch, row, f.index(height), gatherBase(), k);
-    for (int64_t r = 0; r < height; ++r)
-      rows.push_back(f.pointerTo(gatherBase(), f.mul(k, f.index(r)), f32));
-  } else {
+  } else if (!c.gatherRows) {
     storePointers(batch, row, height);
   }
   Value panelBytes = f.mul(f.mul(k, f.index(c.totalTaps())), f.index(kPanel));
@@ -243,7 +242,7 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
     base = listedRows(rows, panel);
   ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
   auto fewRows = [&](auto &weights) { return weights->sum(registers.zeros(panels, height), rows, panel, panels, height); };
-  Values sums = !direct ? product(rows, base, panels, height) : c.sparse ? fewRows(sparse) : fewRows(compressed);
+  Values sums = c.gatherRows ? windowProduct(batch, row, base, panels, height) : !direct ? product(rows, base, panels, height) : c.sparse ? fewRows(sparse) : fewRows(compressed);
   epilogue.store(sums, tile, sumBase());
 }
 
@@ -299,6 +298,39 @@ Values ContractionEmitter::product(const Values &rows, Value base, int64_t panel
     Value tapBase = f.pointerTo(base, f.mul(f.mul(tap, f.size(c.k)), f.index(kPanel)), f32);
     return atTap.sum(Values(carried), pixels, tapBase, panels, height);
   });
+}
+
+/// A window of few channels: its lines where they are in the image, if all taps of all rows are inside it; else copied together.
+Values ContractionEmitter::windowProduct(Value batch, Value row, Value base, int64_t panels, int64_t height) {
+  auto copied = [&] {
+    window.gather(batch, row, f.index(height), gatherBase(), f.size(c.k));
+    Values rows;
+    for (int64_t r = 0; r < height; ++r)
+      rows.push_back(f.pointerTo(gatherBase(), f.mul(f.size(c.k), f.index(r)), f32));
+    return product(rows, base, panels, height);
+  };
+  int64_t lines = window.lines();
+  if (lines == 0)
+    return copied();
+  Value inside;
+  Value first = window.firstTap(batch, row, height, inside);
+  Values zeros = registers.zeros(panels, height);
+  auto op = f.b.create<scf::IfOp>(f.loc, ValueRange(zeros).getTypes(), inside, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(f.b);
+  f.b.setInsertionPointToStart(op.thenBlock());
+  Values sums = f.loop(f.index(0), f.index(lines), f.index(1), zeros, [&](Value line, ValueRange carried) {
+    Values rows;
+    for (int64_t r = 0; r < height; ++r)
+      rows.push_back(f.pointerTo(f.pointerTo(first, f.mul(line, window.linePitch()), f32), f.index(r * window.tapPitch()), f32));
+    RegisterTile ofLine = registers;
+    ofLine.prefetch = {};
+    ofLine.length = f.index(window.lineLength());
+    return ofLine.sum(Values(carried), rows, f.pointerTo(base, f.mul(line, f.index(window.lineLength() * kPanel)), f32), panels, height);
+  });
+  f.b.create<scf::YieldOp>(f.loc, sums);
+  f.b.setInsertionPointToStart(op.elseBlock());
+  f.b.create<scf::YieldOp>(f.loc, copied());
+  return Values(op.getResults());
 }
 
 /// pointers[tap][r] = the pixel of row + r under the tap.

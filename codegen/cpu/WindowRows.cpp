@@ -103,6 +103,34 @@ void WindowRows::gather(Value batch, Value row, Value height, Value rows, Value 
   });
 }
 
+int64_t WindowRows::lines() {
+  size_t spatial = image.size() - 2;
+  bool isRun = target == element && spatial <= 2 && conv.getDilations()[spatial - 1] == 1;
+  return !isRun ? 0 : spatial == 1 ? 1 : *kernel[0].constant();
+}
+
+Value WindowRows::linePitch() {
+  size_t spatial = image.size() - 2;
+  return spatial == 1 ? f.index(0) : f.mul(f.size(image[2] * image[3]), f.index(conv.getDilations()[0]));
+}
+
+Value WindowRows::firstTap(Value batch, Value row, int64_t height, Value &inside) {
+  size_t spatial = image.size() - 2;
+  auto both = [&](Value a, Value b) { return a ? Value(f.b.create<arith::AndIOp>(f.loc, a, b)) : b; };
+  Value columns = f.size(result[spatial]), x = f.modulo(row, columns), at = batch;
+  inside = f.less(f.add(x, f.index(height - 1)), columns);
+  for (size_t d = 0; d < spatial; ++d) {
+    bool isLast = d + 1 == spatial;
+    Value start = startOf(row, d);
+    // The last tap of the last pixel.
+    int64_t span = conv.getDilations()[d] * (*kernel[d].constant() - 1) + (isLast ? conv.getStrides()[d] * (height - 1) : 0);
+    inside = both(inside, f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, start, f.index(0)));
+    inside = both(inside, f.less(f.add(start, f.index(span)), f.size(image[d + 1])));
+    at = f.add(f.mul(at, f.size(image[d + 1])), start);
+  }
+  return f.pointerTo(f.input(c.lhs.getArgNumber()), f.mul(at, f.size(image.back())), element);
+}
+
 void WindowRows::padRows(Value x, const ImageWindow &v, Value top, Value count, Value rows) {
   int64_t after = v.padded - v.pad - v.width;
   f.loop(f.index(0), count, f.index(1), {}, [&](Value r, ValueRange) {

@@ -19,6 +19,15 @@ public:
 
   /// target[r * stride + tap * channels + channel] for `height` output pixels from `row` on (in elements of the image).
   void gather(mlir::Value batch, mlir::Value row, mlir::Value height, mlir::Value target, mlir::Value stride);
+  /// Lines of a window whose taps lie side by side in the image; 0 where windows are not made of such.
+  int64_t lines();
+  /// Elements of a line, and from one line to the next in the image.
+  int64_t lineLength() const { return *kernel[image.size() - 3].constant() * *image.back().constant(); }
+  mlir::Value linePitch();
+  /// The first tap of output pixel `row`, whose neighbours' are `tapPitch` elements apart; `inside`: it and the pixels after it, `height`
+  /// in all, are of one line, and no tap of theirs is outside the image.
+  mlir::Value firstTap(mlir::Value batch, mlir::Value row, int64_t height, mlir::Value &inside);
+  int64_t tapPitch() { return conv.getStrides()[image.size() - 3] * *image.back().constant(); }
   /// target[row][column][channel]: `count` rows of the image from row `top` on (which may lie outside), padded.
   void padRows(mlir::Value image, const ImageWindow &v, mlir::Value top, mlir::Value count, mlir::Value target);
   /// Visits the taps of output pixel `row`: their number, whether they are inside the image, and the pixel's offset in

@@ -209,6 +209,12 @@ DimExpr ContractionKernel::rowBlocks() const {
   // An activation rhs is packed once for all rows; unpacking weights of few bits is worth a few blocks' rows.
   if (isCompressed())
     return DimExpr::ceildiv(m, 4 * kRowBlock);
+  // Whole lines, or equal parts of them, are read where they are (WindowRows.h).
+  if (gatherRows && !narrow && packed) {
+    Dims result = dimsOf(root->getResult(0));
+    DimExpr line = result[result.size() - 2];
+    return numElements(ArrayRef<DimExpr>(result).drop_front().drop_back(2)) * DimExpr::ceildiv(line, rowBlock());
+  }
   return packed || blocks ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
