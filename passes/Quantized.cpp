@@ -155,6 +155,15 @@ Value optc::vectorAlong(OpBuilder &b, Value value, int64_t axis) {
   return sliceOut(b, value, axis);
 }
 
+Value optc::unrepeated(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<BroadcastOp>(op) && !(isa<ReshapeOp>(op) && throughUnitDims(value) != value))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
 Value optc::repeat(OpBuilder &b, Location loc, Value scalar, ArrayRef<DimExpr> dims) {
   Type type = tensorType(dims, elementOf(scalar));
   return scalar.getType() == type ? scalar : Value(b.create<BroadcastOp>(loc, type, scalar));

@@ -24,6 +24,8 @@ llvm::SmallVector<bool> varyingDims(mlir::Value value);
 mlir::Value uniformElement(mlir::OpBuilder &b, mlir::Value value);
 /// Its elements along dim `axis` as a vector; null when they may differ along another dim.
 mlir::Value vectorAlong(mlir::OpBuilder &b, mlir::Value value, int64_t axis);
+/// What `value` is below ops that repeat it or give it dims of size 1.
+mlir::Value unrepeated(mlir::Value value);
 /// A tensor without dims repeated to `dims`.
 mlir::Value repeat(mlir::OpBuilder &b, mlir::Location loc, mlir::Value scalar, llvm::ArrayRef<DimExpr> dims);
 /// A scalar of the dialect.

@@ -28,16 +28,6 @@ namespace {
 bool isOne(Value value) {
   return llvm::all_of(dimsOf(value), [](const DimExpr &d) { return d == DimExpr(1); });
 }
-/// Below what only repeats one number or gives it dims.
-Value numberOf(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<BroadcastOp, ReshapeOp>(op) || !isOne(op->getOperand(0)))
-      break;
-    value = op->getOperand(0);
-  }
-  return value;
-}
-
 /// The same rows where their kernel writes them.
 Value beforeReshape(Value x) {
   auto reshape = x.getDefiningOp<ReshapeOp>();
@@ -57,7 +47,7 @@ public:
   }
   /// The formula of rows: [rows...].
   Value ofRows(Value number) {
-    number = numberOf(number);
+    number = unrepeated(number);
     if (auto it = built.find(number); it != built.end())
       return it->second;
     Operation *op = number.getDefiningOp();
@@ -84,7 +74,7 @@ private:
   static constexpr int kDepth = 32;
 
   bool isFormula(Value number, int depth) {
-    number = numberOf(number);
+    number = unrepeated(number);
     Operation *op = number.getDefiningOp();
     if (!isOne(number) || !op || depth == 0)
       return false;

@@ -12,7 +12,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "ir/eval/Weight.h"
-#include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -26,16 +25,6 @@ using namespace mlir;
 using namespace optc;
 
 namespace {
-
-/// Below what repeats it or gives it dims of size 1.
-Value unrepeated(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<BroadcastOp>(op) && !(isa<ReshapeOp>(op) && throughUnitDims(value) != value))
-      break;
-    value = op->getOperand(0);
-  }
-  return value;
-}
 
 /// Codes of 8 bits, widened, less a zero point.
 struct Centred {
