@@ -81,9 +81,19 @@ private:
 
   static ProductSize sizeOf(const QuantizableLayer &layer) { return productSize(layer.op, layer.weight >= 0); }
 
-  static bool codedWeightsGain(const QuantizableLayer &layer, const MachineModel &machine) {
+  static LayerCost costOf(const QuantizableLayer &layer, const MachineModel &machine) {
+    if (auto attention = dyn_cast<AttentionOp>(layer.op))
+      return {attentionCost(machine, attention, ProductForm::f32), attentionCost(machine, attention, ProductForm::bytes)};
     ProductSize size = sizeOf(layer);
-    return mayCodeWeights(layer) && productCost(machine, size, ProductForm::codedWeights) < productCost(machine, size, ProductForm::f32);
+    return {productCost(machine, size, codedWeightsGain(layer, machine) ? ProductForm::codedWeights : ProductForm::f32),
+            productCost(machine, size, ProductForm::bytes)};
+  }
+
+  static bool codedWeightsGain(const QuantizableLayer &layer, const MachineModel &machine) {
+    if (!mayCodeWeights(layer))
+      return false;
+    ProductSize size = sizeOf(layer);
+    return productCost(machine, size, ProductForm::codedWeights) < productCost(machine, size, ProductForm::f32);
   }
 
   void keep(func::FuncOp function, const QuantizableLayer &layer, const std::string &reason, ArrayRef<const MachineModel *> machines) {
@@ -99,9 +109,7 @@ private:
     llvm::MapVector<Value, SmallVector<int, 2>> readers, rangeReaders;
     llvm::DenseMap<Value, double> asFloats; // elements of the largest operand that a tensor is part of
     for (const QuantizableLayer &layer : choice.layers()) {
-      ProductSize size = sizeOf(layer);
-      LayerCost cost{productCost(machine, size, codedWeightsGain(layer, machine) ? ProductForm::codedWeights : ProductForm::f32),
-                     productCost(machine, size, ProductForm::bytes)};
+      LayerCost cost = costOf(layer, machine);
       // Less is no estimate.
       constexpr double kLeast = 500;
       cost.threshold = kLeast;

@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/AttentionCodes.h"
 #include "codegen/kernel/StridedView.h"
 #include "passes/KernelFormation.h"
 #include "passes/Passes.h"
@@ -40,13 +41,32 @@ struct FormAttention : optc::impl::FormAttentionBase<FormAttention> {
       form(op);
   }
 
+  /// What repeats a constant belongs to the kernel.
+  static void addParameter(llvm::SetVector<Operation *> &members, Value parameter) {
+    auto broadcast = parameter ? parameter.getDefiningOp<BroadcastOp>() : BroadcastOp();
+    if (!broadcast)
+      return;
+    addParameter(members, broadcast.getX());
+    members.insert(broadcast);
+  }
+
   void form(AttentionOp op) {
     llvm::SetVector<Operation *> members;
+    bool ofCodes = !gpu && attentionCodes(op);
+    // Floats are no worse.
+    if (!ofCodes)
+      op->removeAttr(kProbabilitySteps);
     bool bfloat = bfloatUnder(op.getQ()) && bfloatUnder(op.getK()) && bfloatUnder(op.getV());
     for (Value operand : {op.getQ(), op.getK(), op.getV()}) {
       if (bfloat) {
         members.insert(operand.getDefiningOp());
         operand = bfloatUnder(operand);
+      } else if (ofCodes) {
+        auto dequantize = operand.getDefiningOp<DequantizeOp>();
+        addParameter(members, dequantize.getScale());
+        addParameter(members, dequantize.getZeroPoint());
+        members.insert(dequantize);
+        operand = dequantize.getX();
       }
       Value base = furthestView(operand).base;
       for (Value v = operand; v != base; v = v.getDefiningOp()->getOperand(0))

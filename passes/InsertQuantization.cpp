@@ -8,7 +8,7 @@
 // Activations: ui8, one scale and zero point a tensor, out of the range that `optc.range` states; quantize and
 // dequantize stand on the tensor, so all that reads it (residuals, too) reads the same 8 bits. The model's outputs, and
 // what branches and loops yield, stay what they are. Weights: i8 in [-127, 127], one scale an output channel; theirs is
-// a weight expression. Biases stay floats; `optc.bias_correction` of a layer is added to them.
+// a weight expression. Attention rounds its exponentials, too (codegen/kernel/AttentionCodes.h). Biases stay floats; `optc.bias_correction` of a layer is added to them.
 //
 // A range is [0, 0] made wider: zero, which padding and relu bring, has a code of its own. A matrix product whose range
 // is not known takes it from the tensor itself when it runs (`dynamic`), as ONNX's DynamicQuantizeLinear does:
@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/AttentionCodes.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Weight.h"
 #include "passes/Passes.h"
@@ -44,6 +45,8 @@ struct InsertQuantization : optc::impl::InsertQuantizationBase<InsertQuantizatio
     for (const QuantizableLayer &layer : choice.layers()) {
       if (choice.takesRangeAtRunTime(layer.op))
         quantizeAtRunTime(layer);
+      if (isa<AttentionOp>(layer.op))
+        layer.op->setAttr(kProbabilitySteps, OpBuilder(layer.op).getI64IntegerAttr(kProbabilityCodes));
       if (layer.weight >= 0) {
         OpBuilder b(layer.op);
         OpOperand &operand = layer.op->getOpOperand(layer.weight);
@@ -85,13 +88,11 @@ private:
   /// What became of everything that a user may expect 8 bits of.
   void note(func::FuncOp function, const QuantizationChoice &choice) {
     function.walk([&](Operation *op) {
-      if (isa<AttentionOp>(op))
-        return noteKept(function, op, "attention computes in floats");
       if (isa<RecurrentOp>(op))
         return noteKept(function, op, "recurrent layers compute in floats");
       if (isa<ConvTransposeOp, DeformConvOp>(op))
         return noteKept(function, op, "only plain convolutions compute in 8 bits");
-      if (!isa<ConvOp, ContractOp>(op) || isWeight(op->getResult(0)))
+      if (!isa<ConvOp, ContractOp, AttentionOp>(op) || isWeight(op->getResult(0)))
         return;
       QuantizableLayer layer;
       std::string reason = readQuantizableLayer(op, layer);
@@ -102,7 +103,7 @@ private:
       else if (auto why = op->getAttrOfType<StringAttr>(kWeightsOnly))
         noteLowered(function, op, "int8 weights; " + why.str());
       else if (choice.isLowered(op))
-        noteLowered(function, op, "int8");
+        noteLowered(function, op, isa<AttentionOp>(op) ? "int8, softmax in f32" : "int8");
       else
         noteKept(function, op, "the range of what it reads is not known, it takes calibration data that gets there");
     });

@@ -1,6 +1,7 @@
 //===- QuantizedTensors.cpp - Which tensors 8 bits pay for ----------------===//
 
 #include "passes/QuantizedTensors.h"
+#include "codegen/kernel/AttentionCodes.h"
 #include "ir/Locations.h"
 #include "ir/Shape.h"
 #include "ir/eval/Weight.h"
@@ -22,6 +23,14 @@ std::string optc::readQuantizableLayer(Operation *op, QuantizableLayer &layer) {
     return "it does not compute in f32";
   if (isWeight(op->getOperand(0)) && (isa<ConvOp>(op) || isWeight(op->getOperand(1))))
     return "it reads constants only";
+  if (auto attention = dyn_cast<AttentionOp>(op)) {
+    if (!isF32(attention.getV()))
+      return "it does not compute in f32";
+    if (!fitsByteAttention(attention))
+      return "its heads are no groups of 4 (q, k) and 16 (v) elements";
+    layer.activations = {0, 1, 2};
+    return "";
+  }
   if (isa<ConvOp>(op)) {
     if (!isWeight(op->getOperand(1)))
       return "its weights are not constant";
@@ -108,7 +117,7 @@ QuantizedTensors::QuantizedTensors(func::FuncOp function, llvm::function_ref<boo
     unsigned position = positions.size();
     positions[op] = position;
     QuantizableLayer layer;
-    if (isa<ConvOp, ContractOp>(op) && readQuantizableLayer(op, layer).empty() && isLowered(layer)) {
+    if (isa<ConvOp, ContractOp, AttentionOp>(op) && readQuantizableLayer(op, layer).empty() && isLowered(layer)) {
       lowered.push_back(layer);
       writers[op->getResult(0)] = op;
     } else if (op->hasTrait<Elementwise>()) {

@@ -3,7 +3,7 @@
 // One analysis for all who must agree on it: calibration observes the tensors that it names, InsertQuantization puts
 // quantize and dequantize on them.
 //
-//   layers     convolutions and matrix products with constant weights, products of two activations
+//   layers     convolutions and matrix products with constant weights, products of two activations, attention
 //   tensors    what layers read: their activations, followed back through what only moves elements to the ops that
 //              compute them. Then, backwards, what other layers write and only elementwise ops, poolings and means stand
 //              between it and a tensor of the first kind: residuals, the operands of gates. A value that stays in a
@@ -22,7 +22,7 @@
 
 namespace optc {
 
-/// A convolution or matrix product that could compute in 8 bits.
+/// A convolution, matrix product or attention that could compute in 8 bits.
 struct QuantizableLayer {
   mlir::Operation *op;
   /// Numbers of the operands that are activations, and of the constant weight (-1: there is none).

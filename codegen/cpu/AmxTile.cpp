@@ -60,7 +60,7 @@ void AmxTile::product(ArrayRef<Value> rows, Value stride, Value base, int64_t pa
       for (size_t r = 0; r < rows.size(); ++r) {
         if (p == 0)
           call("llvm.x86.tileloadd64", {tile(4 + r), f.pointerTo(rows[r], offset, i8), stride});
-        call(bfloat ? "llvm.x86.tdpbf16ps" : "llvm.x86.tdpbusd", {tile(accumulator(r, p)), tile(4 + r), tile(6 + p)});
+        call(bfloat ? "llvm.x86.tdpbf16ps" : rowsSigned ? "llvm.x86.tdpbsud" : "llvm.x86.tdpbusd", {tile(accumulator(r, p)), tile(4 + r), tile(6 + p)});
       }
     }
   });

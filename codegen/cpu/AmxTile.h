@@ -20,6 +20,8 @@ public:
   /// `k`: bytes of a row, whole steps of `step` (at most 64) bytes. `bfloat`: they are bf16, and sums f32.
   AmxTile(KernelFunction &f, mlir::Value k, int64_t step, bool bfloat) : f(f), k(k), step(step), bfloat(bfloat) {}
   static constexpr int64_t kRows = 16;
+  /// Of bytes: rows are the signed ones.
+  bool rowsSigned = false;
   /// Bytes of a row that a step takes.
   int64_t bytes() const { return step; }
 

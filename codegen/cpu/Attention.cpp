@@ -13,7 +13,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/kernel/Attention.h"
+#include "codegen/cpu/AttentionBytes.h"
+#include "codegen/cpu/AttentionEmitter.h"
 #include "codegen/cpu/AttentionTiles.h"
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/RegisterTile.h"
@@ -30,50 +31,25 @@ namespace {
 
 using Values = SmallVector<Value>;
 
-class AttentionEmitter {
+class FloatAttention : public AttentionEmitter {
 public:
-  AttentionEmitter(KernelFunction &f, const AttentionKernel &a)
-      : f(f), a(a), op(a.op), products(f, a.depth, a.depth * DimExpr(kPanel)), sums(f, a.keys, a.keys * DimExpr(kPanel)), lanes(products.lanes),
-        f32(f.b.getF32Type()) {
-    // Two panels fill the registers of AVX-512, one those of AVX2.
-    panels = std::clamp<int64_t>(f.target.vectorRegisters / 16, 1, kAttentionQueries / kPanel);
-    vectors = panels * products.vectorsPerPanel;
+  FloatAttention(KernelFunction &f, const AttentionKernel &a)
+      : AttentionEmitter(f, a), products(f, a.depth, a.depth * DimExpr(kPanel)), sums(f, a.keys, a.keys * DimExpr(kPanel)) {
     products.rowElement = sums.rowElement = a.element;
     if (a.fitsTiles && lanes == kPanel && f.use(OPTC_CPU_AMX))
       tiles.emplace(f, a, panels, region(5));
   }
 
-  void run() {
-    Value blocks = f.size(a.queryBlocks()), heads = f.size(a.heads), queries = f.size(a.queries);
-    f.loop(f.begin, f.end, f.index(1), {}, [&](Value t, ValueRange) {
-      Value block = f.modulo(t, blocks), rest = f.divide(t, blocks);
-      Value head = f.modulo(rest, heads), batch = f.divide(rest, heads);
-      Value begin = f.mul(block, f.index(a.blockQueries()));
-      if (tiles)
-        tiles->packValues(rowOf(a.v, argument(a.v), batch, groupOf(head), f.index(0)), f.size(a.v.strides[2]), region(4));
-      if (a.fitsTiles) {
-        Value end = f.min(queries, f.add(begin, f.index(a.blockQueries())));
-        f.loop(begin, end, f.index(panels * kPanel), {}, [&](Value first, ValueRange) {
-          emitQueries(batch, head, first);
-          return Values{};
-        });
-        return Values{};
-      }
-      for (int64_t at = 0; at < kAttentionQueries; at += panels * kPanel) {
-        Value first = f.add(begin, f.index(at));
-        if (at == 0)
-          emitQueries(batch, head, first);
-        else
-          f.when(f.less(first, queries), [&] { emitQueries(batch, head, first); });
-      }
-      return Values{};
-    });
+private:
+  void prepareTile(Value batch, Value group) override {
+    if (tiles)
+      tiles->packValues(rowOf(a.v, argument(a.v), batch, group, f.index(0)), f.size(a.v.strides[2]), region(4));
+  }
+  void release() override {
     if (tiles)
       tiles->release();
-    f.finish();
   }
 
-private:
   /// Parts of scratch: queries, scores, results; of tiles, probabilities, v, shapes, a mask, results again.
   Value region(int number) {
     const DimExpr sizes[] = {a.queryFloats(), a.scoreFloats(), a.resultFloats(), a.probabilityFloats(), a.valueFloats(), 16, a.maskFloats()};
@@ -85,41 +61,21 @@ private:
   Value queryBase() { return region(0); }
   Value scoreBase() { return region(1); }
   Value resultBase() { return region(2); }
-  Value vector(double x) { return buildConstant(f.b, f.loc, withLanes(f32, lanes), x); }
 
-  /// The element [batch, head, i, 0] of a view.
-  Value rowOf(const StridedView &view, Value base, Value batch, Value head, Value i) {
-    Value offset = f.add(f.size(view.offset), f.mul(batch, f.size(view.strides[0])));
-    offset = f.add(offset, f.add(f.mul(head, f.size(view.strides[1])), f.mul(i, f.size(view.strides[2]))));
-    return f.pointerTo(base, offset, view.base ? a.element : Type(f32));
-  }
-  Value argument(const StridedView &view) { return f.input(cast<BlockArgument>(view.base).getArgNumber()); }
   /// s[t] of panel p, vector v.
   Value scoreAt(Value t, int64_t v) {
-    int64_t panel = v / products.vectorsPerPanel, lane = v % products.vectorsPerPanel * lanes;
+    int64_t panel = v / vectorsPerPanel, lane = v % vectorsPerPanel * lanes;
     Value row = tiles ? f.add(f.mul(t, f.index(panels)), f.index(panel)) : f.add(f.mul(f.size(a.keys), f.index(panel)), t);
     return f.pointerTo(scoreBase(), f.add(f.mul(row, f.index(kPanel)), f.index(lane)), f32);
   }
-  /// Where a mask that differs between queries is: tiles do not add to it.
-  Value maskAt(Value t, int64_t v) {
+  /// Scores are added to it; tiles do not add.
+  Value maskAt(Value t, int64_t v) override {
     if (!tiles)
       return scoreAt(t, v);
     return f.pointerTo(region(6), f.mul(f.add(f.mul(f.size(a.keys), f.index(v)), t), f.index(kPanel)), f32);
   }
-  /// Rows of panel p that are queries.
-  Value rowsOf(Value first, int64_t p) {
-    auto queries = a.queries.constant();
-    if (queries && *queries % kAttentionQueries == 0)
-      return f.index(kPanel);
-    Value left = f.sub(f.size(a.queries), f.add(first, f.index(p * kPanel)));
-    return f.max(f.index(0), f.min(left, f.index(kPanel)));
-  }
 
-  Value groupOf(Value head) {
-    return a.groups == a.heads ? head : f.divide(f.mul(head, f.size(a.groups)), f.size(a.heads));
-  }
-
-  void emitQueries(Value batch, Value head, Value first) {
+  void emitQueries(Value batch, Value head, Value first) override {
     Value group = groupOf(head);
     for (int64_t p = 0; p < panels; ++p) {
       Value row = rowOf(a.q, argument(a.q), batch, head, f.add(first, f.index(p * kPanel)));
@@ -129,76 +85,18 @@ private:
       else
         packTransposed(f, row, f.size(a.q.strides[2]), rowsOf(first, p), f.size(a.depth), target, op.getScale().convertToDouble(), a.element);
     }
-    // With a causal mask the keys after the last query are left out.
-    Value keys = f.size(a.keys), ahead = f.sub(keys, f.size(a.queries));
-    if (op.getCausal()) {
-      Value last = f.add(f.add(first, f.index(panels * kPanel)), ahead);
-      keys = f.max(f.index(0), f.min(keys, last));
-    }
+    Value keys = keysFor(first);
     prepareMask(batch, head, first, keys);
-    emitScores(batch, head, group, first, keys, ahead);
+    emitScores(batch, group, keys);
     Values inverse = emitSoftmax(keys);
     emitResult(batch, head, group, first, keys, inverse);
-  }
-
-  //===--------------------------------------------------------------------===//
-  // Mask
-  //===--------------------------------------------------------------------===//
-
-  Value maskStride(unsigned d) {
-    Dims dims = dimsOf(a.mask), scores{a.batch, a.heads, a.queries, a.keys};
-    SmallVector<DimExpr> strides = denseStrides(dims);
-    if (dims[d] == DimExpr(1) && scores[d] != DimExpr(1))
-      return f.index(0);
-    if (dims[d] == scores[d] || dims[d].isConstant())
-      return f.size(strides[d]);
-    // Repeated or not: known at run time only.
-    Value one = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::eq, f.size(dims[d]), f.index(1));
-    return f.b.create<arith::SelectOp>(f.loc, one, f.index(0), f.size(strides[d]));
-  }
-  /// A mask that is the same for all queries is one number a key.
-  bool isKeyMask() { return a.mask && dimsOf(a.mask)[2] == DimExpr(1); }
-  Value maskRow(Value batch, Value head, Value i) {
-    Value offset = f.add(f.mul(batch, maskStride(0)), f.mul(head, maskStride(1)));
-    return f.pointerTo(f.input(a.mask.getArgNumber()), f.add(offset, f.mul(i, maskStride(2))), f32);
-  }
-  /// A mask that differs between queries lies along the keys: it is transposed into the scores, which are added to it.
-  void prepareMask(Value batch, Value head, Value first, Value keys) {
-    if (!a.mask || isKeyMask())
-      return;
-    Value step = maskStride(3);
-    for (int64_t p = 0; p < panels; ++p) {
-      Value row = maskRow(batch, head, f.add(first, f.index(p * kPanel))), rows = rowsOf(first, p);
-      Value target = maskAt(f.index(0), p * products.vectorsPerPanel);
-      if (KernelFunction::constantOf(step) == 1) {
-        packTransposed(f, row, maskStride(2), rows, keys, target);
-        continue;
-      }
-      // One number a query, or not known until now.
-      f.loop(f.index(0), keys, f.index(1), {}, [&](Value t, ValueRange) {
-        f.loop(f.index(0), rows, f.index(1), {}, [&](Value r, ValueRange) {
-          Value x = f.load(f.pointerTo(row, f.add(f.mul(r, maskStride(2)), f.mul(t, step)), f32), f32, 1);
-          f.store(x, f.pointerTo(target, f.add(f.mul(t, f.index(kPanel)), r), f32), f32);
-          return Values{};
-        });
-        return Values{};
-      });
-    }
   }
 
   //===--------------------------------------------------------------------===//
   // Scores
   //===--------------------------------------------------------------------===//
 
-  /// Known numbers of rows of a loop, for tiles of even heights.
-  SmallVector<int64_t> known(const DimExpr &rows) {
-    auto n = rows.constant();
-    return n ? SmallVector<int64_t>{*n} : SmallVector<int64_t>{};
-  }
-
-  void emitScores(Value batch, Value head, Value group, Value first, Value keys, Value ahead) {
-    keyMask = isKeyMask() ? maskRow(batch, head, f.index(0)) : Value();
-    queryStart = first, keysAhead = ahead;
+  void emitScores(Value batch, Value group, Value keys) {
     if (tiles)
       return tiles->scores(rowOf(a.k, argument(a.k), batch, group, f.index(0)), f.size(a.k.strides[2]), keys, queryBase(), scoreBase());
     SmallVector<int64_t> counts = op.getCausal() ? SmallVector<int64_t>() : known(a.keys);
@@ -216,43 +114,6 @@ private:
     });
   }
 
-  /// What the mask adds to all scores of a key; null where it does not.
-  Value keyOffset(Value t) {
-    return keyMask ? f.splat(f.load(f.pointerTo(keyMask, f.mul(t, maskStride(3)), f32), f32, 1), lanes) : Value();
-  }
-  /// Scores of key t limited and masked.
-  Value finished(Value s, Value t, int64_t v, Value offset) {
-    s = capped(s);
-    if (offset)
-      s = f.b.create<arith::AddFOp>(f.loc, s, offset);
-    else if (a.mask)
-      s = f.b.create<arith::AddFOp>(f.loc, s, f.load(maskAt(t, v), f32, lanes));
-    if (op.getCausal())
-      s = f.b.create<arith::SelectOp>(f.loc, isSeen(t, queryStart, keysAhead, v), s, vector(-INFINITY));
-    return s;
-  }
-
-  /// c * tanh(s / c)
-  Value capped(Value s) {
-    double cap = op.getSoftcap().convertToDouble();
-    if (cap <= 0)
-      return s;
-    s = f.b.create<math::TanhOp>(f.loc, f.b.create<arith::MulFOp>(f.loc, s, vector(1 / cap)));
-    return f.b.create<arith::MulFOp>(f.loc, s, vector(cap));
-  }
-
-  /// Lanes whose query sees key t: t <= query + T - S.
-  Value isSeen(Value t, Value first, Value ahead, int64_t v) {
-    SmallVector<int32_t> steps;
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      steps.push_back(v * lanes + lane);
-    Type i32 = f.b.getI32Type();
-    auto type = VectorType::get({lanes}, i32);
-    Value query = f.b.create<arith::ConstantOp>(f.loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(steps)));
-    Value limit = f.splat(f.b.create<arith::TruncIOp>(f.loc, i32, f.sub(f.sub(t, ahead), first)), lanes);
-    return f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::sge, query, limit);
-  }
-
   /// Exponentials in place of the scores; 1 / sum of each query.
   Values emitSoftmax(Value keys) {
     Value zero = f.index(0), one = f.index(1);
@@ -266,7 +127,9 @@ private:
           s = finished(f.b.create<arith::MulFOp>(f.loc, s, vector(op.getScale().convertToDouble())), t, v, offset);
           f.store(s, scoreAt(t, v), f32);
         }
-        next.push_back(f.b.create<arith::MaxNumFOp>(f.loc, carried[v], s));
+        // One instruction, where the one that is carried is no NaN.
+        Value larger = f.b.create<arith::CmpFOp>(f.loc, arith::CmpFPredicate::OGT, s, carried[v]);
+        next.push_back(f.b.create<arith::SelectOp>(f.loc, larger, s, carried[v]));
       }
       return next;
     });
@@ -336,7 +199,7 @@ private:
     sums.rowStep = f.size(a.v.strides[2]);
     sums.length = keys;
     Value column = rowOf(a.v, argument(a.v), batch, group, f.index(0));
-    int64_t perPanel = products.vectorsPerPanel;
+    int64_t perPanel = vectorsPerPanel;
     auto resultAt = [&](Value e, int64_t v) {
       Value row = f.add(f.mul(f.size(a.width), f.index(v / perPanel)), e);
       return f.pointerTo(resultBase(), f.add(f.mul(row, f.index(kPanel)), f.index(v % perPanel * lanes)), f32);
@@ -355,20 +218,11 @@ private:
           f.store(y, resultAt(f.add(e, f.index(r)), v), f32);
         }
     });
-    for (int64_t p = 0; p < panels; ++p) {
-      Value target = rowOf(a.y, f.output(0), batch, head, f.add(first, f.index(p * kPanel)));
-      unpackTransposed(f, resultAt(f.index(0), p * perPanel), rowsOf(first, p), f.size(a.width), target, f.size(a.y.strides[2]));
-    }
+    storeResult(batch, head, first, [&](int64_t p) { return resultAt(f.index(0), p * perPanel); });
   }
 
-  KernelFunction &f;
-  const AttentionKernel &a;
-  AttentionOp op;
   RegisterTile products, sums;
   std::optional<AttentionTiles> tiles;
-  Value keyMask, queryStart, keysAhead; // of the queries that are emitted
-  int64_t lanes, panels, vectors;
-  Type f32;
 };
 
 } // namespace
@@ -377,6 +231,9 @@ LogicalResult optc::generateAttention(KernelFunction &f) {
   auto a = readAttention(f.kernel);
   if (!a)
     return f.kernel.emitError("the operands of a kernel of kind 'attention' must be views with contiguous rows");
-  AttentionEmitter(f, *a).run();
+  if (a->codes)
+    emitByteAttention(f, *a);
+  else
+    FloatAttention(f, *a).run();
   return success();
 }

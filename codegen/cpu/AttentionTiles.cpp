@@ -22,9 +22,8 @@ void AttentionTiles::packQueries(Value rows, Value stride, Value count, Value pa
   packTransposed(f, rows, f.divide(stride, f.index(2)), count, f.index(*a.depth.constant() / 2), panel);
 }
 
-/// `count` tiles of rows in pairs: where a tile's rows and its sums begin.
-void AttentionTiles::product(AmxTile &tile, Value count, llvm::function_ref<std::pair<Value, Value>(Value)> rowsAndSums, Value stride, Value base,
-                             AmxTile::Steps steps) {
+void optc::productByTiles(KernelFunction &f, AmxTile &tile, Value count, int64_t panels,
+                          llvm::function_ref<std::pair<Value, Value>(Value)> rowsAndSums, Value stride, Value base, AmxTile::Steps steps) {
   Value two = f.index(2), pairs = f.divide(count, two);
   auto emit = [&](ArrayRef<Value> numbers) {
     Values rows, sums;
@@ -56,7 +55,7 @@ void AttentionTiles::scores(Value rows, Value stride, Value keys, Value queries,
     Value t = f.min(f.mul(n, tileRows), last);
     return std::pair(f.pointerTo(rows, f.mul(t, stride), a.element), f.pointerTo(scores, f.mul(t, f.index(panels * kPanel)), f32));
   };
-  product(tile, count, at, f.mul(stride, f.index(2)), queries, [&](auto step) { tile.alongRow(step); });
+  productByTiles(f, tile, count, panels, at, f.mul(stride, f.index(2)), queries, [&](auto step) { tile.alongRow(step); });
 }
 
 void AttentionTiles::storePair(Value e, Value next, Value target) {
@@ -109,7 +108,7 @@ void AttentionTiles::results(Value values, Value probabilities, Value keys, Valu
     Value e = f.mul(n, f.index(AmxTile::kRows));
     return std::pair(f.pointerTo(values, f.mul(e, rowBytes), i8), f.pointerTo(results, f.mul(e, f.index(panels * kPanel)), f32));
   };
-  product(tile, f.index(*a.width.constant() / kPanel), at, rowBytes, probabilities, [&](auto step) {
+  productByTiles(f, tile, f.index(*a.width.constant() / kPanel), panels, at, rowBytes, probabilities, [&](auto step) {
     f.loop(f.index(0), f.mul(wholeSteps(keys), f.index(2)), f.index(kStep), {}, [&](Value byte, ValueRange) {
       step(byte, byte);
       return Values{};

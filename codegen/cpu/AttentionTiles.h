@@ -14,6 +14,12 @@
 
 namespace optc {
 
+/// `count` tiles of rows times `panels` panels from `base` on, tiles in pairs. `rowsAndSums`: where the rows and the sums of a tile begin,
+/// rows `stride` bytes apart, sums [rows][panels][16].
+void productByTiles(KernelFunction &f, AmxTile &tile, mlir::Value count, int64_t panels,
+                    llvm::function_ref<std::pair<mlir::Value, mlir::Value>(mlir::Value)> rowsAndSums, mlir::Value stride, mlir::Value base,
+                    AmxTile::Steps steps);
+
 class AttentionTiles {
 public:
   /// `shapes`: 64 bytes.
@@ -35,9 +41,6 @@ public:
   mlir::Value wholeSteps(mlir::Value keys);
 
 private:
-  void product(AmxTile &tile, mlir::Value count, llvm::function_ref<std::pair<mlir::Value, mlir::Value>(mlir::Value)> rowsAndSums, mlir::Value stride,
-               mlir::Value base, AmxTile::Steps steps);
-
   KernelFunction &f;
   const AttentionKernel &a;
   int64_t panels;

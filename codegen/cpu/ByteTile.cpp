@@ -28,8 +28,9 @@ Value ByteTile::call(StringRef intrinsic, Type type, ValueRange operands) {
 /// Steps of four bytes, `unroll` of them in an iteration; a length that is not known is a multiple of 64.
 ByteTile::Values ByteTile::overK(Values acc, int64_t unroll, llvm::function_ref<void(Values &, Value, int64_t)> step) {
   int64_t main = unroll * kStep;
-  auto constant = KernelFunction::constantOf(k);
-  Value end = constant ? f.index(*constant / main * main) : k;
+  Value all = length ? length : k;
+  auto constant = KernelFunction::constantOf(all);
+  Value end = constant ? f.index(*constant / main * main) : all;
   if (!constant || *constant >= main)
     acc = f.loop(f.index(0), end, f.index(main), acc, [&](Value at, ValueRange carried) {
       Values next(carried);
@@ -61,7 +62,10 @@ ByteTile::Values ByteTile::dots(const Values &rows, Value base, int64_t panels) 
   Type i32 = f.b.getI32Type(), sums = VectorType::get({lanes}, bfloat ? Type(f.b.getF32Type()) : i32);
   if (!bfloat) {
     StringRef dot = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
-    return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) { return call(dot, sums, {acc, f.splat(word, lanes), columns}); });
+    return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) {
+      Value row = f.splat(word, lanes);
+      return rowsSigned ? call(dot, sums, {acc, columns, row}) : call(dot, sums, {acc, row, columns});
+    });
   }
   if (hasDot) {
     Type pairs = VectorType::get({2 * lanes}, f.b.getBF16Type());
@@ -119,7 +123,7 @@ ByteTile::Values ByteTile::pairs(const Values &rows, Value base) {
     Values columns;
     for (int64_t half = 0; half < 2; ++half) {
       Value codes = f.load(f.pointerTo(first, f.index(offset * kPanel + half * 2 * lanes), i8), i8, 2 * lanes);
-      columns.push_back(f.b.create<arith::ExtSIOp>(f.loc, wide, codes));
+      columns.push_back(rowsSigned ? Value(f.b.create<arith::ExtUIOp>(f.loc, wide, codes)) : Value(f.b.create<arith::ExtSIOp>(f.loc, wide, codes)));
     }
     for (size_t r = 0; r < rows.size(); ++r) {
       Value four = f.b.create<LLVM::LoadOp>(f.loc, i64, f.pointerTo(f.pointerTo(rows[r], at, i16), f.index(offset), i16), 2);

@@ -26,6 +26,10 @@ public:
   /// Panels that leave room for several rows, and rows for which the accumulators then fit into the registers.
   int64_t widestGroup() const;
   int64_t maxRows(int64_t panels) const;
+  /// Of bytes: rows are the signed ones.
+  bool rowsSigned = false;
+  /// Bytes of a row that are summed: k unless set.
+  mlir::Value length;
   /// True when rows are of 16 bits.
   bool takesWideRows() const { return !hasDot && !bfloat; }
   /// sums[r * panels * vectorsPerPanel + v] of rows (pointers) times the panels from `base` on.

@@ -6,10 +6,12 @@
 using namespace mlir;
 using namespace optc;
 
-/// A value, or what it is cast from in bf16, as a view of the kernel's operand that it comes from.
-static std::optional<StridedView> viewOfArgument(Value value) {
+/// A value, or what it is cast from in bf16 or dequantised from, as a view of the kernel's operand that it comes from.
+static std::optional<StridedView> viewOfArgument(Value value, bool ofCodes) {
   if (Value half = bfloatUnder(value))
     value = half;
+  else if (ofCodes)
+    value = codesUnder(value)->codes;
   Value base = value;
   while (Operation *op = base.getDefiningOp()) {
     if (!isMovement(op))
@@ -36,13 +38,17 @@ std::optional<AttentionKernel> optc::readAttention(KernelOp kernel) {
     a.op = op;
   if (!a.op)
     return std::nullopt;
-  auto q = viewOfArgument(a.op.getQ()), k = viewOfArgument(a.op.getK()), v = viewOfArgument(a.op.getV());
+  a.codes = attentionCodes(a.op);
+  bool ofCodes = a.codes.has_value();
+  auto q = viewOfArgument(a.op.getQ(), ofCodes), k = viewOfArgument(a.op.getK(), ofCodes), v = viewOfArgument(a.op.getV(), ofCodes);
   if (!q || !k || !v)
     return std::nullopt;
   a.q = *q, a.k = *k, a.v = *v;
   a.element = elementOf(a.q.base);
-  if (elementOf(a.k.base) != a.element || elementOf(a.v.base) != a.element)
+  if (!ofCodes && (elementOf(a.k.base) != a.element || elementOf(a.v.base) != a.element))
     return std::nullopt;
+  if (ofCodes)
+    a.element = IntegerType::get(kernel.getContext(), 8);
   if (a.op.getMask()) {
     a.mask = dyn_cast<BlockArgument>(a.op.getMask());
     if (!a.mask)
@@ -74,7 +80,7 @@ KernelSchedule optc::scheduleAttention(KernelOp kernel) {
   if (!a)
     return schedule;
   schedule.tiles = a->batch * a->heads * a->queryBlocks();
-  schedule.scratchBytes = DimExpr(4) * (a->queryFloats() + a->scoreFloats() + a->resultFloats() + (a->fitsTiles ? a->tileFloats() : DimExpr(0)));
+  schedule.scratchBytes = a->codes ? byteOffset(*a, ByteRegion::end) : DimExpr(4) * (a->queryFloats() + a->scoreFloats() + a->resultFloats() + (a->fitsTiles ? a->tileFloats() : DimExpr(0)));
   schedule.flops = DimExpr(2) * a->batch * a->heads * a->queries * a->keys * (a->depth + a->width);
   return schedule;
 }

@@ -9,13 +9,13 @@ using namespace optc;
 
 /// Measured on one core of a Sapphire Rapids, each level by code compiled for it.
 static constexpr MachineModel kMachines[] = {
-    // name         float winograd byte window   depthwise      result      gather  weights              quantize, from, range
-    {"sse",         27,   95,  45,   45,   25,  19,  0.25, 0.15, 0.15, 0.29, 0.150, 0.120, 0.50, 0.35, 0.30},
-    {"avx2",        87,   220, 112,  112,  62,  42,  0.10, 0.12, 0.12, 0.28, 0.110, 0.080, 0.20, 0.14, 0.15},
-    {"avx2-vnni",   87,   220, 283,  315,  62,  42,  0.10, 0.06, 0.06, 0.28, 0.085, 0.080, 0.20, 0.14, 0.15},
-    {"avx512",      158,  420, 160,  165,  115, 78,  0.03, 0.08, 0.07, 0.27, 0.100, 0.075, 0.06, 0.04, 0.08},
-    {"avx512-vnni", 158,  420, 560,  610,  115, 78,  0.03, 0.10, 0.06, 0.27, 0.070, 0.075, 0.06, 0.04, 0.08},
-    {"amx",         158,  420, 1230, 2300, 115, 78,  0.03, 0.10, 0.01, 0.27, 0.072, 0.075, 0.06, 0.04, 0.08},
+    // name         float winograd byte window   depthwise      result      gather  weights              quantize, from, range score
+    {"sse",         27,   95,  45,   45,   25,  19,  0.25, 0.15, 0.15, 0.29, 0.150, 0.120, 0.50, 0.35, 0.30, 4.0, 4.6},
+    {"avx2",        87,   220, 112,  112,  62,  42,  0.10, 0.12, 0.12, 0.28, 0.110, 0.080, 0.20, 0.14, 0.15, 1.3, 1.6},
+    {"avx2-vnni",   87,   220, 283,  315,  62,  42,  0.10, 0.06, 0.06, 0.28, 0.085, 0.080, 0.20, 0.14, 0.15, 1.3, 1.5},
+    {"avx512",      158,  420, 160,  165,  115, 78,  0.03, 0.08, 0.07, 0.27, 0.100, 0.075, 0.06, 0.04, 0.08, 0.70, 0.70},
+    {"avx512-vnni", 158,  420, 560,  610,  115, 78,  0.03, 0.10, 0.06, 0.27, 0.070, 0.075, 0.06, 0.04, 0.08, 0.70, 0.60},
+    {"amx",         158,  420, 1230, 2300, 115, 78,  0.03, 0.10, 0.01, 0.27, 0.072, 0.075, 0.06, 0.04, 0.08, 0.70, 0.55},
 };
 
 ArrayRef<MachineModel> optc::machineModels() { return kMachines; }
@@ -130,4 +130,11 @@ double optc::productCost(const MachineModel &machine, const ProductSize &s, Prod
     compute += s.k * s.n * machine.dequantize;
   // Memory is read while there is something to compute, but not all of the time.
   return std::max(compute, weights) + 0.4 * std::min(compute, weights) + results;
+}
+
+double optc::attentionCost(const MachineModel &machine, AttentionOp op, ProductForm form) {
+  bool bytes = form == ProductForm::bytes;
+  Dims q = dimsOf(op.getQ()), v = dimsOf(op.getV());
+  double scores = sizeOf(q[0]) * sizeOf(q[1]) * sizeOf(q[2]) * sizeOf(v[2]), products = 2 * scores * (sizeOf(q[3]) + sizeOf(v[3]));
+  return products / (bytes ? machine.byteOps : machine.floatOps) + scores * (bytes ? machine.byteScore : machine.floatScore);
 }

@@ -28,6 +28,8 @@ struct MachineModel {
   double floatWeight, byteWeight, codeWeight;
   // Nanoseconds an element: to codes, from codes, and the smallest and largest.
   double quantize, dequantize, range;
+  // Nanoseconds a score of attention beside its products: its part in a softmax, and of bytes also its code.
+  double floatScore, byteScore;
 
   /// Nanoseconds to write or read so many bytes of an activation once.
   double traffic(double bytes) const;
@@ -61,6 +63,8 @@ ProductSize productSize(mlir::Operation *op, bool constantRhs);
 /// In f32 on f32, in integers on codes, and in f32 on weights of 8 bits.
 enum class ProductForm { f32, bytes, codedWeights };
 double productCost(const MachineModel &machine, const ProductSize &size, ProductForm form);
+/// Of both products and the softmax between them.
+double attentionCost(const MachineModel &machine, AttentionOp op, ProductForm form);
 
 } // namespace optc
 

@@ -104,6 +104,17 @@ static Status normalize(Call &call) {
 // attention
 //===----------------------------------------------------------------------===//
 
+/// exp(x - max x) as multiples of 1 / steps, over the sum of these.
+static void steppedSoftmax(double *row, int64_t n, double steps) {
+  double largest = -HUGE_VAL, sum = 0;
+  for (int64_t i = 0; i < n; ++i)
+    largest = row[i] > largest || row[i] != row[i] ? row[i] : largest;
+  for (int64_t i = 0; i < n; ++i)
+    sum += row[i] = std::nearbyint(steps * std::exp(row[i] - largest));
+  for (int64_t i = 0; i < n; ++i)
+    row[i] /= sum;
+}
+
 static Status attention(Call &call) {
   OPTC_TRY(expectTensors(call, 3));
   OPTC_TRY(expectFloats(call));
@@ -139,6 +150,7 @@ static Status attention(Call &call) {
   }
   double scale = call.attributes.number("scale", 1), cap = call.attributes.number("softcap");
   bool causal = call.attributes.integer("causal");
+  double steps = double(call.attributes.integer("optc.probability_steps"));
   std::vector<double> left(size_t(queries * depth)), right(size_t(keys * depth)),
       turned(size_t(keys * depth)), values(size_t(keys * width)), scores(size_t(queries * keys)),
       result(size_t(queries * width));
@@ -167,6 +179,8 @@ static Status attention(Call &call) {
         // A query that sees no key attends to nothing.
         if (std::all_of(row, row + keys, [](double score) { return score == -HUGE_VAL; }))
           std::fill(row, row + keys, 0.0);
+        else if (steps > 0)
+          steppedSoftmax(row, keys, steps);
         else
           softmaxRow(row, keys, 1, false);
       }

@@ -81,6 +81,46 @@ TEST(Attention, Halves) {
   }
 }
 
+/// Operands that are codes, of either sign: probabilities are multiples of 1/255 here and in the evaluator. One that lies halfway may be
+/// rounded to either side, which moves a result by less than 1/255 of the distance to a value; mostly by much less.
+TEST(Attention, Bytes) {
+  const struct {
+    const char *name, *types[3];
+    int zeros[3];
+  } kForms[] = {{" of u8", {"ui8", "ui8", "ui8"}, {128, 117, 131}}, {" of i8", {"i8", "i8", "i8"}, {0, -7, 3}}, {" of both", {"i8", "ui8", "ui8"}, {-128, 255, 0}}};
+  for (const char *target : {"native", "x86-64-v4+avx512vnni+amx", "x86-64-v4+avx512vnni", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v3", "x86-64"}) {
+    Batch batch(target);
+    std::vector<Row> rows{{"whole heads", {"1", "2", "70", "64"}, {"1", "2", "130", "64"}, {"1", "2", "130", "32"}, {}, "scale = 0.125 : f64"},
+                          {"long heads", {"1", "1", "40", "128"}, {"1", "1", "33", "128"}, {"1", "1", "33", "128"}, {}, "scale = 0.1 : f64"}};
+    for (const Row &row : kRows)
+      if (std::stoi(row.q.back()) % 4 == 0 && std::stoi(row.v.back()) % 16 == 0)
+        rows.push_back(row);
+    for (const Row &row : rows)
+      for (const auto &form : kForms) {
+        Case c = caseOf(row);
+        c.name += form.name;
+        c.bound = {16, 5e-3};
+        std::string head;
+        const std::vector<std::string> *dims[] = {&row.q, &row.k, &row.v};
+        for (int i = 0; i < 3; ++i) {
+          std::string n = std::to_string(i), type = typeText(*dims[i], form.types[i]), wide = f32(*dims[i]);
+          c.arguments[i] = {type, Fill::any, 0};
+          head += "%s" + n + " = optc.constant dense<" + (i == 2 ? "0.02" : "0.015") + "> : tensor<f32>\n%z" + n + " = optc.constant dense<" +
+                  std::to_string(form.zeros[i]) + "> : tensor<" + form.types[i] + ">\n";
+          head += opText("sb" + n, "broadcast %s" + n, {"tensor<f32>"}, wide) + "\n" +
+                  opText("zb" + n, "broadcast %z" + n, {std::string("tensor<") + form.types[i] + ">"}, type) + "\n" +
+                  opText("f" + n, "dequantize %" + n + ", %sb" + n + ", %zb" + n, {type, wide, type}, wide) + "\n";
+        }
+        c.body.replace(c.body.find("%0, %1, %2"), 10, "%f0, %f1, %f2");
+        c.body.replace(c.body.find("{"), 1, "{optc.probability_steps = 255 : i64, ");
+        c.body = head + c.body;
+        batch.add(c);
+      }
+    batch.check({{{"b", 1}, {"s", 1}, {"t", 1}}, {{"b", 2}, {"s", 17}, {"t", 19}}, {{"b", 1}, {"s", 32}, {"t", 64}}, {{"b", 1}, {"s", 45}, {"t", 101}},
+                 {{"b", 3}, {"s", 160}, {"t", 14}}});
+  }
+}
+
 TEST(Attention, ThroughStrides) {
   std::string fused = f32({"b", "s", "96"}), third = f32({"b", "s", "32"}), split = f32({"b", "s", "2", "16"}), heads = f32({"b", "2", "s", "16"});
   std::string body;
