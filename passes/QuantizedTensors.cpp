@@ -131,9 +131,10 @@ QuantizedTensors::QuantizedTensors(func::FuncOp function, llvm::function_ref<boo
         writers[op->getResult(0)] = writer;
     }
   });
+  // q, k and v may be parts of one tensor, of ranges that have nothing in common.
   for (const QuantizableLayer &layer : lowered)
     for (unsigned i : layer.activations)
-      demand(layer.op->getOperand(i));
+      demand(layer.op->getOperand(i), /*throughSlices=*/!isa<AttentionOp>(layer.op));
   for (size_t i = 0; i < found.size(); ++i) // grows meanwhile
     followBack(found[i]);
 
@@ -143,13 +144,14 @@ QuantizedTensors::QuantizedTensors(func::FuncOp function, llvm::function_ref<boo
   });
 }
 
-void QuantizedTensors::demand(Value value) {
+void QuantizedTensors::demand(Value value, bool throughSlices) {
   SmallVector<Value> open{value};
   while (!open.empty()) {
     Value v = open.pop_back_val();
     if (!demanded.insert(v).second)
       continue;
-    SmallVector<Value> sources = v.getDefiningOp() ? movedBy(v.getDefiningOp()) : SmallVector<Value>();
+    Operation *op = v.getDefiningOp();
+    SmallVector<Value> sources = op && (throughSlices || !isa<SliceOp>(op)) ? movedBy(op) : SmallVector<Value>();
     if (sources.empty())
       found.insert(v);
     for (Value source : sources) {

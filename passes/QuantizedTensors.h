@@ -8,7 +8,7 @@
 //              compute them. Then, backwards, what other layers write and only elementwise ops, poolings and means stand
 //              between it and a tensor of the first kind: residuals, the operands of gates. A value that stays in a
 //              kernel's registers (a convolution before its bias, an addition before its relu) is not among them.
-//              Branches and the bodies of loops are part of it; what they yield is followed no further.
+//              Attention's operands are not followed through slices. Branches and the bodies of loops are part of it; what they yield is followed no further.
 //   scales     tensors that a concat, a max pooling or a movement joins share one: moving codes is enough.
 //
 //===----------------------------------------------------------------------===//
@@ -54,7 +54,7 @@ public:
   llvm::SmallVector<mlir::Value> sourcesOf(mlir::Value operand) const;
 
 private:
-  void demand(mlir::Value value);
+  void demand(mlir::Value value, bool throughSlices = true);
   void followBack(mlir::Value tensor);
   bool staysInRegisters(mlir::Value value, mlir::Operation *user) const;
 

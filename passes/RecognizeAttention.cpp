@@ -5,10 +5,13 @@
 // The factor may be anywhere: on the product, a division, or split between q and k. k may come as [.., D, T], as
 // MatMul wants it; it is turned back, which cancels the exporter's transpose. One batch dim or two.
 //
+// A mask of zeros is none; one that is constant and hides the keys after each query is `causal`.
+//
 // A row whose scores are all -inf, for which softmax gives NaN, gives 0.
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/ConstantMask.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -80,12 +83,11 @@ struct FormAttention : OpRewritePattern<ContractOp> {
       k = turn(k);
     if (valuesTurned)
       v = turn(v);
-    if (mask) {
-      if (auto broadcast = mask.getDefiningOp<BroadcastOp>())
-        mask = broadcast.getX();
-      mask = ranked(mask);
-    }
-    Value y = rewriter.create<AttentionOp>(loc, ranked(q), ranked(k), ranked(v), mask, APFloat(scale), APFloat(0.0), false);
+    if (auto broadcast = mask ? mask.getDefiningOp<BroadcastOp>() : BroadcastOp())
+      mask = broadcast.getX();
+    MaskKind kind = mask ? kindOfMask(mask, dimsOf(q)[rank - 2], dimsOf(k)[rank - 2]) : MaskKind::none;
+    mask = kind == MaskKind::other ? ranked(mask) : Value();
+    Value y = rewriter.create<AttentionOp>(loc, ranked(q), ranked(k), ranked(v), mask, APFloat(scale), APFloat(0.0), kind == MaskKind::causal);
     if (y.getType() != op.getType())
       y = rewriter.create<ReshapeOp>(loc, op.getType(), y);
     rewriter.replaceOp(op, y);

@@ -88,15 +88,20 @@ TEST(Attention, Bytes) {
     const char *name, *types[3];
     int zeros[3];
   } kForms[] = {{" of u8", {"ui8", "ui8", "ui8"}, {128, 117, 131}}, {" of i8", {"i8", "i8", "i8"}, {0, -7, 3}}, {" of both", {"i8", "ui8", "ui8"}, {-128, 255, 0}}};
-  for (const char *target : {"native", "x86-64-v4+avx512vnni+amx", "x86-64-v4+avx512vnni", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v3", "x86-64"}) {
+  for (const char *target : {"native", "x86-64-v4+avx512vnni", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v3", "x86-64"}) {
     Batch batch(target);
     std::vector<Row> rows{{"whole heads", {"1", "2", "70", "64"}, {"1", "2", "130", "64"}, {"1", "2", "130", "32"}, {}, "scale = 0.125 : f64"},
                           {"long heads", {"1", "1", "40", "128"}, {"1", "1", "33", "128"}, {"1", "1", "33", "128"}, {}, "scale = 0.1 : f64"}};
     for (const Row &row : kRows)
       if (std::stoi(row.q.back()) % 4 == 0 && std::stoi(row.v.back()) % 16 == 0)
         rows.push_back(row);
-    for (const Row &row : rows)
-      for (const auto &form : kForms) {
+    for (size_t number = 0; number < rows.size(); ++number)
+      for (size_t signs = 0; signs < std::size(kForms); ++signs) {
+        // Signs and masks have little to do with each other.
+        if (number > 0 && number % std::size(kForms) != signs)
+          continue;
+        const Row &row = rows[number];
+        const auto &form = kForms[signs];
         Case c = caseOf(row);
         c.name += form.name;
         c.bound = {16, 5e-3};
