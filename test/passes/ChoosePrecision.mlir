@@ -2,6 +2,7 @@
 // RUN: optc-opt %s --choose-precision=levels=amx | FileCheck %s --check-prefix=AMX
 // RUN: optc-opt %s --choose-precision=levels=avx2 --insert-quantization=dynamic=true | FileCheck %s --check-prefix=INSERT
 // RUN: optc-opt %s --choose-precision | FileCheck %s --check-prefix=NONE
+// RUN: optc-opt %s --choose-precision=levels=avx512 | FileCheck %s --check-prefix=AVX512
 
 // A chain of a product that gains and a depthwise convolution that loses without wide vectors.
 // CHECK-LABEL: func.func @mixed
@@ -41,4 +42,15 @@ func.func @rows(%x: tensor<128x768xf32>) -> tensor<128x3072xf32> {
   %w = optc.constant dense<1.0> : tensor<768x3072xf32>
   %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<128x768xf32>, tensor<768x3072xf32>) -> tensor<128x3072xf32>
   return %y : tensor<128x3072xf32>
+}
+
+// Attention in 8 bits takes as long as its exponentials: without a dot product of bytes that is no gain.
+// AMX-LABEL: @attention
+// AMX: optc.attention %arg0, %arg1, %arg2 {scale
+// AVX512-LABEL: @attention
+// AVX512: optc.attention {{.*}}optc.keep_float
+!heads = tensor<1x12x256x64xf32>
+func.func @attention(%q: !heads {optc.range = array<f64: -1.0, 1.0>}, %k: !heads {optc.range = array<f64: -1.0, 1.0>}, %v: !heads {optc.range = array<f64: -1.0, 1.0>}) -> !heads {
+  %y = optc.attention %q, %k, %v {scale = 0.125 : f64} : (!heads, !heads, !heads) -> !heads
+  return %y : !heads
 }

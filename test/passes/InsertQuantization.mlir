@@ -136,3 +136,21 @@ func.func @correction(%x: tensor<2x4xf32> {optc.range = array<f64: -1.0, 1.55>})
   %3 = optc.contract %2, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>, optc.bias_correction = array<f32: 1.0, 2.0, 3.0, 4.0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
   return %3 : tensor<2x4xf32>
 }
+
+// Attention reads codes of its own parts of a tensor, and rounds its probabilities; heads of odd sizes stay floats.
+// CHECK-LABEL: @attention
+// CHECK: %[[Q:.*]] = optc.slice %arg0
+// CHECK: optc.constant dense<0.00999999977> : tensor<f32>
+// CHECK: optc.quantize %[[Q]]
+// CHECK: %[[K:.*]] = optc.slice %arg0
+// CHECK: optc.constant dense<2.000000e-02> : tensor<f32>
+// CHECK: optc.quantize %[[K]]
+// CHECK: optc.attention {{.*}}optc.probability_steps = 255
+// CHECK: optc.attention %arg1, %arg1, %arg1 {scale = 1.000000e+00 : f64}
+func.func @attention(%x: tensor<1x2x32x32xf32>, %odd: tensor<1x2x32x6xf32> {optc.range = array<f64: 0.0, 1.0>}) -> (tensor<1x2x32x16xf32>, tensor<1x2x32x6xf32>) {
+  %q = optc.slice %x {starts = #optc.dims<[0, 0, 0, 0]>, strides = #optc.dims<[1, 1, 1, 1]>, optc.range = array<f64: -1.0, 1.55>} : (tensor<1x2x32x32xf32>) -> tensor<1x2x32x16xf32>
+  %k = optc.slice %x {starts = #optc.dims<[0, 0, 0, 16]>, strides = #optc.dims<[1, 1, 1, 1]>, optc.range = array<f64: 0.0, 5.1>} : (tensor<1x2x32x32xf32>) -> tensor<1x2x32x16xf32>
+  %y = optc.attention %q, %k, %k {scale = 0.25 : f64} : (tensor<1x2x32x16xf32>, tensor<1x2x32x16xf32>, tensor<1x2x32x16xf32>) -> tensor<1x2x32x16xf32>
+  %o = optc.attention %odd, %odd, %odd {scale = 1.0 : f64} : (tensor<1x2x32x6xf32>, tensor<1x2x32x6xf32>, tensor<1x2x32x6xf32>) -> tensor<1x2x32x6xf32>
+  return %y, %o : tensor<1x2x32x16xf32>, tensor<1x2x32x6xf32>
+}
