@@ -38,7 +38,7 @@ bool mayCodeWeights(const QuantizableLayer &layer) {
 
 /// The kernel that computes such an op stores codes as well as floats.
 bool quantizesResult(Operation *op) {
-  return op && !isa<AttentionOp, RecurrentOp, ConvTransposeOp, DeformConvOp, LibraryOp>(op) && op->getNumRegions() == 0;
+  return op && !isa<AttentionOp, SliceOp, RecurrentOp, ConvTransposeOp, DeformConvOp, LibraryOp>(op) && op->getNumRegions() == 0;
 }
 
 struct ChoosePrecision : optc::impl::ChoosePrecisionBase<ChoosePrecision> {

@@ -135,6 +135,9 @@ double optc::productCost(const MachineModel &machine, const ProductSize &s, Prod
 double optc::attentionCost(const MachineModel &machine, AttentionOp op, ProductForm form) {
   bool bytes = form == ProductForm::bytes;
   Dims q = dimsOf(op.getQ()), v = dimsOf(op.getV());
-  double scores = sizeOf(q[0]) * sizeOf(q[1]) * sizeOf(q[2]) * sizeOf(v[2]), products = 2 * scores * (sizeOf(q[3]) + sizeOf(v[3]));
-  return products / (bytes ? machine.byteOps : machine.floatOps) + scores * (bytes ? machine.byteScore : machine.floatScore);
+  // Codes are packed, k's and v's for some queries each.
+  constexpr double kPacking = 60;
+  double queries = sizeOf(q[0]) * sizeOf(q[1]) * sizeOf(q[2]), scores = queries * sizeOf(v[2]), products = 2 * scores * (sizeOf(q[3]) + sizeOf(v[3]));
+  return products / (bytes ? machine.byteOps : machine.floatOps) +
+         (bytes ? scores * machine.byteScore + queries * kPacking : scores * machine.floatScore);
 }
