@@ -136,7 +136,7 @@ double optc::attentionCost(const MachineModel &machine, AttentionOp op, ProductF
   bool bytes = form == ProductForm::bytes;
   Dims q = dimsOf(op.getQ()), v = dimsOf(op.getV());
   // Codes are packed, k's and v's for some queries each.
-  constexpr double kPacking = 60;
+  constexpr double kPacking = 90;
   double queries = sizeOf(q[0]) * sizeOf(q[1]) * sizeOf(q[2]), scores = queries * sizeOf(v[2]), products = 2 * scores * (sizeOf(q[3]) + sizeOf(v[3]));
   return products / (bytes ? machine.byteOps : machine.floatOps) +
          (bytes ? scores * machine.byteScore + queries * kPacking : scores * machine.floatScore);
