@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/ByteDepthwise.h"
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
@@ -121,13 +122,15 @@ private:
       return e;
     DimExpr one(1);
     bool perColumn = llvm::all_of(ArrayRef<DimExpr>(from).drop_back(), [&](const DimExpr &d) { return d == one; });
-    bool perRow = from.back() == one && Dims(from).size() == shape.size() && ArrayRef<DimExpr>(from).drop_back() == ArrayRef<DimExpr>(shape).drop_back();
+    // [b, m, 1], or the same with the pixels' own dims.
+    bool perRow = from.back() == one && from.size() > 1 && from.front() == shape.front() && ArrayRef<DimExpr>(from).drop_back() == ArrayRef<DimExpr>(to).drop_back() &&
+                  numElements(ArrayRef<DimExpr>(from).drop_back()) == numElements(ArrayRef<DimExpr>(shape).drop_back());
     bool perBatch = shape.size() == 3 && from.size() > 1 && to.front() == shape.front() && from.front() == shape.front() &&
                     llvm::all_of(ArrayRef<DimExpr>(from).drop_front().drop_back(), [&](const DimExpr &d) { return d == one; });
     if (perColumn)
       e.sourceDims = {from.back()};
     else if (perRow)
-      e.sourceDims = from;
+      (e.sourceDims = shape).back() = one;
     else if (perBatch)
       e.sourceDims = {from.front(), one, from.back()};
     else
@@ -303,7 +306,9 @@ private:
     }
     int64_t packedRows = 0;
     bool depthwise = isDepthwise(root), winograd = packed && !halves && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
-    if (depthwise) {
+    if (depthwise && isByteDepthwise(cast<ConvOp>(root))) {
+      rhs = packTaps(b, cast<ConvOp>(root), rhs);
+    } else if (depthwise) {
       // [taps, C]
       Dims w = dimsOf(rhs);
       rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
@@ -367,7 +372,9 @@ private:
         Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
         matrix = transformBoth(kWinogradP, 3, b.create<ReshapeOp>(root->getLoc(), planes, matrix));
       } else {
-        matrix = depthwise ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w)) : unpackFilter(b, conv, w);
+        matrix = !depthwise              ? unpackFilter(b, conv, w)
+                 : isByteDepthwise(conv) ? unpackTaps(b, conv, w)
+                                         : Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w));
       }
       if (halves)
         matrix = b.create<CastOp>(root->getLoc(), conv.getW().getType(), matrix);
