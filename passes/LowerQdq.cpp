@@ -138,7 +138,7 @@ private:
     if (dims.size() > 4 || dims[dims.size() - 2] != DimExpr(1) || image.back() != DimExpr(conv.getGroups()) || dims.back() != image.back())
       return false;
     inFloats = dims.size() != 4 || !hasMiddleZero();
-    return !inFloats || (products * 255 * 255 <= kMaxFloatInteger && x.scale);
+    return products * 255 * (inFloats ? 255 : 128) <= kMaxFloatInteger && (x.scale || !inFloats);
   }
 
   /// True where weights have no zero point as signed bytes.
