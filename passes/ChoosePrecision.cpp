@@ -52,6 +52,10 @@ struct ChoosePrecision : optc::impl::ChoosePrecisionBase<ChoosePrecision> {
     QuantizationChoice choice(function, /*dynamic=*/true);
     if (machines->empty() || choice.layers().empty())
       return;
+    SmallVector<ProductSize> sizes;
+    for (const QuantizableLayer &layer : choice.layers())
+      sizes.push_back(sizeOf(layer));
+    cachedWeights = weightsStayCached(sizes);
     LevelChoice decision(*machines, [&](const MachineModel &machine) { return graphOf(function, choice, machine); });
     for (auto [i, layer] : llvm::enumerate(choice.layers()))
       if (!decision.inBytes()[i])
@@ -79,9 +83,13 @@ private:
     return list;
   }
 
-  static ProductSize sizeOf(const QuantizableLayer &layer) { return productSize(layer.op, layer.weight >= 0); }
+  ProductSize sizeOf(const QuantizableLayer &layer) const {
+    ProductSize size = productSize(layer.op, layer.weight >= 0);
+    size.cachedWeights = cachedWeights;
+    return size;
+  }
 
-  static bool codedWeightsGain(const QuantizableLayer &layer, const MachineModel &machine) {
+  bool codedWeightsGain(const QuantizableLayer &layer, const MachineModel &machine) const {
     ProductSize size = sizeOf(layer);
     return mayCodeWeights(layer) && productCost(machine, size, ProductForm::codedWeights) < productCost(machine, size, ProductForm::f32);
   }
@@ -92,7 +100,7 @@ private:
     layer.op->setAttr(kKeepFloat, StringAttr::get(&getContext(), reason));
   }
 
-  static PrecisionGraph graphOf(func::FuncOp function, const QuantizationChoice &choice, const MachineModel &machine) {
+  PrecisionGraph graphOf(func::FuncOp function, const QuantizationChoice &choice, const MachineModel &machine) const {
     PrecisionGraph graph;
     QuantizedTensors tensors(function, [&](const QuantizableLayer &l) { return choice.isLowered(l.op) && !choice.takesRangeAtRunTime(l.op); });
     llvm::DenseMap<Operation *, int> indexOf;
@@ -162,6 +170,8 @@ private:
     cost.dequantize = operand * machine.dequantize + machine.traffic(operand) + machine.traffic(4 * operand);
     return cost;
   }
+
+  bool cachedWeights = false;
 };
 
 } // namespace

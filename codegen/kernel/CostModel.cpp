@@ -75,6 +75,7 @@ static ProductSize convSize(ConvOp conv) {
     size.n /= groups;
   }
   size.winograd = fitsWinograd(conv);
+  size.widened = isDepthwise && y.size() == 3;
   return size;
 }
 
@@ -97,13 +98,24 @@ ProductSize optc::productSize(Operation *op, bool constantRhs) {
   return size;
 }
 
+bool optc::weightsStayCached(ArrayRef<ProductSize> model) {
+  constexpr double kCache = 2048 * 1024;
+  double bytes = 0;
+  for (const ProductSize &s : model)
+    bytes += s.constantRhs ? 4 * s.k * s.n : 0;
+  return bytes <= kCache;
+}
+
 static double roundUp(double x, double step) { return std::ceil(x / step) * step; }
 
 double optc::productCost(const MachineModel &machine, const ProductSize &s, ProductForm form) {
   bool bytes = form == ProductForm::bytes;
   double results = s.results() * (bytes ? machine.byteResult : machine.floatResult);
-  if (s.kind == ProductSize::Kind::depthwise)
-    return s.operations() / (bytes ? machine.depthwiseByteOps : machine.depthwiseOps) + results;
+  if (s.kind == ProductSize::Kind::depthwise) {
+    constexpr double kWidening = 1.5;
+    double rate = !bytes ? machine.depthwiseOps : s.widened ? machine.depthwiseOps / kWidening : machine.depthwiseByteOps;
+    return s.operations() / rate + results;
+  }
   // No kernel: a library step, or what other passes make of it; codes have to become floats first.
   if (s.kind == ProductSize::Kind::grouped)
     return s.operations() + (bytes ? s.batch * s.m * s.k * machine.dequantize : 0);
@@ -123,11 +135,17 @@ double optc::productCost(const MachineModel &machine, const ProductSize &s, Prod
   // Zero points of two activations: sums over rows and columns, in passes of their own, and what multiplies them.
   if (bytes && !s.constantRhs)
     results += s.batch * (s.m + s.n) * s.k * 3 * machine.range;
+  constexpr double kCached = 0.25; // of the time that memory takes
   double each = bytes ? machine.byteWeight : form == ProductForm::codedWeights ? machine.codeWeight : machine.floatWeight;
+  each *= s.cachedWeights ? kCached : 1;
   double weights = s.k * s.n * each * (s.constantRhs ? 1 : 0);
-  // For more rows than dequantise in registers, weights are unpacked first.
-  if (form == ProductForm::codedWeights && s.batch * s.m > kDirectRows)
+  // For more rows than dequantise in registers, weights are unpacked first. Where floats take little longer to read than to multiply,
+  // they may as well come from a cache: codes then gain nothing.
+  if (form == ProductForm::codedWeights && s.batch * s.m > kDirectRows) {
+    double floats = s.k * s.n * machine.floatWeight * (s.cachedWeights ? kCached : 1);
+    weights = floats < 2 * compute ? floats : weights;
     compute += s.k * s.n * machine.dequantize;
+  }
   // Memory is read while there is something to compute, but not all of the time.
   return std::max(compute, weights) + 0.4 * std::min(compute, weights) + results;
 }
