@@ -297,7 +297,7 @@ private:
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
     auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
     auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
-    auto blocks = isa<ContractOp>(root) ? readBlocks(root->getOperand(1)) : std::nullopt;
+    auto blocks = readBlocks(root->getOperand(1));
     bool packed = !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     if (halves) {
@@ -364,6 +364,11 @@ private:
     // The root on its unpacked weights.
     IRMapping mapping;
     Value x = body->getArgument(0), w = body->getArgument(1), product;
+    if (blocks) {
+      blocks->blocks = w;
+      blocks->rows = body->getArgument(2);
+      w = unpackBlocks(b, root->getLoc(), *blocks);
+    }
     if (auto conv = dyn_cast<ConvOp>(root)) {
       Value matrix;
       if (winograd) {
@@ -372,7 +377,8 @@ private:
         Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
         matrix = transformBoth(kWinogradP, 3, b.create<ReshapeOp>(root->getLoc(), planes, matrix));
       } else {
-        matrix = !depthwise              ? unpackFilter(b, conv, w)
+        matrix = blocks                  ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w))
+                 : !depthwise            ? unpackFilter(b, conv, w)
                  : isByteDepthwise(conv) ? unpackTaps(b, conv, w)
                                          : Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w));
       }
@@ -390,10 +396,6 @@ private:
         sparse->masks = body->getArgument(2);
         sparse->starts = body->getArgument(3);
         w = unpackSparse(b, root->getLoc(), *sparse);
-      } else if (blocks) {
-        blocks->blocks = w;
-        blocks->rows = body->getArgument(2);
-        w = unpackBlocks(b, root->getLoc(), *blocks);
       } else if (compressed) {
         compressed->words = w;
         if (compressed->scales)
@@ -465,7 +467,7 @@ bool isRoot(Operation *op, bool gpu) {
            (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
   }
   auto conv = dyn_cast<ConvOp>(op);
-  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && isWeight(conv.getW()) &&
+  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && (isWeight(conv.getW()) || readBlocks(conv.getW())) &&
          tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
 }
 
