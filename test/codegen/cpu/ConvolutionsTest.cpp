@@ -109,8 +109,9 @@ TEST(Convolutions, blocksOfZeros) {
                   all = typeText({columns, v.in, v.taps, v.taps}, "i1"), own = typeText({v.out, v.in, v.taps, v.taps}, "i1");
       Case c;
       c.name = std::string("zeros in ") + v.name;
-      c.arguments = {{x, Fill::moderate}, {w, Fill::moderate, 0, true}, {mask, Fill::any, 0, true}, {mask, Fill::any, 0, true}};
-      c.body = opText("a", "and %2, %3", {mask, mask}, mask) + "\n" + opText("b", "broadcast %a", {mask}, wide) + "\n" + opText("c", "reshape %b", {wide}, all) + "\n" +
+      c.arguments = {{x, Fill::moderate}, {w, Fill::moderate, 0, true}, {mask, Fill::any, 0, true}, {mask, Fill::any, 0, true}, {mask, Fill::any, 0, true}, {mask, Fill::any, 0, true}};
+      c.body = opText("p", "and %2, %3", {mask, mask}, mask) + "\n" + opText("q", "and %4, %5", {mask, mask}, mask) + "\n" +
+               opText("a", "and %p, %q", {mask, mask}, mask) + "\n" + opText("b", "broadcast %a", {mask}, wide) + "\n" + opText("c", "reshape %b", {wide}, all) + "\n" +
                opText("d", "slice %c {starts = #optc.dims<[0, 0, 0, 0]>, strides = #optc.dims<[1, 1, 1, 1]>}", {all}, own) + "\n" + opText("e", "cast %d", {own}, w) +
                "\n" + opText("w", "mul %1, %e", {w, w}, w) + "\n" +
                opText("y", "conv %0, %w {" + list("strides", v.strides) + list("dilations", v.dilations) + list("pads_low", v.pads) + list("pads_high", v.pads) + "groups = 1 : i64}",
