@@ -5,7 +5,7 @@
 //
 //   conv (dequantize %x), (dequantize %w)  =>  conv (dequantize %x), (dequantize %w) {optc.compute_float = "..."}
 //
-// A depthwise convolution without 512-bit vectors, say, or a 3x3 convolution by Winograd's algorithm where bytes have no dot
+// A 3x3 convolution by Winograd's algorithm, say, where bytes have no dot
 // product. Costs and conversions as in ChoosePrecision.cpp; LowerQdq leaves what is marked alone.
 //
 // Products of the model's input may be in f32 at some cost (LevelChoice.h). Its limits stay:
