@@ -52,6 +52,10 @@ struct ChoosePrecision : optc::impl::ChoosePrecisionBase<ChoosePrecision> {
     QuantizationChoice choice(function, /*dynamic=*/true);
     if (machines->empty() || choice.layers().empty())
       return;
+    SmallVector<ProductSize> sizes;
+    for (const QuantizableLayer &layer : choice.layers())
+      sizes.push_back(sizeOf(layer));
+    cachedWeights = weightsStayCached(sizes);
     LevelChoice decision(*machines, [&](const MachineModel &machine) { return graphOf(function, choice, machine); });
     for (auto [i, layer] : llvm::enumerate(choice.layers()))
       if (!decision.inBytes()[i])
@@ -79,9 +83,13 @@ private:
     return list;
   }
 
-  static ProductSize sizeOf(const QuantizableLayer &layer) { return productSize(layer.op, layer.weight >= 0); }
+  ProductSize sizeOf(const QuantizableLayer &layer) const {
+    ProductSize size = productSize(layer.op, layer.weight >= 0);
+    size.cachedWeights = cachedWeights;
+    return size;
+  }
 
-  static LayerCost costOf(const QuantizableLayer &layer, const MachineModel &machine) {
+  LayerCost costOf(const QuantizableLayer &layer, const MachineModel &machine) const {
     if (auto attention = dyn_cast<AttentionOp>(layer.op))
       return {attentionCost(machine, attention, ProductForm::f32), attentionCost(machine, attention, ProductForm::bytes)};
     ProductSize size = sizeOf(layer);
@@ -89,7 +97,7 @@ private:
             productCost(machine, size, ProductForm::bytes)};
   }
 
-  static bool codedWeightsGain(const QuantizableLayer &layer, const MachineModel &machine) {
+  bool codedWeightsGain(const QuantizableLayer &layer, const MachineModel &machine) const {
     if (!mayCodeWeights(layer))
       return false;
     ProductSize size = sizeOf(layer);
@@ -102,7 +110,7 @@ private:
     layer.op->setAttr(kKeepFloat, StringAttr::get(&getContext(), reason));
   }
 
-  static PrecisionGraph graphOf(func::FuncOp function, const QuantizationChoice &choice, const MachineModel &machine) {
+  PrecisionGraph graphOf(func::FuncOp function, const QuantizationChoice &choice, const MachineModel &machine) const {
     PrecisionGraph graph;
     QuantizedTensors tensors(function, [&](const QuantizableLayer &l) { return choice.isLowered(l.op) && !choice.takesRangeAtRunTime(l.op); });
     llvm::DenseMap<Operation *, int> indexOf;
@@ -170,6 +178,8 @@ private:
     cost.dequantize = operand * machine.dequantize + machine.traffic(operand) + machine.traffic(4 * operand);
     return cost;
   }
+
+  bool cachedWeights = false;
 };
 
 } // namespace

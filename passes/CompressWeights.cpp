@@ -4,6 +4,7 @@
 //   contract %x, (cast %w : bf16 to f32)              =>  contract %x, (unpack of panels of bf16)
 //   contract %x, %w : f32, format given               =>  the same of w rounded to the format
 //   contract %x, %w : f32, many zeros     =>  contract %x, (unpack of the other values)
+//   conv %x, %w : f32, many zeros         =>  conv %x, (unpack of the blocks of 16 output channels that are not 0)
 //   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels, or rows) { unpack; gather }
 //
 // A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
@@ -56,16 +57,21 @@ public:
 
   void run() {
     SmallVector<ContractOp> products;
+    SmallVector<ConvOp> convolutions;
     SmallVector<GatherOp> gathers;
     function.walk([&](Operation *op) {
       if (isa<KernelOp>(op->getParentOp()))
         return;
       if (auto product = dyn_cast<ContractOp>(op))
         products.push_back(product);
+      else if (auto conv = dyn_cast<ConvOp>(op))
+        convolutions.push_back(conv);
       else if (auto gather = dyn_cast<GatherOp>(op))
         gathers.push_back(gather);
     });
     for (ContractOp op : products)
+      compress(op);
+    for (ConvOp op : convolutions)
       compress(op);
     for (GatherOp op : gathers)
       compress(op);
@@ -91,6 +97,7 @@ private:
   }
 
   void compress(ContractOp op);
+  void compress(ConvOp op);
   void compress(GatherOp op);
   static Matrix untransposed(Matrix matrix);
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
@@ -204,8 +211,27 @@ void Compressor::eraseDead(Operation *op) {
   }
 }
 
+/// Blocks of zeros alone: other formats are those of matrices.
+void Compressor::compress(ConvOp op) {
+  mlir::Value w = op.getW();
+  if (op.getLayout() != "nhwc" || op.getGroups() != 1 || !isWeight(w) || isBFloatProduct(op))
+    return;
+  if (elementOf(w).isSignlessInteger(8))
+    return noteZeroCodes(function, w, op);
+  if (!elementOf(w).isF32())
+    return;
+  OpBuilder builder(op);
+  Dims dims = dimsOf(w);
+  auto matrix = builder.create<ReshapeOp>(w.getLoc(), tensorType({numElements(ArrayRef<DimExpr>(dims).drop_back()), dims.back()}, elementOf(w)), w);
+  if (auto blocks = withoutZeros(b, function, {matrix, false}, op, format).blocks)
+    op.getWMutable().assign(builder.create<ReshapeOp>(w.getLoc(), w.getType(), unpackBlocks(builder, w.getLoc(), *blocks)));
+  matrix.erase();
+}
+
 void Compressor::compress(ContractOp op) {
   mlir::Value rhs = op.getRhs();
+  if (elementOf(rhs).isSignlessInteger(8) && isWeight(rhs))
+    return noteZeroCodes(function, rhs, op);
   if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || tensorOf(op.getLhs()).getRank() != 2 || !elementOf(rhs).isF32() ||
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
     return;

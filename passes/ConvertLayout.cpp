@@ -61,6 +61,8 @@ public:
       ops.push_back(&op);
     for (Operation *op : ops) {
       b.setInsertionPointAfter(op);
+      if (auto transpose = dyn_cast<TransposeOp>(op); transpose && comesFromLast(transpose))
+        twins[transpose.getY()] = transpose.getX();
       if (Value twin = twinOf(op)) {
         Value original = op->getResult(0);
         twins[original] = twin;
@@ -74,6 +76,17 @@ public:
   }
 
 private:
+  /// A result of a channels-last convolution that was turned back.
+  static bool comesFromLast(TransposeOp op) {
+    int64_t rank = tensorOf(op.getX()).getRank();
+    if (rank < 3 || op.getPermutation() != ArrayRef<int64_t>(toFirst(rank)))
+      return false;
+    Operation *producer = op.getX().getDefiningOp();
+    while (producer && (producer->hasTrait<Elementwise>() || isa<ReshapeOp, TransposeOp, SliceOp>(producer)))
+      producer = producer->getOperand(0).getDefiningOp();
+    auto conv = dyn_cast_or_null<ConvOp>(producer);
+    return conv && conv.getLayout() == "nhwc";
+  }
   Type lastType(Type type) {
     auto tensor = cast<RankedTensorType>(type);
     return tensorType(permute<DimExpr>(dimsOf(type), toLast(tensor.getRank())), tensor.getElementType());

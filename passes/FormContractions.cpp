@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/ByteDepthwise.h"
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
@@ -121,13 +122,15 @@ private:
       return e;
     DimExpr one(1);
     bool perColumn = llvm::all_of(ArrayRef<DimExpr>(from).drop_back(), [&](const DimExpr &d) { return d == one; });
-    bool perRow = from.back() == one && Dims(from).size() == shape.size() && ArrayRef<DimExpr>(from).drop_back() == ArrayRef<DimExpr>(shape).drop_back();
+    // [b, m, 1], or the same with the pixels' own dims.
+    bool perRow = from.back() == one && from.size() > 1 && from.front() == shape.front() && ArrayRef<DimExpr>(from).drop_back() == ArrayRef<DimExpr>(to).drop_back() &&
+                  numElements(ArrayRef<DimExpr>(from).drop_back()) == numElements(ArrayRef<DimExpr>(shape).drop_back());
     bool perBatch = shape.size() == 3 && from.size() > 1 && to.front() == shape.front() && from.front() == shape.front() &&
                     llvm::all_of(ArrayRef<DimExpr>(from).drop_front().drop_back(), [&](const DimExpr &d) { return d == one; });
     if (perColumn)
       e.sourceDims = {from.back()};
     else if (perRow)
-      e.sourceDims = from;
+      (e.sourceDims = shape).back() = one;
     else if (perBatch)
       e.sourceDims = {from.front(), one, from.back()};
     else
@@ -294,7 +297,7 @@ private:
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
     auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
     auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
-    auto blocks = isa<ContractOp>(root) ? readBlocks(root->getOperand(1)) : std::nullopt;
+    auto blocks = readBlocks(root->getOperand(1));
     bool packed = !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     if (halves) {
@@ -303,7 +306,9 @@ private:
     }
     int64_t packedRows = 0;
     bool depthwise = isDepthwise(root), winograd = packed && !halves && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
-    if (depthwise) {
+    if (depthwise && isByteDepthwise(cast<ConvOp>(root))) {
+      rhs = packTaps(b, cast<ConvOp>(root), rhs);
+    } else if (depthwise) {
       // [taps, C]
       Dims w = dimsOf(rhs);
       rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
@@ -359,6 +364,11 @@ private:
     // The root on its unpacked weights.
     IRMapping mapping;
     Value x = body->getArgument(0), w = body->getArgument(1), product;
+    if (blocks) {
+      blocks->blocks = w;
+      blocks->rows = body->getArgument(2);
+      w = unpackBlocks(b, root->getLoc(), *blocks);
+    }
     if (auto conv = dyn_cast<ConvOp>(root)) {
       Value matrix;
       if (winograd) {
@@ -367,7 +377,10 @@ private:
         Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
         matrix = transformBoth(kWinogradP, 3, b.create<ReshapeOp>(root->getLoc(), planes, matrix));
       } else {
-        matrix = depthwise ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w)) : unpackFilter(b, conv, w);
+        matrix = blocks                  ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w))
+                 : !depthwise            ? unpackFilter(b, conv, w)
+                 : isByteDepthwise(conv) ? unpackTaps(b, conv, w)
+                                         : Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w));
       }
       if (halves)
         matrix = b.create<CastOp>(root->getLoc(), conv.getW().getType(), matrix);
@@ -383,10 +396,6 @@ private:
         sparse->masks = body->getArgument(2);
         sparse->starts = body->getArgument(3);
         w = unpackSparse(b, root->getLoc(), *sparse);
-      } else if (blocks) {
-        blocks->blocks = w;
-        blocks->rows = body->getArgument(2);
-        w = unpackBlocks(b, root->getLoc(), *blocks);
       } else if (compressed) {
         compressed->words = w;
         if (compressed->scales)
@@ -458,7 +467,7 @@ bool isRoot(Operation *op, bool gpu) {
            (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
   }
   auto conv = dyn_cast<ConvOp>(op);
-  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && isWeight(conv.getW()) &&
+  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && (isWeight(conv.getW()) || readBlocks(conv.getW())) &&
          tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
 }
 

@@ -5,7 +5,7 @@
 //
 //   conv (dequantize %x), (dequantize %w)  =>  conv (dequantize %x), (dequantize %w) {optc.compute_float = "..."}
 //
-// A depthwise convolution without 512-bit vectors, say, or a 3x3 convolution by Winograd's algorithm where bytes have no dot
+// A 3x3 convolution by Winograd's algorithm, say, where bytes have no dot
 // product. Costs and conversions as in ChoosePrecision.cpp; LowerQdq leaves what is marked alone.
 //
 // Products of the model's input may be in f32 at some cost (LevelChoice.h). Its limits stay:
@@ -38,6 +38,13 @@ DequantizeOp dequantizeOf(Value value) {
   return dequantize && is8Bit(dequantize.getX()) ? dequantize : DequantizeOp();
 }
 
+/// Of a filter: other than the middle of the range of its codes.
+bool hasZeroPoint(Value filter) {
+  DequantizeOp op = dequantizeOf(filter);
+  auto zero = zeroPoint(op.getZeroPoint());
+  return !zero || *zero != (elementOf(op.getX()).isUnsignedInteger() ? 128 : 0);
+}
+
 class Products {
 public:
   explicit Products(func::FuncOp function) {
@@ -53,12 +60,24 @@ public:
   PrecisionGraph graph(const MachineModel &machine) const {
     PrecisionGraph graph;
     llvm::MapVector<Value, SmallVector<int, 2>> readers; // of codes
-    for (Operation *op : ops) {
-      bool constantRhs = isWeight(op->getOperand(1));
-      ProductSize size = productSize(op, constantRhs);
+    SmallVector<ProductSize> sizes;
+    for (Operation *op : ops)
+      sizes.push_back(productSize(op, isWeight(op->getOperand(1))));
+    bool cachedWeights = weightsStayCached(sizes);
+    for (auto [op, size] : llvm::zip(ops, sizes)) {
+      size.cachedWeights = cachedWeights;
+      bool constantRhs = size.constantRhs;
       // A matrix of codes stays one (CompressWeights); a filter's are dequantised when the artefact is packaged.
       bool coded = isa<ContractOp>(op) && constantRhs;
+      bool sumsWindows = isa<ConvOp>(op) && hasZeroPoint(op->getOperand(1));
+      size.widened |= sumsWindows;
       LayerCost cost{productCost(machine, size, coded ? ProductForm::codedWeights : ProductForm::f32), productCost(machine, size, ProductForm::bytes)};
+      // Its multiples of the sums over windows: a convolution of one channel.
+      if (sumsWindows && size.kind == ProductSize::Kind::conv) {
+        ProductSize sums = size;
+        sums.n = 1;
+        cost.bytes += productCost(machine, sums, ProductForm::bytes);
+      }
       // Sums of integers are exact: what does not gain by it stays so.
       constexpr double kShare = 0.05, kLeast = 1000;
       cost.threshold = kShare * cost.bytes + kLeast;

@@ -8,11 +8,11 @@
 //   contract (sub (cast %x : i32), zx), (cast %w : i32)          the form of MatMulInteger
 //     =>  sub (contract %x, %w : i32), zx * sum_k w[n]
 //
-// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off. A matrix %x may have a
-// scale and a zero point a row. The lhs becomes
-// unsigned and the rhs signed, as instructions multiply bytes, by moving zero points by 128. A
-// convolution's padding has the value of the zero point; a depthwise one, which is not limited by arithmetic, computes the
-// same integers in f32, where they are exact. What is quantised after a product is scaled with it (Requantize.h).
+// A zero point of the weights, one or one a column, takes its multiple of the sums over the rows of %x off; over a convolution's
+// windows these are a convolution with ones. A matrix %x may have a scale and a zero point a row. The lhs becomes unsigned and the rhs
+// signed, as instructions multiply bytes, by moving zero points by 128. A convolution's padding has the value of the zero point. A
+// depthwise one whose weights have a zero point, or over one dim, computes the same integers in f32, where they are exact. What is
+// quantised after a product is scaled with it (Requantize.h).
 //
 // A product with `optc.compute_float` stays one of floats (KeepFloatProducts.cpp).
 //
@@ -125,20 +125,26 @@ private:
     if (conv.getLayout() != "nhwc" || !constantRhs)
       return false;
     Dims dims = dimsOf(conv.getW());
-    int64_t products = 1;
+    products = 1;
     for (const DimExpr &d : ArrayRef<DimExpr>(dims).drop_back())
       products *= *d.constant();
     column = dims.size() - 1;
-    depthwise = conv.getGroups() > 1;
-    if (depthwise) {
-      Dims image = dimsOf(conv.getX());
-      if (dims.size() > 4 || dims[dims.size() - 2] != DimExpr(1) || image.back() != DimExpr(conv.getGroups()) || dims.back() != image.back() ||
-          products * 255 * 128 > kMaxFloatInteger || !x.scale)
-        return false;
-    }
-    auto zero = zeroPoint(x.zero);
     // The padding is a constant of the kernel.
-    return products <= kMaxProducts && zero && readScales();
+    if (!zeroPoint(x.zero) || !readScales() || products > (hasMiddleZero() ? kMaxProducts : kMaxProducts / 2))
+      return false;
+    if (conv.getGroups() == 1)
+      return true;
+    Dims image = dimsOf(conv.getX());
+    if (dims.size() > 4 || dims[dims.size() - 2] != DimExpr(1) || image.back() != DimExpr(conv.getGroups()) || dims.back() != image.back())
+      return false;
+    inFloats = dims.size() != 4 || !hasMiddleZero();
+    return products * 255 * (inFloats ? 255 : 128) <= kMaxFloatInteger && (x.scale || !inFloats);
+  }
+
+  /// True where weights have no zero point as signed bytes.
+  bool hasMiddleZero() const {
+    auto zero = zeroPoint(w.zero);
+    return zero && *zero == (isUnsigned(w.codes) ? 128 : 0);
   }
 
   bool readScales() {
@@ -146,11 +152,7 @@ private:
       return false;
     if (!constantRhs)
       return true;
-    // Sums over a window's rows would be a convolution of their own.
-    auto zero = zeroPoint(w.zero);
-    if (zero ? conv && !depthwise && *zero != (isUnsigned(w.codes) ? 128 : 0) : bool(conv))
-      return false;
-    if (!zero && !(columnZero = vectorAlong(b, w.zero, column)))
+    if (!zeroPoint(w.zero) && !(columnZero = vectorAlong(b, w.zero, column)))
       return false;
     if (w.scale)
       columnScale = vectorAlong(b, w.scale, column);
@@ -236,9 +238,9 @@ private:
     Value lhs = xOffset ? flip(x.codes) : x.codes, rhs = wOffset ? flip(w.codes) : w.codes;
     Value xZero = rowZero ? asColumn(widened(rowZero, xOffset)) : zeroOf(x, xOffset);
     Value wZero = columnZero ? widened(columnZero, wOffset) : zeroOf(w, wOffset);
-    if (depthwise)
-      return buildDepthwise(lhs, rhs, xZero, wZero);
-    Value sum;
+    if (inFloats)
+      return buildInFloats(lhs, rhs, xZero, wZero);
+    Value sum, windowSums;
     if (conv) {
       Value image = lhs;
       auto low = llvm::to_vector(conv.getPadsLow()), high = llvm::to_vector(conv.getPadsHigh());
@@ -254,7 +256,15 @@ private:
         image = b.create<PadOp>(loc, tensorType(padded, elementOf(lhs)), lhs, constant(elementOf(lhs), *zeroPoint(x.zero) + xOffset),
                                 DimsAttr::get(b.getContext(), ArrayRef<int64_t>(before)), "constant");
       }
-      sum = b.create<ConvOp>(loc, tensorType(result, i32), image, rhs, conv.getStrides(), conv.getDilations(), low, high, 1, "nhwc");
+      auto over = [&](Value filter, ArrayRef<DimExpr> dims, int64_t groups) -> Value {
+        return b.create<ConvOp>(loc, tensorType(dims, i32), image, filter, conv.getStrides(), conv.getDilations(), low, high, groups, "nhwc");
+      };
+      sum = over(rhs, result, conv.getGroups());
+      if (wZero) {
+        Dims one = result, filter = dimsOf(rhs);
+        one.back() = filter.back() = DimExpr(1);
+        windowSums = over(spread(constant(elementOf(rhs), 1), filter), one, 1);
+      }
     } else {
       sum = b.create<ContractOp>(loc, tensorType(result, i32), lhs, rhs, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(),
                                  contract.getRhsContract());
@@ -263,7 +273,7 @@ private:
       sum = b.create<SubOp>(loc, sum.getType(), sum, outer(columnSums(rhs), xZero, result));
     if (wZero) {
       // sum_k (x - zx) * zw
-      sum = b.create<SubOp>(loc, sum.getType(), sum, outer(rowSums(lhs, xZero), wZero, result));
+      sum = b.create<SubOp>(loc, sum.getType(), sum, outer(conv ? lessZero(windowSums, xZero) : rowSums(lhs, xZero), wZero, result));
     }
     if (!x.scale)
       return replace(sum);
@@ -271,8 +281,8 @@ private:
     replace(b.create<MulOp>(loc, real.getType(), real, scaleOf(result)));
   }
 
-  /// In f32 on whole numbers.
-  void buildDepthwise(Value lhs, Value rhs, Value xZero, Value wZero) {
+  /// A depthwise convolution in f32 on whole numbers.
+  void buildInFloats(Value lhs, Value rhs, Value xZero, Value wZero) {
     Type f32 = b.getF32Type();
     Dims result = dimsOf(root->getResult(0));
     auto centred = [&](Value codes, Value zero) {
@@ -280,7 +290,9 @@ private:
       Value real = b.create<CastOp>(loc, tensorType(dims, f32), codes, true);
       if (!zero)
         return real;
-      return Value(b.create<SubOp>(loc, real.getType(), real, spread(constant(f32, zeroPoint(zero).value_or(0)), dims)));
+      auto number = zeroPoint(zero);
+      Value taken = number ? constant(f32, *number) : Value(b.create<CastOp>(loc, tensorType(dimsOf(zero), f32), zero, true));
+      return Value(b.create<SubOp>(loc, real.getType(), real, spread(taken, dims)));
     };
     Value whole = centred(lhs, xZero), taps = centred(rhs, wZero);
     Value sum = b.create<ConvOp>(loc, root->getResult(0).getType(), whole, taps, conv.getStrides(), conv.getDilations(), conv.getPadsLow(),
@@ -331,6 +343,12 @@ private:
     a = spread(a, least);
     return spread(b.create<MulOp>(loc, a.getType(), a, spread(c, least)), dims);
   }
+  /// Sums over windows less a zero point for each pixel: as many as products.
+  Value lessZero(Value sums, Value zero) {
+    if (!zero)
+      return sums;
+    return b.create<SubOp>(loc, sums.getType(), sums, outer(constant(b.getI32Type(), products), zero, dimsOf(sums)));
+  }
 
   void replace(Value value) {
     root->getResult(0).replaceAllUsesWith(value);
@@ -344,8 +362,10 @@ private:
   ConvOp conv;
   ContractOp contract;
   Operand x, w;
-  bool constantRhs = false, depthwise = false;
+  bool constantRhs = false;
+  bool inFloats = false; // see buildInFloats
   int64_t column = 0, contracted = 0;
+  int64_t products = 0; // conv: in a sum
   Value columnScale, columnZero, rowScale, rowZero;
 };
 

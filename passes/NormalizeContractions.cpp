@@ -117,47 +117,6 @@ struct PointwiseConv : OpRewritePattern<ConvOp> {
   }
 };
 
-// conv_transpose whose windows do not overlap (stride = kernel), nhwc
-//   => contract [pixels, c] x [c, kernel * o], then the kernel's dims woven into the spatial ones
-struct DisjointConvTranspose : OpRewritePattern<ConvTransposeOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(ConvTransposeOp op, PatternRewriter &rewriter) const override {
-    auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
-    Dims x = dimsOf(op.getX()), w = dimsOf(op.getW());
-    size_t spatial = x.size() - 2;
-    if (op.getLayout() != "nhwc" || op.getGroups() != 1 || !all(op.getPadsLow(), 0) || !all(op.getPadsHigh(), 0) ||
-        !all(op.getDilations(), 1) || !all(op.getOutputPadding(), 0))
-      return rewriter.notifyMatchFailure(op, "has groups, padding or dilation");
-    for (size_t i = 0; i < spatial; ++i)
-      if (w[i] != DimExpr(op.getStrides()[i]))
-        return rewriter.notifyMatchFailure(op, "windows overlap");
-    Type element = elementOf(op.getX());
-    Location loc = op.getLoc();
-    // [kernel..., c, o] -> [c, kernel..., o]
-    SmallVector<int64_t> first{int64_t(spatial)};
-    for (size_t i = 0; i < spatial; ++i)
-      first.push_back(i);
-    first.push_back(spatial + 1);
-    DimExpr taps = numElements(ArrayRef<DimExpr>(w).take_front(spatial));
-    Value matrix = rewriter.create<TransposeOp>(loc, op.getW(), first);
-    matrix = rewriter.create<ReshapeOp>(loc, tensorType({w[spatial], taps * w.back()}, element), matrix);
-    Value flat = rewriter.create<ReshapeOp>(loc, tensorType({numElements(ArrayRef<DimExpr>(x).drop_back()), x.back()}, element), op.getX());
-    Value product = rewriter.create<ContractOp>(loc, flat, matrix, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, ArrayRef<int64_t>{1}, ArrayRef<int64_t>{0});
-    // [n, s..., kernel..., o] -> [n, s0, k0, s1, k1, ..., o]
-    Dims apart(x.begin(), x.end() - 1);
-    apart.append(w.begin(), w.begin() + spatial);
-    apart.push_back(w.back());
-    SmallVector<int64_t> woven{0};
-    for (size_t i = 0; i < spatial; ++i)
-      woven.append({int64_t(1 + i), int64_t(1 + spatial + i)});
-    woven.push_back(1 + 2 * spatial);
-    product = rewriter.create<ReshapeOp>(loc, tensorType(apart, element), product);
-    product = rewriter.create<TransposeOp>(loc, product, woven);
-    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product);
-    return success();
-  }
-};
-
 // contract x, w of f16 or bf16 => cast (contract (cast x : f32), (cast w : f32)); conv alike
 template <typename OpT> struct WidenProduct : OpRewritePattern<OpT> {
   using OpRewritePattern<OpT>::OpRewritePattern;
@@ -194,7 +153,7 @@ struct TransposeOfOnes : OpRewritePattern<TransposeOp> {
 struct NormalizeContractions : optc::impl::NormalizeContractionsBase<NormalizeContractions> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<CanonicalContract, PointwiseConv, DisjointConvTranspose, WidenProduct<ContractOp>, WidenProduct<ConvOp>, TransposeOfOnes>(&getContext());
+    patterns.add<CanonicalContract, PointwiseConv, WidenProduct<ContractOp>, WidenProduct<ConvOp>, TransposeOfOnes>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

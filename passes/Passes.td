@@ -261,6 +261,17 @@ def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def LowerConvTranspose : Pass<"lower-conv-transpose", "::mlir::func::FuncOp"> {
+  let summary = "Transposed convolutions as convolutions whose channels are the phases of the stride";
+  let description = [{
+    before:  %y = optc.conv_transpose %x, %w {strides = [2, 2]} : [N, C, H, W] -> [N, O, 2*H, 2*W]
+    after:   %c = optc.conv (transpose %x), (taps of %w by phases) {nhwc} : [N, H, W, C] -> [N, H+1, W+1, 4*O]
+             %y = transpose (slice (phases of %c woven into rows and columns))
+    What follows with one number a channel goes before the weaving. Groups and dilation stay library steps.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def LowerRecurrent : Pass<"lower-recurrent", "::mlir::func::FuncOp"> {
   let summary = "Recurrent layers as a matrix product over all steps and a kernel with the recurrence";
   let description = [{

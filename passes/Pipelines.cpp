@@ -28,6 +28,8 @@ void optc::buildRecognition(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRecognizeSoftmax());
   passes.addNestedPass<func::FuncOp>(createRecognizeNormalize());
   passes.addNestedPass<func::FuncOp>(createRecognizeAttention());
+  // Transposed convolutions are convolutions to all that follows, calibration included.
+  passes.addNestedPass<func::FuncOp>(createLowerConvTranspose());
   // Batch normalisations leave a factor a channel, which costs nothing in the weights.
   passes.addNestedPass<func::FuncOp>(createFoldScales());
 }

@@ -7,7 +7,7 @@
 //   quantize (transpose %x), s, z              =>  transpose (quantize %x, s, z)
 //   quantize (dequantize %q, s, z), s, z       =>  %q
 //
-// The same with reshape, slice (down only), concat, maximum pooling, nearest resizing and padding by 0. All are exact: the
+// The same with reshape, slice and gather (down only), concat, maximum pooling, nearest resizing and padding by 0. All are exact: the
 // scale and zero point are one number for the tensor. Casts from and to f16 and bf16 are moved alike:
 //
 //   transpose (cast %h : bf16 to f32)          =>  cast (transpose %h)
@@ -74,7 +74,9 @@ Value quantized(PatternRewriter &rewriter, Location loc, Value x, const Scalars 
 struct DequantizeDown : RewritePattern {
   DequantizeDown(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
-    if (!isSelection(op) || isWeight(op->getResult(0)))
+    // Rows of a table stay what the table is stored as.
+    bool selects = isSelection(op) || (isa<GatherOp>(op) && !isWeight(op->getOperand(0)));
+    if (!selects || isWeight(op->getResult(0)))
       return rewriter.notifyMatchFailure(op, "computes, or is a weight");
     auto dequantize = op->getOperand(0).getDefiningOp<DequantizeOp>();
     if (!dequantize || !is8Bit(dequantize.getX()))

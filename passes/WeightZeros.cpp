@@ -2,6 +2,7 @@
 
 #include "passes/WeightZeros.h"
 #include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/Winograd.h"
 #include "ir/PrecisionNotes.h"
 #include "passes/Quantized.h"
 #include "passes/QuantizedTensors.h"
@@ -10,9 +11,28 @@
 using namespace mlir;
 using namespace optc;
 
-SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix matrix, ContractOp user, const WeightFormat &format) {
-  // Below that the masks and what unpacking costs are not worth it.
-  constexpr double kLeastZeros = 0.3, kMostBlocks = 0.7;
+/// Below that the masks and what unpacking costs are not worth it.
+static constexpr double kLeastZeros = 0.3;
+
+void optc::noteZeroCodes(func::FuncOp function, mlir::Value codes, Operation *user) {
+  if (tensorOf(codes).getNumElements() < kMinCompressed)
+    return;
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto value = evaluateWeight(codes, cache);
+  if (failed(value))
+    return;
+  const int8_t *elements = value->as<int8_t>();
+  int64_t zeros = std::count(elements, elements + value->size(), int8_t(0));
+  if (double(zeros) >= kLeastZeros * double(value->size()))
+    noteSparse(function, user, llvm::formatv("{0:f1} % zeros: stored as dense, products of bytes multiply them", 100 * double(zeros) / double(value->size())).str());
+}
+
+SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix matrix, Operation *user, const WeightFormat &format) {
+  // Rows of windows are copied for their lists: with 512-bit vectors that takes as long as most products. Winograd's algorithm has a
+  // quarter of these.
+  auto conv = dyn_cast<ConvOp>(user);
+  bool winograd = conv && isWinograd(conv);
+  double mostBlocks = winograd ? 0 : conv ? 0.2 : 0.7;
   auto type = tensorOf(matrix.value);
   if (type.getNumElements() < kMinCompressed || !isWeight(matrix.value) || isInFewBits(matrix.value))
     return SparseWeights();
@@ -37,9 +57,9 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
     return SparseWeights();
   };
   int64_t dense = (n + kPanel - 1) / kPanel * kPanel * k, masked = sparseBytes(k, n, sparsity.count, sizeof(float)), count = blockCount(w, k, n);
-  auto rows = dimsOf(user.getLhs())[0].constant();
-  bool halves = format.name == "bf16" || format.name == "f16";
-  if (user->hasAttr(kKeepFloat) || format.isInteger() || format.name == "f8")
+  auto rows = dimsOf(user->getOperand(0))[0].constant();
+  bool halves = !conv && (format.name == "bf16" || format.name == "f16");
+  if (!conv && (user->hasAttr(kKeepFloat) || format.isInteger() || format.name == "f8"))
     return refuse(user->hasAttr(kKeepFloat) ? "as it is kept in f32" : "codes of few bits have no masks");
   if (isBFloatProduct(user))
     return refuse("it is computed in bf16");
@@ -47,12 +67,14 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
     return refuse("an embedding reads it, too");
   // What is not multiplied gains with any number of rows.
   int64_t listed = dense / k * count / kPanel * int64_t(17 * sizeof(float));
-  if (!halves && double(count) <= kMostBlocks * double(k) && double(listed) < 1.2 * double(masked)) {
+  if (!halves && double(count) <= mostBlocks * double(k) && double(listed) < 1.2 * double(masked)) {
     noteSparse(function, user, llvm::formatv("{0}: at most {1} of {2} blocks of 16 columns are not 0 and stored, {3} bytes less", found, count, k,
                                              4 * dense - listed).str());
     result.blocks = packBlocks(b, matrix.value.getLoc(), w, k, n);
     return result;
   }
+  if (conv)
+    return refuse(winograd ? "Winograd's algorithm has fewer products" : "windows leave out blocks of 16 output channels where most are 0");
   if (!halves && rows && *rows > kDirectRows)
     return refuse("many rows read it");
   if (sparsity.count >= INT32_MAX - kPanel)

@@ -16,9 +16,12 @@ struct SparseWeights {
   std::optional<BlockPanels> blocks;
 };
 
-/// What the product's matrix is stored as, where many of its elements are 0: in blocks, which gain with any number of rows, or one by
-/// one, which few rows gain by. What was found, and why it is of no use, is noted (ir/PrecisionNotes.h).
-SparseWeights withoutZeros(mlir::OpBuilder &b, mlir::func::FuncOp function, Matrix matrix, ContractOp user, const WeightFormat &format);
+/// What the matrix of a product or convolution is stored as, where many of its elements are 0: in blocks, which gain with any number of
+/// rows, or one by one, which few rows gain by. What was found, and why it is of no use, is noted (ir/PrecisionNotes.h).
+SparseWeights withoutZeros(mlir::OpBuilder &b, mlir::func::FuncOp function, Matrix matrix, mlir::Operation *user, const WeightFormat &format);
+
+/// Notes the zeros of 8-bit weights: products of bytes multiply them like other codes.
+void noteZeroCodes(mlir::func::FuncOp function, mlir::Value codes, mlir::Operation *user);
 
 } // namespace optc
 

@@ -49,6 +49,7 @@ private:
   void rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd);
   void tile(Value batch, Value panel, int64_t panels, bool partial, Value row, int64_t height);
   Values product(const Values &rows, Value panelBase, int64_t panels, int64_t height);
+  Values copiedWindows(Value batch, Value row, int64_t height);
   Values windowProduct(Value batch, Value row, Value base, int64_t panels, int64_t height);
   void storePointers(Value batch, Value row, int64_t height);
   Value listedRows(Values &rows, Value panel);
@@ -217,7 +218,7 @@ void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool 
   // Dequantising is much code: no more heights than a few rows need.
   // Pixels of a line are near each other in memory: with many of them LLVM loads all before it multiplies any, and spills.
   constexpr int64_t kMaxPixels = 8;
-  int64_t limit = c.gatherRows ? std::min<int64_t>(registers.maxRows(panels), kMaxPixels) : direct && counts.empty() ? std::min<int64_t>(registers.maxRows(panels), 4) : registers.maxRows(panels);
+  int64_t limit = c.gatherRows && !c.blocks ? std::min<int64_t>(registers.maxRows(panels), kMaxPixels) : direct && counts.empty() ? std::min<int64_t>(registers.maxRows(panels), 4) : registers.maxRows(panels);
   forRowTiles(f, rowBegin, rowEnd, counts, limit, [&](Value row, int64_t height) {
     TensorEmitter::Scope scope(epilogue.emitter);
     tile(batch, panel, panels, partial, row, height);
@@ -233,6 +234,8 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
       rows.push_back(f.pointerTo(f.input(c.lhs.getArgNumber()), f.add(base, f.mul(k, f.index(r))), f32));
   } else if (!c.gatherRows) {
     storePointers(batch, row, height);
+  } else if (c.blocks) {
+    rows = copiedWindows(batch, row, height);
   }
   Value panelBytes = f.mul(f.mul(k, f.index(c.totalTaps())), f.index(kPanel));
   Value base = c.packed ? f.pointerTo(f.input(c.rhs.getArgNumber()), f.mul(panel, panelBytes), f32)
@@ -242,7 +245,7 @@ void ContractionEmitter::tile(Value batch, Value panel, int64_t panels, bool par
     base = listedRows(rows, panel);
   ProductTile tile{batch, row, f.mul(panel, f.index(kPanel)), height, panels * vectorsPerPanel, partial ? vectorsPerPanel : 0};
   auto fewRows = [&](auto &weights) { return weights->sum(registers.zeros(panels, height), rows, panel, panels, height); };
-  Values sums = c.gatherRows ? windowProduct(batch, row, base, panels, height) : !direct ? product(rows, base, panels, height) : c.sparse ? fewRows(sparse) : fewRows(compressed);
+  Values sums = c.gatherRows && !c.blocks ? windowProduct(batch, row, base, panels, height) : !direct ? product(rows, base, panels, height) : c.sparse ? fewRows(sparse) : fewRows(compressed);
   epilogue.store(sums, tile, sumBase());
 }
 
@@ -300,15 +303,18 @@ Values ContractionEmitter::product(const Values &rows, Value base, int64_t panel
   });
 }
 
+/// The taps of each row together.
+Values ContractionEmitter::copiedWindows(Value batch, Value row, int64_t height) {
+  window.gather(batch, row, f.index(height), gatherBase(), f.size(c.k));
+  Values rows;
+  for (int64_t r = 0; r < height; ++r)
+    rows.push_back(f.pointerTo(gatherBase(), f.mul(f.size(c.k), f.index(r)), f32));
+  return rows;
+}
+
 /// A window of few channels: its lines where they are in the image, if all taps of all rows are inside it; else copied together.
 Values ContractionEmitter::windowProduct(Value batch, Value row, Value base, int64_t panels, int64_t height) {
-  auto copied = [&] {
-    window.gather(batch, row, f.index(height), gatherBase(), f.size(c.k));
-    Values rows;
-    for (int64_t r = 0; r < height; ++r)
-      rows.push_back(f.pointerTo(gatherBase(), f.mul(f.size(c.k), f.index(r)), f32));
-    return product(rows, base, panels, height);
-  };
+  auto copied = [&] { return product(copiedWindows(batch, row, height), base, panels, height); };
   int64_t lines = window.lines();
   if (lines == 0)
     return copied();

@@ -15,6 +15,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/Generators.h"
+#include "codegen/kernel/ByteDepthwise.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/TensorEmitter.h"
 
@@ -196,6 +197,8 @@ private:
 } // namespace
 
 LogicalResult optc::generateDepthwise(KernelFunction &f) {
+  if (auto bytes = readByteDepthwise(f.kernel))
+    return generateByteDepthwise(f, *bytes);
   for (Operation &op : f.kernel.getBody().front())
     if (auto conv = dyn_cast<ConvOp>(op))
       if (flatProduct(conv))

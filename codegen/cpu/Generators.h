@@ -19,6 +19,9 @@ mlir::LogicalResult generateByteContraction(KernelFunction &f, const Contraction
 mlir::LogicalResult generateWinograd(KernelFunction &f);
 /// "depthwise": convolutions with a filter a channel (Depthwise.cpp).
 mlir::LogicalResult generateDepthwise(KernelFunction &f);
+/// The same of 8-bit codes (ByteDepthwise.cpp).
+struct ByteDepthwise;
+mlir::LogicalResult generateByteDepthwise(KernelFunction &f, const ByteDepthwise &d);
 /// "attention": softmax between two matrix products (Attention.cpp).
 mlir::LogicalResult generateAttention(KernelFunction &f);
 /// "recurrent": LSTM, GRU and RNN over time (Recurrent.cpp).

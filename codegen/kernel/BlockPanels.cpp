@@ -63,15 +63,19 @@ Value optc::unpackBlocks(OpBuilder &b, Location loc, const BlockPanels &s) {
 }
 
 std::optional<BlockPanels> optc::readBlocks(Value matrix) {
-  if (tensorOf(matrix).getRank() != 2 || !tensorOf(matrix).hasStaticShape() || !elementOf(matrix).isF32())
+  auto type = tensorOf(matrix);
+  if (type.getRank() < 2 || !type.hasStaticShape() || !type.getElementType().isF32() || type.getNumElements() == 0)
     return std::nullopt;
   BlockPanels s;
-  s.k = *dimsOf(matrix)[0].constant();
-  s.n = *dimsOf(matrix)[1].constant();
-  Value x = matrix;
+  s.n = type.getShape().back();
+  s.k = type.getNumElements() / s.n;
+  // A filter is a reshape of the matrix, which may be one with the last step of unpacking.
+  Value x = type.getRank() == 2 ? matrix : through<ReshapeOp>(matrix);
   if (Value whole = through<SliceOp>(x))
     x = whole;
-  x = through<ReshapeOp>(through<TransposeOp>(through<ReshapeOp>(x)));
+  if (Value flat = through<ReshapeOp>(x))
+    x = flat;
+  x = through<ReshapeOp>(through<TransposeOp>(x));
   auto scatter = x ? x.getDefiningOp<ScatterNDOp>() : ScatterNDOp();
   if (!scatter)
     return std::nullopt;

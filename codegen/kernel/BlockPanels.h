@@ -29,7 +29,7 @@ int64_t blockCount(llvm::ArrayRef<float> w, int64_t k, int64_t n);
 BlockPanels packBlocks(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<float> w, int64_t k, int64_t n);
 /// The matrix [k, n].
 mlir::Value unpackBlocks(mlir::OpBuilder &b, mlir::Location loc, const BlockPanels &panels);
-/// Reads unpackBlocks back; nullopt when the value is something else.
+/// Reads unpackBlocks back, also as a filter [taps..., channels, n] of it; nullopt when the value is something else.
 std::optional<BlockPanels> readBlocks(mlir::Value matrix);
 
 } // namespace optc

@@ -100,7 +100,9 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
     x = pad.getX();
   }
   c.lhs = dyn_cast<BlockArgument>(x);
-  c.rhs = panelsOf(w);
+  c.blocks = readBlocks(w);
+  c.packed = !c.blocks;
+  c.rhs = c.blocks ? dyn_cast<BlockArgument>(c.blocks->blocks) : panelsOf(w);
   Dims out = dimsOf(c.product), kernel = dimsOf(w);
   c.batch = out[0];
   c.m = out[1];
@@ -109,7 +111,8 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
     c.taps *= *kernel[i].constant();
   int64_t channels = *kernel[kernel.size() - 2].constant();
   // Short rows do not fill the loop over k: copy all taps of a row together.
-  c.gatherRows = channels < 8 || c.narrow;
+  // Their lists of rows count over all taps.
+  c.gatherRows = channels < 8 || c.narrow || c.blocks;
   c.k = c.gatherRows ? channels * c.taps : channels;
   if (c.narrow)
     c.k = c.taps / *kernel[kernel.size() - 3].constant() * runBytes(op);

@@ -82,7 +82,7 @@ struct ContractionKernel {
   bool rhsBatched = false;
   DimExpr batch = 1, m = 1, n = 1, k = 1; // k: of one tap; of narrow operands, in bytes
   int64_t taps = 1;
-  /// conv: rows of all taps are copied together (im2col) and k counts them all. With few channels, and of narrow operands.
+  /// conv: rows of all taps are copied together (im2col) and k counts them all. With few channels, of narrow operands, with blocks.
   bool gatherRows = false;
   /// conv: what lies before each spatial dim of the lhs, and its value, a pad op around it included.
   llvm::SmallVector<int64_t> padsLow;

@@ -10,12 +10,12 @@ using namespace optc;
 /// Measured on one core of a Sapphire Rapids, each level by code compiled for it.
 static constexpr MachineModel kMachines[] = {
     // name         float winograd byte window   depthwise      result      gather  weights              quantize, from, range score
-    {"sse",         27,   95,  45,   45,   25,  19,  0.25, 0.15, 0.15, 0.29, 0.150, 0.120, 0.50, 0.35, 0.30, 4.50, 2.40},
-    {"avx2",        87,   220, 112,  112,  62,  42,  0.10, 0.12, 0.12, 0.28, 0.110, 0.080, 0.20, 0.14, 0.15, 1.40, 1.60},
-    {"avx2-vnni",   87,   220, 283,  315,  62,  42,  0.10, 0.06, 0.06, 0.28, 0.085, 0.080, 0.20, 0.14, 0.15, 1.40, 1.30},
-    {"avx512",      158,  420, 160,  165,  115, 78,  0.03, 0.08, 0.07, 0.27, 0.100, 0.075, 0.06, 0.04, 0.08, 0.75, 1.40},
-    {"avx512-vnni", 158,  420, 560,  610,  115, 78,  0.03, 0.10, 0.06, 0.27, 0.070, 0.075, 0.06, 0.04, 0.08, 0.75, 0.75},
-    {"amx",         158,  420, 1230, 2300, 115, 78,  0.03, 0.10, 0.01, 0.27, 0.072, 0.075, 0.06, 0.04, 0.08, 0.75, 0.50},
+    {"sse",         27,   95,  45,   45,   25,  25,  0.25, 0.15, 0.15, 0.29, 0.150, 0.120, 0.50, 0.35, 0.30, 4.50, 2.40},
+    {"avx2",        87,   220, 112,  112,  62,  54,  0.10, 0.12, 0.12, 0.28, 0.110, 0.080, 0.20, 0.14, 0.15, 1.40, 1.60},
+    {"avx2-vnni",   87,   220, 283,  315,  62,  75,  0.10, 0.06, 0.06, 0.28, 0.085, 0.080, 0.20, 0.14, 0.15, 1.40, 1.30},
+    {"avx512",      158,  420, 152,  157,  115, 80,  0.03, 0.08, 0.07, 0.27, 0.100, 0.075, 0.06, 0.04, 0.08, 0.75, 1.40},
+    {"avx512-vnni", 158,  420, 560,  610,  115, 150, 0.03, 0.10, 0.06, 0.27, 0.070, 0.075, 0.06, 0.04, 0.08, 0.75, 0.75},
+    {"amx",         158,  420, 1230, 2300, 115, 150, 0.03, 0.10, 0.01, 0.27, 0.072, 0.075, 0.06, 0.04, 0.08, 0.75, 0.50},
 };
 
 ArrayRef<MachineModel> optc::machineModels() { return kMachines; }
@@ -75,6 +75,7 @@ static ProductSize convSize(ConvOp conv) {
     size.n /= groups;
   }
   size.winograd = fitsWinograd(conv);
+  size.widened = isDepthwise && y.size() == 3;
   return size;
 }
 
@@ -97,13 +98,24 @@ ProductSize optc::productSize(Operation *op, bool constantRhs) {
   return size;
 }
 
+bool optc::weightsStayCached(ArrayRef<ProductSize> model) {
+  constexpr double kCache = 2048 * 1024;
+  double bytes = 0;
+  for (const ProductSize &s : model)
+    bytes += s.constantRhs ? 4 * s.k * s.n : 0;
+  return bytes <= kCache;
+}
+
 static double roundUp(double x, double step) { return std::ceil(x / step) * step; }
 
 double optc::productCost(const MachineModel &machine, const ProductSize &s, ProductForm form) {
   bool bytes = form == ProductForm::bytes;
   double results = s.results() * (bytes ? machine.byteResult : machine.floatResult);
-  if (s.kind == ProductSize::Kind::depthwise)
-    return s.operations() / (bytes ? machine.depthwiseByteOps : machine.depthwiseOps) + s.results() * machine.floatResult;
+  if (s.kind == ProductSize::Kind::depthwise) {
+    constexpr double kWidening = 1.5;
+    double rate = !bytes ? machine.depthwiseOps : s.widened ? machine.depthwiseOps / kWidening : machine.depthwiseByteOps;
+    return s.operations() / rate + results;
+  }
   // No kernel: a library step, or what other passes make of it; codes have to become floats first.
   if (s.kind == ProductSize::Kind::grouped)
     return s.operations() + (bytes ? s.batch * s.m * s.k * machine.dequantize : 0);
@@ -123,11 +135,17 @@ double optc::productCost(const MachineModel &machine, const ProductSize &s, Prod
   // Zero points of two activations: sums over rows and columns, in passes of their own, and what multiplies them.
   if (bytes && !s.constantRhs)
     results += s.batch * (s.m + s.n) * s.k * 3 * machine.range;
+  constexpr double kCached = 0.25; // of the time that memory takes
   double each = bytes ? machine.byteWeight : form == ProductForm::codedWeights ? machine.codeWeight : machine.floatWeight;
+  each *= s.cachedWeights ? kCached : 1;
   double weights = s.k * s.n * each * (s.constantRhs ? 1 : 0);
-  // For more rows than dequantise in registers, weights are unpacked first.
-  if (form == ProductForm::codedWeights && s.batch * s.m > kDirectRows)
+  // For more rows than dequantise in registers, weights are unpacked first. Where floats take little longer to read than to multiply,
+  // they may as well come from a cache: codes then gain nothing.
+  if (form == ProductForm::codedWeights && s.batch * s.m > kDirectRows) {
+    double floats = s.k * s.n * machine.floatWeight * (s.cachedWeights ? kCached : 1);
+    weights = floats < 2 * compute ? floats : weights;
     compute += s.k * s.n * machine.dequantize;
+  }
   // Memory is read while there is something to compute, but not all of the time.
   return std::max(compute, weights) + 0.4 * std::min(compute, weights) + results;
 }

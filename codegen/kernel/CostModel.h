@@ -46,6 +46,8 @@ struct ProductSize {
   double batch = 1, m = 1, n = 1, k = 1; // k: all taps of a window; depthwise: taps alone
   double taps = 1;
   bool constantRhs = false, winograd = false;
+  bool widened = false; // depthwise: codes are multiplied as floats
+  bool cachedWeights = false; // see weightsStayCached
 
   double operations() const { return 2 * batch * m * n * k; }
   double results() const { return batch * m * n; }
@@ -59,6 +61,9 @@ bool groupsGain(ConvOp conv);
 
 /// Of a convolution in either layout, or of a contraction before or after it is brought to its canonical form.
 ProductSize productSize(mlir::Operation *op, bool constantRhs);
+
+/// True where the weights of all products of a model fit a cache together as floats, so that each run finds them there.
+bool weightsStayCached(llvm::ArrayRef<ProductSize> model);
 
 /// In f32 on f32, in integers on codes, and in f32 on weights of 8 bits.
 enum class ProductForm { f32, bytes, codedWeights };

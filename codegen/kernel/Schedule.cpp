@@ -1,6 +1,7 @@
 //===- Schedule.cpp - Tiles, scratch and work of a kernel -----------------===//
 
 #include "codegen/kernel/Attention.h"
+#include "codegen/kernel/ByteDepthwise.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Kernel.h"
 #include "codegen/kernel/Recurrent.h"
@@ -27,6 +28,8 @@ static KernelSchedule scheduleLoops(KernelOp kernel) {
 
 /// A tile is an output row of an image.
 static KernelSchedule scheduleDepthwise(KernelOp kernel) {
+  if (auto bytes = readByteDepthwise(kernel))
+    return scheduleByteDepthwise(*bytes);
   KernelSchedule schedule;
   for (Operation &op : kernel.getBody().front())
     if (auto conv = dyn_cast<ConvOp>(op)) {

@@ -50,10 +50,9 @@ func.func @conv(%x: tensor<1x4x4x2xf32>) -> tensor<1x4x4x1xf32> {
   return %c : tensor<1x4x4x1xf32>
 }
 
-// A depthwise convolution computes the same whole numbers in f32.
+// A depthwise convolution of bytes.
 // CHECK-LABEL: func.func @depthwise
-// CHECK: optc.cast %arg0 {{.*}} -> tensor<1x4x4x2xf32>
-// CHECK: optc.conv {{.*}} groups = 2 {{.*}} -> tensor<1x2x2x2xf32>
+// CHECK: optc.conv %arg0, {{.*}} groups = 2 {{.*}} (tensor<1x4x4x2xui8>, tensor<3x3x1x2xi8>) -> tensor<1x2x2x2xi32>
 // CHECK: optc.mul
 func.func @depthwise(%x: tensor<1x4x4x2xui8>) -> tensor<1x2x2x2xf32> {
   %w = optc.constant dense<3> : tensor<3x3x1x2xi8>
@@ -63,6 +62,40 @@ func.func @depthwise(%x: tensor<1x4x4x2xui8>) -> tensor<1x2x2x2xf32> {
   %b = optc.dequantize %w, %sw : (tensor<3x3x1x2xi8>, tensor<3x3x1x2xf32>) -> tensor<3x3x1x2xf32>
   %c = optc.conv %a, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 0, 0>, pads_high = array<i64: 0, 0>, groups = 2 : i64, layout = "nhwc"} : (tensor<1x4x4x2xf32>, tensor<3x3x1x2xf32>) -> tensor<1x2x2x2xf32>
   return %c : tensor<1x2x2x2xf32>
+}
+
+// With a zero point of the weights it computes the same whole numbers in f32.
+// CHECK-LABEL: func.func @depthwiseZero
+// CHECK: optc.cast %arg0 {{.*}} -> tensor<1x4x4x2xf32>
+// CHECK: optc.conv {{.*}} groups = 2 {{.*}} -> tensor<1x2x2x2xf32>
+// CHECK: optc.mul
+func.func @depthwiseZero(%x: tensor<1x4x4x2xui8>) -> tensor<1x2x2x2xf32> {
+  %w = optc.constant dense<3> : tensor<3x3x1x2xi8>
+  %zw = optc.constant dense<1> : tensor<3x3x1x2xi8>
+  %s = optc.constant dense<0.5> : tensor<1x4x4x2xf32>
+  %sw = optc.constant dense<0.25> : tensor<3x3x1x2xf32>
+  %a = optc.dequantize %x, %s : (tensor<1x4x4x2xui8>, tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+  %b = optc.dequantize %w, %sw, %zw : (tensor<3x3x1x2xi8>, tensor<3x3x1x2xf32>, tensor<3x3x1x2xi8>) -> tensor<3x3x1x2xf32>
+  %c = optc.conv %a, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 0, 0>, pads_high = array<i64: 0, 0>, groups = 2 : i64, layout = "nhwc"} : (tensor<1x4x4x2xf32>, tensor<3x3x1x2xf32>) -> tensor<1x2x2x2xf32>
+  return %c : tensor<1x2x2x2xf32>
+}
+
+// A zero point a channel takes its multiple of the sums over windows off.
+// CHECK-LABEL: func.func @filterZeros
+// CHECK-DAG: optc.conv %arg0, %{{.*}} groups = 1 {{.*}} -> tensor<1x2x2x3xi32>
+// CHECK-DAG: %[[SUMS:.*]] = optc.conv %arg0, %{{.*}} groups = 1 {{.*}} (tensor<1x4x4x2xui8>, tensor<3x3x2x1xi8>) -> tensor<1x2x2x1xi32>
+// CHECK: optc.broadcast %[[SUMS]]
+// CHECK: optc.sub
+func.func @filterZeros(%x: tensor<1x4x4x2xui8>) -> tensor<1x2x2x3xf32> {
+  %w = optc.constant dense<3> : tensor<3x3x2x3xi8>
+  %three = optc.constant dense<[1, -2, 0]> : tensor<3xi8>
+  %zw = optc.broadcast %three : (tensor<3xi8>) -> tensor<3x3x2x3xi8>
+  %s = optc.constant dense<0.5> : tensor<1x4x4x2xf32>
+  %sw = optc.constant dense<0.25> : tensor<3x3x2x3xf32>
+  %a = optc.dequantize %x, %s : (tensor<1x4x4x2xui8>, tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+  %b = optc.dequantize %w, %sw, %zw : (tensor<3x3x2x3xi8>, tensor<3x3x2x3xf32>, tensor<3x3x2x3xi8>) -> tensor<3x3x2x3xf32>
+  %c = optc.conv %a, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads_low = array<i64: 0, 0>, pads_high = array<i64: 0, 0>, groups = 1 : i64, layout = "nhwc"} : (tensor<1x4x4x2xf32>, tensor<3x3x2x3xf32>) -> tensor<1x2x2x3xf32>
+  return %c : tensor<1x2x2x3xf32>
 }
 
 // A scale that varies along k is not of a column: the product stays one of floats.

@@ -86,3 +86,14 @@ func.func @halvesShared(%x: tensor<2x3xf32>) -> (tensor<3x2xf32>, tensor<3x2xf16
   %b = optc.cast %a : (tensor<3x2xf32>) -> tensor<3x2xf16>
   return %a, %b : tensor<3x2xf32>, tensor<3x2xf16>
 }
+
+// Gathered elements of an activation stay codes.
+// CHECK-LABEL: func.func @gathered
+// CHECK: %[[G:.*]] = optc.gather %arg0, %arg1 {{.*}} -> tensor<2x3xui8>
+// CHECK: optc.dequantize %[[G]]
+func.func @gathered(%x: tensor<2x8xui8>, %i: tensor<3xi64>) -> tensor<2x3xf32> {
+  %s = optc.constant dense<0.5> : tensor<2x8xf32>
+  %a = optc.dequantize %x, %s : (tensor<2x8xui8>, tensor<2x8xf32>) -> tensor<2x8xf32>
+  %g = optc.gather %a, %i {axis = 1 : i64} : (tensor<2x8xf32>, tensor<3xi64>) -> tensor<2x3xf32>
+  return %g : tensor<2x3xf32>
+}

@@ -53,3 +53,26 @@ func.func @blocks(%x: tensor<30x64xf32>) -> tensor<30x80xf32> {
   %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<30x64xf32>, tensor<64x80xf32>) -> tensor<30x80xf32>
   return %y : tensor<30x80xf32>
 }
+
+// Windows leave out such blocks, too: the filter is a matrix with a row for each tap and channel.
+// CHECK-LABEL: func.func @windows
+// CHECK-SAME: at most 18 of 144 blocks of 16 columns are not 0 and stored
+// CHECK: optc.kernel "conv"(%arg0, %{{.*}}, %{{.*}}) : (tensor<1x20x20x16xf32>, tensor<3x18x16xf32>, tensor<3x18xi32>)
+func.func @windows(%x: tensor<1x20x20x16xf32>) -> tensor<1x9x9x48xf32> {
+  %eight = optc.constant dense<[[0.0], [0.0], [0.0], [0.0], [0.0], [1.5], [0.0], [0.0]]> : tensor<8x1xf32>
+  %all = optc.broadcast %eight : (tensor<8x1xf32>) -> tensor<18x8x48xf32>
+  %w = optc.reshape %all : (tensor<18x8x48xf32>) -> tensor<3x3x16x48xf32>
+  %y = optc.conv %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads_low = array<i64: 0, 0>, pads_high = array<i64: 0, 0>, groups = 1 : i64, layout = "nhwc"} : (tensor<1x20x20x16xf32>, tensor<3x3x16x48xf32>) -> tensor<1x9x9x48xf32>
+  return %y : tensor<1x9x9x48xf32>
+}
+
+// Bytes are multiplied, zeros or not.
+// CHECK-LABEL: func.func @bytes
+// CHECK-SAME: 50.0 % zeros: stored as dense, products of bytes multiply them
+func.func @bytes(%x: tensor<30x64xui8>) -> tensor<30x80xi32> {
+  %two = optc.constant dense<[0, 3]> : tensor<2xi8>
+  %all = optc.broadcast %two : (tensor<2xi8>) -> tensor<64x40x2xi8>
+  %w = optc.reshape %all : (tensor<64x40x2xi8>) -> tensor<64x80xi8>
+  %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<30x64xui8>, tensor<64x80xi8>) -> tensor<30x80xi32>
+  return %y : tensor<30x80xi32>
+}

@@ -42,6 +42,15 @@ const Convolution kGrouped[] = {
     {"groups 1d", {"n", "16", "19"}, {"6", "8", "3"}, {"n", "6", "19"}, "1", "1", "1", "1", 2},
 };
 
+const Convolution kDepthwise[] = {
+    {"depthwise 3x3, stride 2", {"n", "40", "11", "30"}, {"40", "1", "3", "3"}, {"n", "40", "6", "15"}, "2, 2", "1, 1", "1, 1", "1, 1", 40},
+    {"depthwise 5x5", {"n", "24", "13", "31"}, {"24", "1", "5", "5"}, {"n", "24", "13", "31"}, "1, 1", "1, 1", "2, 2", "2, 2", 24},
+    {"depthwise 7x7", {"n", "8", "9", "9"}, {"8", "1", "7", "7"}, {"n", "8", "9", "9"}, "1, 1", "1, 1", "3, 3", "3, 3", 8},
+    {"depthwise 4x2", {"n", "19", "9", "11"}, {"19", "1", "4", "2"}, {"n", "19", "7", "5"}, "1, 2", "1, 1", "0, 0", "1, 0", 19},
+    {"depthwise dilated", {"n", "24", "9", "11"}, {"24", "1", "3", "3"}, {"n", "24", "9", "11"}, "1, 1", "2, 3", "2, 3", "2, 3", 24},
+    {"depthwise, any plane", {"n", "36", "h", "w"}, {"36", "1", "3", "3"}, {"n", "36", "h", "w"}, "1, 1", "1, 1", "1, 1", "1, 1", 36},
+};
+
 } // namespace
 
 /// Bytes of either sign, as they are.
@@ -128,6 +137,7 @@ TEST(Bytes, convolutions) {
     Batch batch(target);
     std::vector<Convolution> all(std::begin(kConvolutions), std::end(kConvolutions));
     all.insert(all.end(), std::begin(kGrouped), std::end(kGrouped));
+    all.insert(all.end(), std::begin(kDepthwise), std::end(kDepthwise));
     for (const Convolution &v : all)
       for (const char *zero : {"0", "131"}) {
         std::string x = typeText(v.x, "f32"), w = typeText(v.w, "f32"), y = typeText(v.y, "f32");
@@ -139,6 +149,68 @@ TEST(Bytes, convolutions) {
         c.result = typeText(v.y, "ui8");
         batch.add(c);
       }
+    batch.check(kPlanes);
+  }
+}
+
+/// Zero points of a filter's channels, which differ or not.
+TEST(Bytes, filterZeroPoints) {
+  for (const char *target : kTargets) {
+    Batch batch(target);
+    std::vector<Convolution> all(std::begin(kConvolutions), std::end(kConvolutions));
+    all.insert(all.end(), std::begin(kGrouped), std::end(kGrouped));
+    all.insert(all.end(), std::begin(kDepthwise), std::end(kDepthwise));
+    for (const Convolution &v : all)
+      for (bool differ : {false, true}) {
+        const char *element = differ ? "ui8" : "i8";
+        std::string x = typeText(v.x, "f32"), w = typeText(v.w, "f32"), y = typeText(v.y, "f32"), codes = typeText(v.w, element);
+        Shape channel(v.w.size(), "1");
+        channel[0] = v.w[0];
+        Case c;
+        c.name = std::string("zero points of ") + v.name + " " + element;
+        c.arguments = {{typeText(v.x, "ui8")}, {codes, Fill::any, 0, true}, {typeText(channel, element), Fill::any, 0, true}};
+        std::string zeros = differ ? opText("wz", "broadcast %2", {typeText(channel, element)}, codes) + "\n" : splat("wz", "-7", v.w, element);
+        c.body = dequantize("x", "%0", v.x, "ui8", "0.0625", "119") + splat("ws", "0.03125", v.w, "f32") + zeros +
+                 opText("w", "dequantize %1, %ws, %wz", {codes, w, codes}, w) + "\n" + opText("c", convText(v, "%x", "%w"), {x, w}, y) + "\n" +
+                 quantize("y", "%c", v.y, "ui8", "8.0", "3");
+        c.result = typeText(v.y, "ui8");
+        batch.add(c);
+      }
+    batch.check(kPlanes);
+  }
+}
+
+TEST(Bytes, transposedConvolutions) {
+  struct Transposed {
+    const char *name;
+    Shape x, w, y;
+    const char *strides, *low, *high, *output;
+  };
+  const Transposed rows[] = {
+      {"twice by 4x4", {"n", "9", "5", "6"}, {"9", "7", "4", "4"}, {"n", "7", "10", "12"}, "2, 2", "1, 1", "1, 1", "0, 0"},
+      {"twice by 3x3", {"n", "9", "5", "6"}, {"9", "7", "3", "3"}, {"n", "7", "10", "12"}, "2, 2", "1, 1", "1, 1", "1, 1"},
+      {"twice by 2x2", {"n", "9", "5", "6"}, {"9", "7", "2", "2"}, {"n", "7", "10", "12"}, "2, 2", "0, 0", "0, 0", "0, 0"},
+      {"same", {"n", "9", "h", "w"}, {"9", "7", "3", "3"}, {"n", "7", "h", "w"}, "1, 1", "1, 1", "1, 1", "0, 0"},
+  };
+  for (const char *target : kTargets) {
+    Batch batch(target);
+    for (const Transposed &v : rows) {
+      std::string x = typeText(v.x, "f32"), w = typeText(v.w, "f32"), y = typeText(v.y, "f32"), bias = typeText({"7", "1", "1"}, "f32");
+      Shape scales = {"1", "7", "1", "1"};
+      std::string each = typeText(scales, "f32");
+      Case c;
+      c.name = std::string("transposed ") + v.name;
+      c.arguments = {{typeText(v.x, "ui8")}, {typeText(v.w, "i8"), Fill::any, 0, true}, {each, Fill::count, 4, true}, {bias, Fill::index, 64, true}};
+      c.body = dequantize("x", "%0", v.x, "ui8", "0.0625", "119") + opText("ws", "broadcast %2", {each}, w) + "\n" +
+               opText("w", "dequantize %1, %ws", {typeText(v.w, "i8"), w}, w) + "\n" +
+               opText("c", std::string("conv_transpose %x, %w {") + list("strides", v.strides) + ", " + list("dilations", "1, 1") + ", " + list("pads_low", v.low) + ", " +
+                               list("pads_high", v.high) + ", " + list("output_padding", v.output) + ", groups = 1 : i64}",
+                      {x, w}, y) +
+               "\n" + opText("b", "broadcast %3", {bias}, y) + "\n" + opText("d", "add %c, %b", {y, y}, y) + "\n" + splat("zero", "0.0", v.y, "f32") +
+               opText("r", "max %d, %zero", {y, y}, y) + "\n" + quantize("y", "%r", v.y, "ui8", "512.0", "3");
+      c.result = typeText(v.y, "ui8");
+      batch.add(c);
+    }
     batch.check(kPlanes);
   }
 }
