@@ -54,7 +54,8 @@ struct ChoosePrecision : optc::impl::ChoosePrecisionBase<ChoosePrecision> {
       return;
     SmallVector<ProductSize> sizes;
     for (const QuantizableLayer &layer : choice.layers())
-      sizes.push_back(sizeOf(layer));
+      if (!isa<AttentionOp>(layer.op))
+        sizes.push_back(sizeOf(layer));
     cachedWeights = weightsStayCached(sizes);
     LevelChoice decision(*machines, [&](const MachineModel &machine) { return graphOf(function, choice, machine); });
     for (auto [i, layer] : llvm::enumerate(choice.layers()))
