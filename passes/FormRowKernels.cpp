@@ -273,9 +273,11 @@ void RowGroup::build(llvm::SmallPtrSetImpl<Operation *> &erased) {
   });
   Operation *end = kernel;
   llvm::sort(staying, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  llvm::SmallPtrSet<Operation *, 4> after{kernel};
   for (Operation *op : staying)
-    if (llvm::any_of(op->getOperands(), [&](Value v) { return v.getDefiningOp() == kernel || llvm::is_contained(staying, v.getDefiningOp()); })) {
+    if (llvm::any_of(op->getOperands(), [&](Value v) { return after.contains(v.getDefiningOp()); })) {
       op->moveAfter(end);
+      after.insert(op);
       end = op;
     }
   for (Operation *op : llvm::reverse(ordered))

@@ -39,10 +39,10 @@ func.func @apart(%x: tensor<4x8x3xf32>) -> tensor<8xf32> {
 
 // What codes stand for is computed where it is read, though another op reads it, too; a zero point that all share is no operand.
 // CHECK-LABEL: func.func @codes
+// CHECK: optc.dequantize %arg0
 // CHECK: optc.kernel "rows"(%arg0) : (tensor<4x8x64xui8>) -> tensor<4x8xf32> {
 // CHECK: optc.dequantize
 // CHECK: optc.reduce
-// CHECK: optc.dequantize %arg0
 // CHECK: optc.transpose
 func.func @codes(%q: tensor<4x8x64xui8>) -> (tensor<4x8xf32>, tensor<64x8x4xf32>) {
   %s = optc.constant dense<0.5> : tensor<f32>
@@ -73,4 +73,19 @@ func.func @ways(%x: tensor<4x8xf32>, %g: tensor<8xf32>) -> (tensor<4x8xui8>, ten
   %d = optc.broadcast %s : (tensor<4x1xui8>) -> tensor<4x8xui8>
   %q = optc.quantize %n, %b, %d : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xui8>) -> tensor<4x8xui8>
   return %q, %o : tensor<4x8xui8>, tensor<4x1xf32>
+}
+
+// What stays outside moves behind the kernel only where it needs it: these have users before it.
+// CHECK-LABEL: @stays
+// CHECK: %[[R:.*]] = optc.reshape %arg2
+// CHECK: %[[B:.*]] = optc.broadcast %[[R]]
+// CHECK: optc.transpose %[[B]]
+// CHECK: optc.kernel "rows"
+func.func @stays(%x: tensor<4x8xf32>, %g: tensor<8xf32>, %v: tensor<4xf32>) -> (tensor<8x4xf32>, tensor<4x8xf32>) {
+  %r = optc.reshape %v : (tensor<4xf32>) -> tensor<4x1xf32>
+  %b = optc.broadcast %r : (tensor<4x1xf32>) -> tensor<4x8xf32>
+  %t = optc.transpose %b {permutation = array<i64: 1, 0>} : (tensor<4x8xf32>) -> tensor<8x4xf32>
+  %m = optc.mul %x, %b : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+  %n = optc.normalize %m scale %g {axis = 1 : i64, epsilon = 1.0e-5 : f64, kind = "layer"} : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32>
+  return %t, %n : tensor<8x4xf32>, tensor<4x8xf32>
 }
