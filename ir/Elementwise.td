@@ -124,4 +124,11 @@ def Optc_DequantizeOp : Optc_PureOp<"dequantize", [Optc_Elementwise]> {
   let arguments = (ins Optc_Tensor:$x, Optc_Tensor:$scale, Optional<Optc_Tensor>:$zero_point);
   let results = (outs RankedTensorOf<[AnyFloat]>:$y);
 }
+def Optc_LookupOp : Optc_PureOp<"lookup", [Optc_Elementwise]> {
+  let summary = "table[x] of 8-bit integers";
+  let description = "`table` has the bits of a result, 0 to 255, for each of the 256 that x may have: a negative x is x + 256.";
+  let arguments = (ins Optc_Tensor:$x, DenseI64ArrayAttr:$table);
+  let results = (outs Optc_Tensor:$y);
+  let hasVerifier = 1;
+}
 #endif

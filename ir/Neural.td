@@ -32,6 +32,7 @@ def Optc_AttentionOp : Optc_InferredOp<"attention"> {
     q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], result [B, H, S, E]; G divides H (grouped queries). mask has
     rank 4 and the scores' type, is broadcast to [B, H, S, T] and added. A row whose scores are all -inf gives 0.
     softcap > 0: c * tanh(score / c) before the mask. causal: query i sees keys j <= i + T - S.
+    `optc.probability_steps` = n: exp(score - largest score) is rounded to a multiple of 1/n, and what is rounded is summed.
   }];
   let arguments = (ins RankedTensorOf<[AnyFloat]>:$q, RankedTensorOf<[AnyFloat]>:$k, RankedTensorOf<[AnyFloat]>:$v,
                        Optional<RankedTensorOf<[AnyFloat]>>:$mask, F64Attr:$scale, DefaultValuedAttr<F64Attr, "0.0">:$softcap,

@@ -32,6 +32,15 @@ LogicalResult BitcastOp::verify() {
   return sameShape(*this, getX(), getY());
 }
 
+LogicalResult LookupOp::verify() {
+  constexpr int64_t kCodes = 256;
+  if (!elementOf(getX()).isInteger(8) || !elementOf(getY()).isInteger(8))
+    return emitOpError("operand and result must be 8-bit integers");
+  if (getTable().size() != kCodes || llvm::any_of(getTable(), [](int64_t code) { return code < 0 || code >= kCodes; }))
+    return emitOpError("the table must have 256 codes");
+  return sameShape(*this, getX(), getY());
+}
+
 LogicalResult ConstantOp::verify() {
   if (getValue().getShapedType() != getY().getType())
     return emitOpError("value and result differ in type");

@@ -149,7 +149,7 @@ private:
     // One width of lanes for the whole epilogue; codes of 8 bits are widened where they are read.
     auto fourBytes = [op](Value v) {
       Type t = registerType(elementOf(v));
-      return t.isInteger(1) || t.getIntOrFloatBitWidth() == 32 || (t.isInteger(8) && isa<QuantizeOp, DequantizeOp>(op));
+      return t.isInteger(1) || t.getIntOrFloatBitWidth() == 32 || (t.isInteger(8) && isa<QuantizeOp, DequantizeOp, LookupOp>(op));
     };
     return fourBytes(op->getResult(0)) && llvm::all_of(op->getOperands(), [&](Value v) {
              Operation *def = v.getDefiningOp();

@@ -189,6 +189,11 @@ private:
     if (quantize && zero && *zero + offset >= (toUnsigned ? 0 : -128) && *zero + offset <= (toUnsigned ? 255 : 127)) {
       result = b.create<QuantizeOp>(op->getLoc(), type, quantize.getX(), quantize.getScale(),
                                     spread(constant(byteType(toUnsigned), *zero + offset), dims), quantize.getSaturate());
+    } else if (auto lookup = dyn_cast_or_null<LookupOp>(op)) {
+      SmallVector<int64_t> table(lookup.getTable());
+      for (int64_t &code : table)
+        code ^= 128;
+      result = b.create<LookupOp>(op->getLoc(), type, lookup.getX(), table);
     } else if (op && isMovement(op)) {
       Value inner = flip(op->getOperand(0));
       b.setInsertionPointAfter(op);

@@ -70,6 +70,15 @@ def SplitGroups : Pass<"split-groups", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def TabulateCodes : Pass<"tabulate-codes", "::mlir::func::FuncOp"> {
+  let summary = "Functions of one tensor of codes by tables of 256 codes";
+  let description = [{
+    before:  %y = optc.quantize (sigmoid (dequantize %q))
+    after:   %y = optc.lookup %q {table = array<i64: ...>}
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def KeepFloatProducts : Pass<"keep-float-products", "::mlir::func::FuncOp"> {
   let summary = "Quantised products that are estimated to be faster in f32";
   let description = [{

@@ -54,6 +54,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   if (!options.keepRounding)
     passes.addNestedPass<func::FuncOp>(createRangesOfRows());
+  // While the model's quantisations are those that it was written with.
+  if (options.tables)
+    passes.addNestedPass<func::FuncOp>(createTabulateCodes());
   passes.addNestedPass<func::FuncOp>(createKeepFloatProducts({llvm::to_vector(options.levels), !options.keepRounding}));
   passes.addNestedPass<func::FuncOp>(createLowerQdq());
   // Products of scales are constants for the kernels.

@@ -25,6 +25,8 @@ struct PipelineOptions {
   bool fma = true;
   /// Every quantisation of the model rounds as it is written, whether its codes are stored or not.
   bool keepRounding = false;
+  /// Every CPU of the artefact looks up bytes in registers.
+  bool tables = false;
   /// The kernels are a GPU's.
   bool gpu = false;
 };

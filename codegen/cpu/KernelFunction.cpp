@@ -86,6 +86,54 @@ void KernelFunction::store(Value value, Value pointer, Type element, Value mask)
   KernelEmitter::store(bfloatBits(source ? source : value), pointer, b.getI16Type(), mask);
 }
 
+/// 64 bytes at a time from two of the table's quarters each by AVX-512 VBMI, else a byte at a time.
+Value KernelFunction::lookup(ArrayRef<int64_t> table, Value codes) {
+  constexpr int64_t kBytes = 64;
+  Type i8 = b.getI8Type();
+  auto vector = dyn_cast<VectorType>(codes.getType());
+  SmallVector<int8_t> bytes(table.begin(), table.end());
+  if (!vector || vector.getNumElements() > kBytes || !use(OPTC_CPU_AVX512_VBMI)) {
+    Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+    std::string name = "table" + llvm::toHex(ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+    if (!module.lookupSymbol(name)) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(module.getBody());
+      auto type = RankedTensorType::get({int64_t(bytes.size())}, i8);
+      b.create<LLVM::GlobalOp>(loc, LLVM::LLVMArrayType::get(i8, bytes.size()), /*isConstant=*/true, LLVM::Linkage::Internal, name,
+                               DenseElementsAttr::get(type, ArrayRef<int8_t>(bytes)));
+    }
+    Value base = b.create<LLVM::AddressOfOp>(loc, pointer, name);
+    auto one = [&](Value code) -> Value {
+      return load(pointerTo(base, b.create<arith::ExtUIOp>(loc, indices, code), i8), i8, 1);
+    };
+    if (!vector)
+      return one(codes);
+    Value result = buildConstant(b, loc, vector, 0);
+    for (int64_t lane = 0; lane < vector.getNumElements(); ++lane)
+      result = b.create<vector::InsertOp>(loc, one(b.create<vector::ExtractOp>(loc, codes, lane)), result, lane);
+    return result;
+  }
+  auto wide = VectorType::get({kBytes}, i8);
+  int64_t lanes = vector.getNumElements();
+  auto take = [&](Value x, int64_t from, int64_t to) -> Value {
+    SmallVector<int64_t> mask;
+    for (int64_t i = 0; i < to; ++i)
+      mask.push_back(i % from);
+    return from == to ? x : Value(b.create<vector::ShuffleOp>(loc, x, x, mask));
+  };
+  Value index = take(codes, lanes, kBytes);
+  auto half = [&](int64_t first) -> Value {
+    auto quarter = [&](int64_t at) -> Value {
+      return b.create<arith::ConstantOp>(loc, DenseElementsAttr::get(wide, ArrayRef<int8_t>(bytes).slice(at, kBytes)));
+    };
+    SmallVector<Value> operands{quarter(first), index, quarter(first + kBytes)};
+    return b.create<LLVM::CallIntrinsicOp>(loc, wide, "llvm.x86.avx512.vpermi2var.qi.512", operands).getResults();
+  };
+  Value isUpper = b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, index, buildConstant(b, loc, wide, 0));
+  Value result = b.create<arith::SelectOp>(loc, isUpper, half(2 * kBytes), half(0));
+  return take(result, kBytes, lanes);
+}
+
 void KernelFunction::finish(Value error) {
   // OPTC_KERNEL_INDEX_OUT_OF_RANGE is 1.
   Value code = error ? Value(b.create<arith::ExtUIOp>(loc, b.getI32Type(), error)) : Value(b.create<arith::ConstantIntOp>(loc, 0, 32));

@@ -34,6 +34,7 @@ public:
 
   int64_t lanes(unsigned bytes) const override { return target.lanes(bytes); }
   void store(mlir::Value value, mlir::Value pointer, mlir::Type element, mlir::Value mask = {}) override;
+  mlir::Value lookup(llvm::ArrayRef<int64_t> table, mlir::Value codes) override;
   /// f32 rounded to bf16 as i16: by vcvtneps2bf16 where the target has it, which takes denormal numbers for 0, as products of bf16 do.
   mlir::Value bfloatBits(mlir::Value x);
   /// Results of bf16 are rounded by bfloatBits.

@@ -47,6 +47,7 @@ struct Extension {
 static ArrayRef<Extension> extensions() {
   static const Extension all[] = {{OPTC_CPU_AVX_VNNI, "avxvnni", {"avxvnni"}, false},
                                   {OPTC_CPU_AVX512_VNNI, "avx512vnni", {"avx512vnni"}, true},
+                                  {OPTC_CPU_AVX512_VBMI, "avx512vbmi", {"avx512vbmi"}, true},
                                   {OPTC_CPU_AVX512_BF16, "avx512bf16", {"avx512bf16"}, true},
                                   {OPTC_CPU_AVX512_FP16, "avx512fp16", {"avx512fp16"}, true},
                                   {OPTC_CPU_AMX, "amx", {"amx-tile", "amx-int8", "amx-bf16"}, true}};

@@ -53,6 +53,8 @@ public:
   mlir::Value pointerTo(mlir::Value base, mlir::Value offset, mlir::Type element);
   virtual mlir::Value load(mlir::Value pointer, mlir::Type element, int64_t lanes, mlir::Value mask = {});
   virtual void store(mlir::Value value, mlir::Value pointer, mlir::Type element, mlir::Value mask = {});
+  /// table[codes & 255] of 256 bytes: codes and results are i8, scalars or vectors.
+  virtual mlir::Value lookup(llvm::ArrayRef<int64_t> table, mlir::Value codes) { llvm_unreachable("no table is made for this target"); }
   /// Called with each index that is read from a tensor, before it is wrapped and clamped, and the size it indexes (i64).
   virtual void checkIndex(mlir::Value index, mlir::Value size) {}
 

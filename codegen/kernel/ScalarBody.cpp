@@ -288,7 +288,7 @@ bool optc::hasScalarBody(Operation *op) {
   bool isDouble = llvm::any_of(op->getOperandTypes(), [](Type t) { return getElementTypeOrSelf(t).isF64(); });
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShiftOp, CompareOp, SelectOp, NegOp, AbsOp, SignOp,
-            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp, FmaOp>([](auto) { return true; })
+            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp, FmaOp, LookupOp>([](auto) { return true; })
       .Case([&](ModOp o) { return !isDouble && !isa<FloatType>(elementOf(o.getLhs())); })
       .Case([&](PowOp o) { return elementOf(o.getLhs()).isF32() && elementOf(o.getRhs()).isF32(); })
       .Case([](BitcastOp o) {

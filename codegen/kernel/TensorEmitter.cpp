@@ -118,6 +118,9 @@ Value TensorEmitter::compute(Value tensor, const LaneIndices &index, int64_t lan
     SmallVector<Value> operands;
     for (Value operand : op->getOperands())
       operands.push_back(at(operand, index, lanes, mask));
+    // A table is memory, which a target has its own ways with.
+    if (auto lookup = dyn_cast<LookupOp>(op))
+      return f.lookup(lookup.getTable(), operands.front());
     return buildScalar(f.b, op, operands);
   }
   return llvm::TypeSwitch<Operation *, Value>(op)

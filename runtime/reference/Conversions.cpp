@@ -1,4 +1,4 @@
-//===- Conversions.cpp - cast, bitcast, quantize, dequantize --------------===//
+//===- Conversions.cpp - cast, bitcast, quantize, dequantize, lookup -----------===//
 //
 // Ops whose result has another element type than the operand. Numbers print in the shortest form that
 // reads back as the same value.
@@ -212,9 +212,22 @@ static Status dequantize(Call &call) {
   return Status::success();
 }
 
+static Status lookup(Call &call) {
+  OPTC_TRY(expectTensors(call, 1));
+  const Value &x = call.in(0);
+  std::vector<int64_t> table = call.attributes.integers("table");
+  if (sizeOf(x.type) != 1 || sizeOf(call.outputs[0].type) != 1 || table.size() != 256)
+    return Status::error("lookup takes a table of 256 codes, and gives codes");
+  OPTC_TRY(call.allocate(0, x.dims));
+  for (int64_t i = 0; i < x.size(); ++i)
+    call.outputs[0].as<uint8_t>()[i] = uint8_t(table[x.as<uint8_t>()[i]]);
+  return Status::success();
+}
+
 void optc::registerConversions(ReferenceTable &table) {
   table["cast"] = cast;
   table["bitcast"] = bitcast;
   table["quantize"] = quantize;
   table["dequantize"] = dequantize;
+  table["lookup"] = lookup;
 }

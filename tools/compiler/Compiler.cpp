@@ -221,6 +221,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "fp8" ? "f8" : options.weights == "weights-int8" ? "int8" : options.weights;
   pipeline.weightBlock = options.weightBlock;
   pipeline.tiles = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_AMX); });
+  pipeline.tables = !targets.empty() && gpuTargets.empty() && llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_AVX512_VBMI); });
   if (options.weights == "bf16" && !targets.empty()) {
     auto without = llvm::find_if(targets, [](const CpuTarget &target) { return !target.has(OPTC_CPU_AMX) && !target.bfloatDot(); });
     pipeline.bfloat = without == targets.end();

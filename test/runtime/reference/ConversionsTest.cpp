@@ -57,6 +57,15 @@ TEST(Conversions, Quantize) {
   expectValues(run("quantize", {f32({1}, {NAN}), f32({1}, {1})}, {}, {{DType::i8, Dims{1}}}), {-128});
 }
 
+TEST(Conversions, Lookup) {
+  std::vector<int64_t> table(256, 7);
+  table[0] = 1, table[127] = 200, table[128] = 3, table[255] = 4;
+  Attributes attributes;
+  attributes.set("table", table);
+  expectValues(run("lookup", {tensor(DType::i8, {5}, Reals{0, 127, -128, -1, 5})}, attributes, {{DType::u8, Dims{5}}}), {1, 200, 3, 4, 7});
+  expectValues(run("lookup", {tensor(DType::u8, {4}, Reals{0, 127, 128, 255})}, attributes, {{DType::i8, Dims{4}}}), {1, -56, 3, 4});
+}
+
 TEST(Conversions, Dequantize) {
   Value x = tensor(DType::u8, {3}, {0, 3, 255});
   expectValues(run("dequantize", {x, f32({3}, Reals(3, 2)), tensor(DType::u8, {3}, Reals(3, 128))}, {},
