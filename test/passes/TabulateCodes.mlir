@@ -1,9 +1,9 @@
 // RUN: optc-opt %s --tabulate-codes | FileCheck %s
 
-// SiLU as models write it, with a quantisation between its ops. -128 is the code of -6.4 here, whose image is -0.01: 0 in units of
-// 0.1; the largest code is 12.7.
+// SiLU as models write it, with a quantisation between its ops, by the bits of x. 127 is the code of 12.7 here, whose sigmoid has the
+// largest code, 127 * 0.00784: 12.65 is 126 in units of 0.1. That of -12.8, whose bits come next, is 0.
 // CHECK-LABEL: @silu
-// CHECK: %[[Y:.*]] = optc.lookup %arg0 {table = array<i64: 0, {{.*}}127, {{.*}}>} : (tensor<4x8xi8>) -> tensor<4x8xi8>
+// CHECK: %[[Y:.*]] = optc.lookup %arg0 {table = array<i64: 0, 1, 1, 2, {{.*}}, 125, 126, 0, 0, {{.*}}>} : (tensor<4x8xi8>) -> tensor<4x8xi8>
 // CHECK-NOT: optc.sigmoid
 // CHECK: return %[[Y]]
 !codes = tensor<4x8xi8>
