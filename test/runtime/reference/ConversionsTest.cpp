@@ -60,8 +60,7 @@ TEST(Conversions, Quantize) {
 TEST(Conversions, Lookup) {
   std::vector<int64_t> table(256, 7);
   table[0] = 1, table[127] = 200, table[128] = 3, table[255] = 4;
-  Attributes attributes;
-  attributes.set("table", table);
+  AttributeList attributes{{"table", table}};
   expectValues(run("lookup", {tensor(DType::i8, {5}, Reals{0, 127, -128, -1, 5})}, attributes, {{DType::u8, Dims{5}}}), {1, 200, 3, 4, 7});
   expectValues(run("lookup", {tensor(DType::u8, {4}, Reals{0, 127, 128, 255})}, attributes, {{DType::i8, Dims{4}}}), {1, -56, 3, 4});
 }
