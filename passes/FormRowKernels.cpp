@@ -251,7 +251,7 @@ void RowGroup::build(llvm::SmallPtrSetImpl<Operation *> &erased) {
   for (size_t i = ordered.size(); i-- > 0;)
     if (isRepeatable(ordered[i]) && llvm::none_of(ordered[i]->getUsers(), [&](Operation *u) { return members.contains(u); })) {
       members.remove(ordered[i]);
-      staying.insert(staying.begin(), ordered[i]);
+      staying.push_back(ordered[i]);
       ordered.erase(ordered.begin() + i);
     }
   // A repeatable op with users outside is there twice.

@@ -8,7 +8,8 @@
 // Activations: ui8, one scale and zero point a tensor, out of the range that `optc.range` states; quantize and
 // dequantize stand on the tensor, so all that reads it (residuals, too) reads the same 8 bits. The model's outputs, and
 // what branches and loops yield, stay what they are. Weights: i8 in [-127, 127], one scale an output channel; theirs is
-// a weight expression. Attention rounds its exponentials, too (codegen/kernel/AttentionCodes.h). Biases stay floats; `optc.bias_correction` of a layer is added to them.
+// a weight expression. Attention rounds its exponentials, too (codegen/kernel/AttentionCodes.h). Biases stay floats;
+// `optc.bias_correction` of a layer is added to them.
 //
 // A range is [0, 0] made wider: zero, which padding and relu bring, has a code of its own. A matrix product whose range
 // is not known takes it from the tensor itself when it runs (`dynamic`), as ONNX's DynamicQuantizeLinear does:

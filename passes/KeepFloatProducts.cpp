@@ -129,9 +129,7 @@ public:
 private:
   /// The op that quantises an input of the model, through movement of the codes.
   static QuantizeOp inputUnder(Value codes) {
-    while (codes.getDefiningOp() && isMovement(codes.getDefiningOp()))
-      codes = codes.getDefiningOp()->getOperand(0);
-    auto quantize = codes.getDefiningOp<QuantizeOp>();
+    auto quantize = dyn_cast_or_null<QuantizeOp>(sourceOf(codes));
     auto argument = quantize ? dyn_cast<BlockArgument>(quantize.getX()) : BlockArgument();
     return argument && isa<func::FuncOp>(argument.getOwner()->getParentOp()) && elementOf(argument).isF32() ? quantize : QuantizeOp();
   }
@@ -215,18 +213,13 @@ private:
   static void keepInput(const Products::InputReaders &readers) {
     QuantizeOp quantize = readers.quantize;
     OpBuilder b(quantize);
-    Location loc = quantize.getLoc();
-    Value x = quantize.getX();
-    double scale = *splatValue(quantize.getScale()), zero = double(*zeroPoint(quantize.getZeroPoint()));
-    double low = elementOf(quantize.getY()).isUnsignedInteger() ? 0 : -128;
-    auto limit = [&](double code) { return repeat(b, loc, scalarConstant(b, loc, b.getF32Type(), (code - zero) * scale), dimsOf(x)); };
-    Value limited = b.create<MinOp>(loc, x.getType(), b.create<MaxOp>(loc, x.getType(), x, limit(low)), limit(low + 255));
+    Value input = limited(b, quantize.getX(), quantize, *splatValue(quantize.getScale()));
     for (DequantizeOp dequantize : readers.operands) {
       SmallVector<Operation *> movement;
       for (Operation *op = dequantize.getX().getDefiningOp(); op != quantize; op = op->getOperand(0).getDefiningOp())
         movement.push_back(op);
       OpBuilder at(dequantize);
-      Value moved = limited;
+      Value moved = input;
       for (Operation *op : llvm::reverse(movement))
         moved = moveLike(at, op, moved);
       dequantize.replaceAllUsesWith(moved);

@@ -95,20 +95,14 @@ private:
     result.push_back(y[1] * DimExpr(phases));
     Value image = b.create<TransposeOp>(loc, op.getX(), toLast);
     Value value = b.create<ConvOp>(loc, tensorType(result, elementOf(op.getY())), image, w, ones, ones, low, high, 1, "nhwc");
-    Operation *last = op;
-    while (Operation *next = follower(last))
-      value = repeated(last = next, value);
-    value = woven(value);
-    last->getResult(0).replaceAllUsesWith(value);
-    while (last != op) {
-      Operation *before = nullptr;
-      for (Value v : last->getOperands())
-        if (followers.count(v))
-          before = v.getDefiningOp();
-      last->erase();
-      last = before;
+    SmallVector<Operation *> chain{op};
+    while (Operation *next = follower(chain.back())) {
+      value = repeated(next, chain.back()->getResult(0), value);
+      chain.push_back(next);
     }
-    op.erase();
+    chain.back()->getResult(0).replaceAllUsesWith(woven(value));
+    for (Operation *done : llvm::reverse(chain))
+      done->erase();
   }
 
   //===--------------------------------------------------------------------===//
@@ -195,15 +189,15 @@ private:
         if (differs && d != 1)
           return nullptr;
     }
-    followers.insert(y);
     return user;
   }
 
-  Value repeated(Operation *user, Value value) {
+  /// The user of `before` again, of `value` in its place.
+  Value repeated(Operation *user, Value before, Value value) {
     IRMapping mapping;
     b.setInsertionPointAfter(user);
     for (Value v : user->getOperands())
-      if (followers.count(v))
+      if (v == before)
         mapping.map(v, value);
       else
         mapping.map(v, repeat(b, v.getLoc(), ofPhases(vectorAlong(b, v, 1)), dimsOf(value)));
@@ -247,7 +241,6 @@ private:
   size_t spatial;
   SmallVector<Phases> dims;
   int64_t phases = 1;
-  llvm::DenseSet<Value> followers; // values that a follower reads
 };
 
 struct LowerConvTranspose : optc::impl::LowerConvTransposeBase<LowerConvTranspose> {

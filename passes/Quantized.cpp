@@ -195,6 +195,13 @@ std::optional<int64_t> optc::zeroPoint(Value zero) {
   return uniformByte(constant);
 }
 
+Value optc::limited(OpBuilder &b, Value x, QuantizeOp quantize, double scale) {
+  Location loc = quantize.getLoc();
+  int64_t low = elementOf(quantize.getY()).isUnsignedInteger() ? 0 : -128, zero = *zeroPoint(quantize.getZeroPoint());
+  auto limit = [&](int64_t code) { return repeat(b, loc, scalarConstant(b, loc, elementOf(x), double(code - zero) * scale), dimsOf(x)); };
+  return b.create<MinOp>(loc, x.getType(), b.create<MaxOp>(loc, x.getType(), x, limit(low)), limit(low + 255));
+}
+
 bool optc::isBFloatProduct(Operation *product) {
   if (!isa<ContractOp, ConvOp>(product) || !bfloatUnder(product->getOperand(0)) || !isWeight(product->getOperand(1)))
     return false;

@@ -39,6 +39,9 @@ bool sameNumber(mlir::Value a, mlir::Value b);
 /// differs between elements.
 std::optional<int64_t> zeroPoint(mlir::Value zero);
 
+/// x where a quantisation to codes like `quantize`'s with this scale would limit it, not rounded. Its zero point is known.
+mlir::Value limited(mlir::OpBuilder &b, mlir::Value x, QuantizeOp quantize, double scale);
+
 /// True for a product of bf16 with constant weights of bf16, both under a cast to f32, that computes as one: with more rows than
 /// weights are dequantised in registers for.
 bool isBFloatProduct(mlir::Operation *product);

@@ -59,12 +59,7 @@ private:
       return;
     OpBuilder b(dequantize);
     Location loc = b.getFusedLoc({quantize.getLoc(), dequantize.getLoc()});
-    Dims dims = dimsOf(quantize.getX());
-    int64_t low = elementOf(quantize.getY()).isUnsignedInteger() ? 0 : -128;
-    auto constant = [&](int64_t value) { return repeat(b, loc, scalarConstant(b, loc, b.getF32Type(), double(value)), dims); };
-    Value x = quantize.getX();
-    x = b.create<MaxOp>(loc, x.getType(), x, constant(low - *zero));
-    x = b.create<MinOp>(loc, x.getType(), x, constant(low + 255 - *zero));
+    Value x = limited(b, quantize.getX(), quantize, 1);
     dequantize.replaceAllUsesWith(b.create<MulOp>(loc, x.getType(), x, dequantize.getScale()).getResult());
     dequantize.erase();
     quantize.erase();

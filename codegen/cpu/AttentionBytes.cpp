@@ -109,13 +109,6 @@ private:
     Value keys = f.size(a.keys), target = region(ByteRegion::values);
     Type bytes = VectorType::get({lanes}, i8), pairs = VectorType::get({lanes}, i16), floats = VectorType::get({lanes}, f32);
     Value zero = constant(bytes, 0), flip = v.isUnsigned ? constant(bytes, -128) : Value();
-    auto inTurns = [&](Value x, Value y) -> Value {
-      SmallVector<int64_t> mask;
-      int64_t size = cast<VectorType>(x.getType()).getNumElements();
-      for (int64_t i = 0; i < size; ++i)
-        mask.append({i, size + i});
-      return f.b.create<vector::ShuffleOp>(f.loc, x, y, mask);
-    };
     auto square = [&](Value t, bool whole) {
       f.loop(f.index(0), f.index(width), f.index(lanes), {}, [&](Value e, ValueRange) {
         auto row = [&](int64_t i) {
@@ -128,9 +121,9 @@ private:
         };
         Values groups;
         for (int64_t i = 0; i < lanes * kGroup; i += kGroup) {
-          Value low = f.b.create<vector::BitCastOp>(f.loc, pairs, inTurns(row(i), row(i + 1)));
-          Value high = f.b.create<vector::BitCastOp>(f.loc, pairs, inTurns(row(i + 2), row(i + 3)));
-          groups.push_back(f.b.create<vector::BitCastOp>(f.loc, floats, inTurns(low, high)));
+          Value low = f.b.create<vector::BitCastOp>(f.loc, pairs, inTurns(f, row(i), row(i + 1)));
+          Value high = f.b.create<vector::BitCastOp>(f.loc, pairs, inTurns(f, row(i + 2), row(i + 3)));
+          groups.push_back(f.b.create<vector::BitCastOp>(f.loc, floats, inTurns(f, low, high)));
         }
         groups = transposeSquare(f, groups);
         for (int64_t i = 0; i < lanes; ++i)

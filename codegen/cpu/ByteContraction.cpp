@@ -17,6 +17,7 @@
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/ProductEpilogue.h"
 #include "codegen/cpu/RegisterTile.h"
+#include "codegen/cpu/Transpose.h"
 #include "codegen/cpu/WindowRows.h"
 #include "runtime/Artefact.h"
 
@@ -366,20 +367,13 @@ void ByteContraction::packGroup(Value source, Value target, Value first, Value g
   }
   if (inside) {
     // Four rows of 16 columns: bytes, then pairs of bytes, in turns.
-    auto interleave = [&](Value x, Value y) -> Value {
-      SmallVector<int64_t> mask;
-      int64_t size = cast<VectorType>(x.getType()).getNumElements();
-      for (int64_t i = 0; i < size; ++i)
-        mask.append({i, size + i});
-      return f.b.create<vector::ShuffleOp>(f.loc, x, y, mask);
-    };
     Values rows;
     for (int64_t r = 0; r < 4; ++r)
       rows.push_back(f.load(f.pointerTo(source, f.add(f.mul(f.add(begin, f.index(r)), n), first), i8), i8, kPanel));
     auto pairs = VectorType::get({kPanel}, f.b.getIntegerType(16));
-    Value low = f.b.create<vector::BitCastOp>(f.loc, pairs, interleave(rows[0], rows[1]));
-    Value high = f.b.create<vector::BitCastOp>(f.loc, pairs, interleave(rows[2], rows[3]));
-    f.b.create<LLVM::StoreOp>(f.loc, interleave(low, high), target, 1);
+    Value low = f.b.create<vector::BitCastOp>(f.loc, pairs, inTurns(f, rows[0], rows[1]));
+    Value high = f.b.create<vector::BitCastOp>(f.loc, pairs, inTurns(f, rows[2], rows[3]));
+    f.b.create<LLVM::StoreOp>(f.loc, inTurns(f, low, high), target, 1);
     return;
   }
   Value zero = buildConstant(f.b, f.loc, i8, 0);

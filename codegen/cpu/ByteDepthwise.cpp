@@ -18,6 +18,7 @@
 #include "codegen/kernel/ByteDepthwise.h"
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/Interleave.h"
+#include "codegen/cpu/Transpose.h"
 #include "codegen/kernel/TensorEmitter.h"
 #include <numeric>
 
@@ -37,7 +38,6 @@ public:
     hasDot = feature && f.use(feature);
     rowsOfWord = hasDot ? ByteDepthwise::kWord : ByteDepthwise::kWord / 2;
     columnsOfGroup = std::clamp<int64_t>(int64_t(f.target.vectorRegisters) * 5 / 8 / d.sharedRows(), 1, 8);
-    yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
   }
 
   LogicalResult run() {
@@ -116,12 +116,9 @@ private:
     for (int64_t r = word * rowsOfWord; r < (word + 1) * rowsOfWord; ++r)
       pixels.push_back(r < int64_t(rows.size()) ? f.load(f.pointerTo(rows[r], offset, i8), i8, lanes, mask)
                                                 : Value(buildConstant(f.b, f.loc, VectorType::get({lanes}, i8), 0)));
+    if (!hasDot)
+      return widened(inTurns(f, pixels[0], pixels[1]), false);
     SmallVector<int64_t> mask1, mask2;
-    if (!hasDot) {
-      for (int64_t c = 0; c < lanes; ++c)
-        mask1.append({c, lanes + c});
-      return widened(shuffle(pixels[0], pixels[1], mask1), false);
-    }
     // Four channels of a row are 32 bits: first these to where their channels are, then the bytes within each 128.
     int64_t parts = lanes / 4;
     for (int64_t part = 0; part < parts; ++part)
@@ -310,13 +307,7 @@ private:
     Value sum = f.load(sumAt(r, column), i32, lanes);
     LaneIndices index{{batch, 0}, {f.add(f.mul(f.add(row, r), outColumns), column), 0}, {c, 1}};
     emitter.define(d.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
-    Values results;
-    for (Value result : yield.getValues())
-      results.push_back(emitter.at(result, index, lanes, mask));
-    for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-      auto offset = emitter.offsetOf(tensorOf(result), index);
-      f.store(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
-    }
+    emitter.storeResults(index, lanes, mask);
   }
 
   KernelFunction &f;
@@ -327,7 +318,6 @@ private:
   Value channels, inColumns, outColumns, outRows, padding;
   bool hasDot;
   int64_t rowsOfWord, columnsOfGroup;
-  YieldOp yield;
   Value batch, row; // of the tile: its image, its first row of the result
   Values rows;
   SmallVector<SmallVector<Values>> weights;

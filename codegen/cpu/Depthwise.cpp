@@ -30,7 +30,6 @@ class DepthwiseEmitter {
 public:
   DepthwiseEmitter(KernelFunction &f, ConvOp conv)
       : f(f), conv(conv), product(flatProduct(conv)), emitter(f), lanes(f.target.lanes(4)) {
-    yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
     f32 = f.b.getF32Type();
     f.convertsBFloat = true;
     image = cast<BlockArgument>(throughElementwise(conv.getX()));
@@ -174,11 +173,7 @@ private:
     TensorEmitter::Scope scope(emitter);
     LaneIndices index{{batch, 0}, {f.add(f.mul(row, outColumns), column), 0}, {c, 1}};
     emitter.define(product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
-    for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-      Value value = emitter.at(result, index, lanes, mask);
-      auto offset = emitter.offsetOf(tensorOf(result), index);
-      f.store(value, f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
-    }
+    emitter.storeResults(index, lanes, mask);
   }
 
   KernelFunction &f;
@@ -187,7 +182,6 @@ private:
   Value product;
   TensorEmitter emitter;
   int64_t lanes;
-  YieldOp yield;
   Type f32;
   bool flatRows;
   Value inRows, inColumns, outRows, outColumns, channels;

@@ -102,13 +102,7 @@ LogicalResult optc::generateLoops(KernelFunction &f) {
 
   auto storeAt = [&](const LaneIndices &index, int64_t n) {
     TensorEmitter::Scope scope(emitter);
-    SmallVector<Value> values;
-    for (Value result : yield.getValues())
-      values.push_back(emitter.at(result, index, n));
-    for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-      auto offset = emitter.offsetOf(tensorOf(result), index);
-      f.store(values[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result));
-    }
+    emitter.storeResults(index, n);
   };
   auto along = [&](LaneIndices index, Value from, Value to) {
     Value main = from;

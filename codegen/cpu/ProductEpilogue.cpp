@@ -85,11 +85,5 @@ void ProductEpilogue::vector(Value sum, const ProductTile &tile, Value row, int6
   index.push_back({row, 0});
   index.push_back({column, 1});
   emitter.define(c.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
-  Values results;
-  for (Value result : yield.getValues())
-    results.push_back(emitter.at(result, index, lanes, mask));
-  for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-    auto offset = emitter.offsetOf(tensorOf(result), index);
-    f.store(results[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result), mask);
-  }
+  emitter.storeResults(index, lanes, mask);
 }

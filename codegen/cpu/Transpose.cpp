@@ -12,6 +12,14 @@ using namespace optc;
 
 using Values = SmallVector<Value>;
 
+Value optc::inTurns(KernelFunction &f, Value x, Value y) {
+  SmallVector<int64_t> mask;
+  int64_t size = cast<VectorType>(x.getType()).getNumElements();
+  for (int64_t i = 0; i < size; ++i)
+    mask.append({i, size + i});
+  return f.b.create<vector::ShuffleOp>(f.loc, x, y, mask);
+}
+
 Values optc::transposeSquare(KernelFunction &f, Values rows) {
   int64_t n = rows.size();
   // Eklundh: swap the off-diagonal blocks of size d, for all d.

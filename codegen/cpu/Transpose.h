@@ -14,6 +14,9 @@ namespace optc {
 /// `rows` as many vectors of as many f32 lanes (a power of two): lane j of the i-th result is lane i of rows[j].
 llvm::SmallVector<mlir::Value> transposeSquare(KernelFunction &f, llvm::SmallVector<mlir::Value> rows);
 
+/// Elements of two vectors in turns: x0, y0, x1, y1, ...
+mlir::Value inTurns(KernelFunction &f, mlir::Value x, mlir::Value y);
+
 /// panel[c * 16 + r] = matrix[r * stride + c] * factor for r < rows <= 16 and c < columns; 0 for the other r. `stride`
 /// in elements, of `element` (f32 where it is null), which become f32. No factor: 1.
 void packTransposed(KernelFunction &f, mlir::Value matrix, mlir::Value stride, mlir::Value rows, mlir::Value columns,

@@ -28,7 +28,6 @@ class WinogradEmitter {
 public:
   WinogradEmitter(KernelFunction &f, const WinogradKernel &k)
       : f(f), k(k), emitter(f), registers(f, k.channels, kWinogradPlanes * k.channels * kPanel), lanes(registers.lanes) {
-    yield = cast<YieldOp>(f.kernel.getBody().front().getTerminator());
     f32 = f.b.getF32Type();
   }
 
@@ -223,11 +222,7 @@ private:
         emitter.define(k.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
         Value pixel = f.add(f.mul(f.add(top, i), f.index(k.outWidth)), f.add(left, j));
         LaneIndices index{{image, 0}, {pixel, 0}, {column, 1}};
-        for (auto [n, result] : llvm::enumerate(yield.getValues())) {
-          Value value = emitter.at(result, index, lanes);
-          auto offset = emitter.offsetOf(tensorOf(result), index);
-          f.store(value, f.pointerTo(f.output(n), offset.base, elementOf(result)), elementOf(result));
-        }
+        emitter.storeResults(index, lanes);
         return Values{};
       });
       return Values{};
@@ -239,7 +234,6 @@ private:
   TensorEmitter emitter;
   RegisterTile registers;
   int64_t lanes;
-  YieldOp yield;
   Type f32;
 };
 

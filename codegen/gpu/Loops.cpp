@@ -63,13 +63,7 @@ void optc::generateDeviceLoops(DeviceFunction &f) {
 
   auto storeAt = [&](const LaneIndices &index, int64_t n) {
     TensorEmitter::Scope scope(emitter);
-    SmallVector<Value> values;
-    for (Value result : yield.getValues())
-      values.push_back(emitter.at(result, index, n));
-    for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-      auto offset = emitter.offsetOf(tensorOf(result), index);
-      f.store(values[i], f.pointerTo(f.output(i), offset.base, elementOf(result)), elementOf(result));
-    }
+    emitter.storeResults(index, n);
   };
 
   f.items = numElements(dims);

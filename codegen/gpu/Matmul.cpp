@@ -39,8 +39,7 @@ int64_t lanesOf(const DimExpr &d, int64_t most) {
 class DeviceMatmul {
 public:
   DeviceMatmul(DeviceFunction &f, const ContractionKernel &c)
-      : f(f), c(c), element(memoryType(elementOf(c.lhs))),
-        yield(cast<YieldOp>(f.kernel.getBody().front().getTerminator())) {}
+      : f(f), c(c), element(memoryType(elementOf(c.lhs))) {}
   void run(const GpuTarget &target);
 
 private:
@@ -62,7 +61,6 @@ private:
   DeviceFunction &f;
   const ContractionKernel &c;
   Type element;
-  YieldOp yield;
 };
 
 /// 16-bit floats whose rows are multiples of 16 bytes.
@@ -98,13 +96,7 @@ void DeviceMatmul::emitEpilogue(int64_t lanes) {
     index.push_back({arguments[0], 0});
   index.push_back({arguments[1], 0});
   index.push_back({arguments[2], lanes > 1});
-  SmallVector<Value> results;
-  for (Value result : yield.getValues())
-    results.push_back(emitter.at(result, index, lanes));
-  for (auto [i, result] : llvm::enumerate(yield.getValues())) {
-    auto offset = emitter.offsetOf(tensorOf(result), index);
-    e.store(results[i], e.pointerTo(e.output(i), offset.base, elementOf(result)), elementOf(result));
-  }
+  emitter.storeResults(index, lanes);
   e.finish();
 }
 

@@ -103,6 +103,15 @@ static std::optional<bool> isRepeated(const DimExpr &from, const DimExpr &to) {
   return std::nullopt;
 }
 
+void TensorEmitter::storeResults(const LaneIndices &index, int64_t lanes, Value mask) {
+  auto results = cast<YieldOp>(f.kernel.getBody().front().getTerminator()).getValues();
+  SmallVector<Value> values;
+  for (Value result : results)
+    values.push_back(at(result, index, lanes, mask));
+  for (auto [i, result] : llvm::enumerate(results))
+    f.store(values[i], f.pointerTo(f.output(i), offsetOf(tensorOf(result), index).base, elementOf(result)), elementOf(result), mask);
+}
+
 Value TensorEmitter::compute(Value tensor, const LaneIndices &index, int64_t lanes, Value mask) {
   if (auto it = sources.find(tensor); it != sources.end())
     return it->second(index, lanes, mask);

@@ -31,6 +31,9 @@ public:
   /// contiguous loads; without it every lane must be inside.
   mlir::Value at(mlir::Value tensor, const LaneIndices &index, int64_t lanes, mlir::Value mask = {});
 
+  /// Stores the kernel's results at `index`, all of them computed before the first is stored.
+  void storeResults(const LaneIndices &index, int64_t lanes, mlir::Value mask = {});
+
   /// Makes `at` return `make(index, lanes, mask)` for a tensor that the caller has computed.
   using Source = std::function<mlir::Value(const LaneIndices &index, int64_t lanes, mlir::Value mask)>;
   void define(mlir::Value tensor, Source source) { sources[tensor] = std::move(source); }

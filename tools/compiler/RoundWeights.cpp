@@ -11,6 +11,7 @@
 #include "tools/compiler/WeightTables.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <thread>
+#include <tuple>
 
 using namespace mlir;
 using namespace optc;
@@ -21,10 +22,13 @@ constexpr size_t kAll = std::numeric_limits<size_t>::max();
 /// Layers are ranked by so many golden sets: each takes a run of the model.
 constexpr size_t kRankSets = 16;
 
-/// What goes back to f32 together, and why it is where it is in the order.
+/// What goes back to f32 together, the lowest quality first, and why it is where it is in the order.
 struct Layer {
   SmallVector<Operation *> ops;
-  std::string name, reason;
+  std::string name, reason = {};
+  double quality = 0;
+
+  bool operator<(const Layer &other) const { return std::tie(quality, name) < std::tie(other.quality, other.name); }
 };
 
 bool isKept(const WeightTable &table) {
@@ -137,7 +141,7 @@ private:
   Error rank() { return options.pipeline.bfloat ? rankByOutputs() : rankByResults(); }
 
   Layer layerOf(const WeightTable &table) {
-    Layer layer{{}, nameOf(table), {}};
+    Layer layer{{}, nameOf(table)};
     for (ContractOp op : table.products)
       layer.ops.push_back(op);
     return layer;
@@ -145,7 +149,6 @@ private:
 
   /// Tables by how far their own results are off, the worst first.
   Error rankByResults() {
-    SmallVector<std::pair<double, size_t>> order;
     Error error = collectMoments(module, options.guard.golden, jobs, progress, [&](size_t t, const InputMoments &moments) {
       if (isKept(tables[t]))
         return;
@@ -156,13 +159,11 @@ private:
         return;
       for (size_t i = 0; i < w.size(); ++i)
         (*rounded)[i] = w[i] - (*rounded)[i];
-      order.push_back({resultDecibels(w, *rounded, tables[t].n, *factors, threads), t});
-    });
-    llvm::sort(order);
-    for (auto [decibels, t] : order) {
       layers.push_back(layerOf(tables[t]));
-      layers.back().reason = llvm::formatv("in {0} the noise of its own results is {1:f1} dB below them", options.format.name, decibels);
-    }
+      layers.back().quality = resultDecibels(w, *rounded, tables[t].n, *factors, threads);
+      layers.back().reason = llvm::formatv("in {0} the noise of its own results is {1:f1} dB below them", options.format.name, layers.back().quality);
+    });
+    llvm::sort(layers);
     return error;
   }
 
@@ -174,7 +175,7 @@ private:
     // Lowered as arithmetic only.
     function.walk([&](Operation *op) {
       if (isa<ConvOp, AttentionOp>(op) && !op->hasAttr(kKeepFloat))
-        layers.push_back({{op}, nodesOf(op->getLoc()).front(), {}});
+        layers.push_back({{op}, nodesOf(op->getLoc()).front()});
     });
     progress("compile with switches");
     OpBuilder b(module.getContext());
@@ -193,22 +194,17 @@ private:
       switches.push_back(HostValue::allocate(DType::boolean, {}));
       *switches.back().as<bool>() = false;
     }
-    SmallVector<std::pair<double, size_t>> order;
-    for (size_t i = 0; i < layers.size(); ++i) {
+    for (auto [i, layer] : llvm::enumerate(layers)) {
       progress("rank layers " + std::to_string(i + 1) + "/" + std::to_string(layers.size()));
       *switches[i].as<bool>() = true;
       Deviation alone;
       if (Error error = golden.measure(switched, switches, kRankSets, alone))
         return error;
       *switches[i].as<bool>() = false;
-      layers[i].reason = llvm::formatv("in bf16 it alone puts the outputs' error at {0:P}", alone.error);
-      order.push_back({-alone.error, i});
+      layer.quality = -alone.error;
+      layer.reason = llvm::formatv("in bf16 it alone puts the outputs' error at {0:P}", alone.error);
     }
-    llvm::sort(order);
-    SmallVector<Layer> sorted;
-    for (auto [error, i] : order)
-      sorted.push_back(std::move(layers[i]));
-    layers = std::move(sorted);
+    llvm::sort(layers);
     return Error::success();
   }
 
