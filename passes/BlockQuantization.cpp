@@ -35,7 +35,7 @@ float BlockSearch::errorOf(BlockScale s) const {
   return sum;
 }
 
-BlockScale BlockSearch::best(float &error) const {
+BlockScale BlockSearch::best(double &error) const {
   float least = 0, most = 0;
   for (float x : values) {
     least = std::min(least, x);
@@ -46,11 +46,22 @@ BlockScale BlockSearch::best(float &error) const {
   // Below that, 1 / scale is no number any more.
   if (std::abs(extreme) < 1e-30f)
     return {};
+  // Nor do squares of such values fit a float.
+  if (std::abs(extreme) > 0x1p+50f || std::abs(extreme) < 0x1p-50f) {
+    int exponent = std::ilogb(extreme);
+    BlockSearch scaled(*this);
+    for (float &x : scaled.values)
+      x = std::ldexp(x, -exponent);
+    BlockScale found = scaled.best(error);
+    error = std::ldexp(error, 2 * exponent);
+    found.scale = std::ldexp(found.scale, exponent);
+    return found;
+  }
   BlockScale best;
-  error = INFINITY;
+  float smallest = INFINITY;
   auto consider = [&](BlockScale s) {
-    if (float e = errorOf(s); e < error) {
-      error = e;
+    if (float e = errorOf(s); e < smallest) {
+      smallest = e;
       best = s;
     }
   };
@@ -68,6 +79,7 @@ BlockScale BlockSearch::best(float &error) const {
       for (float shift : {0.0f, -1.0f})
         consider({scale, int8_t(std::min(120.0f, std::max(-120.0f, middle + shift)))});
     }
+  error = smallest;
   return best;
 }
 
@@ -104,7 +116,7 @@ static std::optional<Rounded> roundBlocks(ArrayRef<float> w, int64_t k, int64_t 
           searches[j].values[i - begin] = x;
         }
       for (int64_t j = 0; j < width; ++j) {
-        float error;
+        double error;
         BlockScale s = searches[j].best(error);
         result.error += error;
         out.scales[b * n + first + j] = s.scale;

@@ -26,7 +26,7 @@ public:
   std::vector<float> importance; // empty: all the same
 
   /// `error` is the sum's value.
-  BlockScale best(float &error) const;
+  BlockScale best(double &error) const;
   float code(float x, BlockScale s) const;
 
 private:

@@ -171,7 +171,8 @@ private:
         cost.codes += floats; // both are stored
       else if (!choice.isLowered(user))
         ++others;
-    cost.floats = floats * (1 + others);
+    // Floats of a part are read where they are.
+    cost.floats = floats * (isa_and_nonnull<SliceOp>(tensor.getDefiningOp()) ? others : 1 + others);
     cost.codes += codes * (1 + others) + elements * machine.dequantize * others;
     cost.quantize = elements * machine.quantize;
     if (!quantizesResult(tensor.getDefiningOp()))

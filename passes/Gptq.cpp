@@ -136,7 +136,7 @@ private:
     for (int64_t c = 0; c < width; ++c) {
       for (int64_t p = begin; p < end; ++p)
         search.values[p - begin] = wanted[p * kColumns + c];
-      float error;
+      double error;
       scales[c] = search.best(error);
       out.scales[at + c] = scales[c].scale;
       if (!out.zeros.empty())

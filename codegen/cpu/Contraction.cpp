@@ -212,7 +212,7 @@ void ContractionEmitter::columnTile(Value batch, Value panel, Value columnBlock,
 void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd) {
   SmallVector<int64_t> counts;
   if (auto rows = c.m.constant()) {
-    int64_t blocks = *c.rowBlocks().constant();
+    int64_t blocks = std::max<int64_t>(1, *c.rowBlocks().constant());
     counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
   }
   // Dequantising is much code: no more heights than a few rows need.
@@ -265,7 +265,7 @@ void ContractionEmitter::planPrefetch(Value panel, int64_t panels, Value row) {
   registers.prefetch = {};
   auto k = c.k.constant();
   auto rows = c.m.constant();
-  if ((!c.packed && !c.compressed) || direct || !k || *k < RegisterTile::kUnroll || (rows && *rows > 4 * kRowBlock))
+  if ((!c.packed && !c.compressed) || direct || !k || *k < RegisterTile::kUnroll || (rows && (*rows == 0 || *rows > 4 * kRowBlock)))
     return;
   int64_t bytes = c.compressed ? compressed->panelBytes() : *k * c.totalTaps() * kPanel * int64_t(sizeof(float));
   int64_t limit = registers.maxRows(panels), tiles = rows ? (*rows + limit - 1) / limit : RegisterTile::kUnroll;

@@ -79,7 +79,10 @@ std::optional<BlockPanels> optc::readBlocks(Value matrix) {
   auto scatter = x ? x.getDefiningOp<ScatterNDOp>() : ScatterNDOp();
   if (!scatter)
     return std::nullopt;
+  // One block a panel needs no reshape.
   s.rows = through<ReshapeOp>(scatter.getIndices());
+  if (!s.rows)
+    s.rows = scatter.getIndices();
   s.blocks = through<ReshapeOp>(scatter.getUpdates());
   bool ok = s.rows && s.blocks && tensorOf(s.rows).getRank() == 2 && tensorOf(s.blocks).getRank() == 3 && elementOf(s.rows).isInteger(32) &&
             dimsOf(s.blocks)[2] == DimExpr(kPanel) && dimsOf(s.rows)[0] == DimExpr(panelsOf(s.n));

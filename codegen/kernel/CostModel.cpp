@@ -1,6 +1,7 @@
 //===- CostModel.cpp - What a product takes in floats and in 8 bits -------===//
 
 #include "codegen/kernel/CostModel.h"
+#include "codegen/kernel/Attention.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/Winograd.h"
 
@@ -155,7 +156,11 @@ double optc::attentionCost(const MachineModel &machine, AttentionOp op, ProductF
   Dims q = dimsOf(op.getQ()), v = dimsOf(op.getV());
   // Codes are packed, k's and v's for some queries each.
   constexpr double kPacking = 90;
-  double queries = sizeOf(q[0]) * sizeOf(q[1]) * sizeOf(q[2]), scores = queries * sizeOf(v[2]), products = 2 * scores * (sizeOf(q[3]) + sizeOf(v[3]));
+  double length = sizeOf(q[2]), keys = sizeOf(v[2]), queries = sizeOf(q[0]) * sizeOf(q[1]) * length;
+  // A block of queries sees the keys up to its last one.
+  if (op.getCausal())
+    keys = std::clamp(keys - (length - std::min<double>(length, kAttentionQueries)) / 2, 1.0, keys);
+  double scores = queries * keys, products = 2 * scores * (sizeOf(q[3]) + sizeOf(v[3]));
   return products / (bytes ? machine.byteOps : machine.floatOps) +
          (bytes ? scores * machine.byteScore + queries * kPacking : scores * machine.floatScore);
 }

@@ -34,6 +34,9 @@ Value spread(Node &n, Value p, Value x, int64_t axis, int64_t block) {
   if (block == 0 && blocks && size && *blocks > 0)
     block = (*size + *blocks - 1) / *blocks;
   n.expect(block > 0, "block_size must be positive");
+  // What is repeated goes no further than the tensor.
+  if (size && *size > 0)
+    block = std::min(block, *size);
   // [.., blocks, ..] -> [.., blocks, 1, ..] -> [.., blocks, block, ..] -> [.., blocks*block, ..]
   Dims repeated = own, merged = own;
   repeated.insert(repeated.begin() + axis + 1, DimExpr(block));

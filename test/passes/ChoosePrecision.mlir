@@ -54,3 +54,16 @@ func.func @attention(%q: !heads {optc.range = array<f64: -1.0, 1.0>}, %k: !heads
   %y = optc.attention %q, %k, %v {scale = 0.125 : f64} : (!heads, !heads, !heads) -> !heads
   return %y : !heads
 }
+
+// A part of a tensor is read where it is as floats; codes of it are stored.
+// AMX-LABEL: @attention_of_parts
+// AMX: optc.attention {{.*}}optc.keep_float
+!joined = tensor<1x12x64x192xf32>
+!part = tensor<1x12x64x64xf32>
+func.func @attention_of_parts(%x: !joined) -> !part {
+  %q = optc.slice %x {starts = #optc.dims<[0, 0, 0, 0]>, strides = #optc.dims<[1, 1, 1, 1]>, optc.range = array<f64: -1.0, 1.0>} : (!joined) -> !part
+  %k = optc.slice %x {starts = #optc.dims<[0, 0, 0, 64]>, strides = #optc.dims<[1, 1, 1, 1]>, optc.range = array<f64: -1.0, 1.0>} : (!joined) -> !part
+  %v = optc.slice %x {starts = #optc.dims<[0, 0, 0, 128]>, strides = #optc.dims<[1, 1, 1, 1]>, optc.range = array<f64: -1.0, 1.0>} : (!joined) -> !part
+  %y = optc.attention %q, %k, %v {scale = 0.125 : f64} : (!part, !part, !part) -> !part
+  return %y : !part
+}

@@ -3,6 +3,7 @@
 #include "tools/compiler/CalibrationFile.h"
 #include "tools/compiler/Json.h"
 #include "tools/tensors/TensorFile.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include <cmath>
@@ -96,12 +97,17 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
   const json::Array *tensors = top->getArray("tensors");
   if (!method || !samples || !tensors)
     return refuse("lacks 'method', 'samples' or 'tensors'");
+  if (!parseCalibrationMethod(method->str()) || *samples < 1)
+    return refuse("'method' or 'samples' is none that --save-calib writes");
   calibration = {};
   calibration.method = method->str();
   calibration.samples = *samples;
+  llvm::StringSet<> names;
   for (const json::Value &entry : *tensors) {
     const json::Object *o = entry.getAsObject();
     auto name = o ? o->getString("name") : std::nullopt;
+    if (name && !names.insert(*name).second)
+      return refuse("tensor '" + *name + "' has two entries");
     if (name && o->getNull("low") && o->getNull("high")) {
       calibration.tensors.push_back({name->str(), std::nullopt});
       continue;

@@ -22,7 +22,10 @@ Error GoldenSets::open(const SampleSource &source, NativeModel &f32) {
     return error;
   expected.resize(sets.size());
   for (size_t i = 0; i < sets.size(); ++i) {
-    if (sets.hasOutputs(i)) {
+    bool given = false;
+    if (Error error = sets.hasOutputs(i, f32.plan().outputs, given))
+      return error;
+    if (given) {
       if (Error error = sets.outputs(i, f32.plan().outputs, expected[i]))
         return error;
       continue;

@@ -26,7 +26,6 @@ bool Observer::observe(const float *values, int64_t count) {
     most = std::max(most, values[i]);
     finite &= std::isfinite(values[i]);
   }
-  seen |= count > 0;
   low = std::min(low, double(least));
   high = std::max(high, double(most));
   return finite;

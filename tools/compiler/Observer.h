@@ -35,7 +35,8 @@ public:
   /// The second pass, over the same data.
   void observeAgain(const float *values, int64_t count);
 
-  bool hasSeen() const { return seen; }
+  /// Zeros alone say nothing about a range.
+  bool hasSeen() const { return low < high; }
 
   struct Bounds {
     double low, high;
@@ -57,7 +58,6 @@ private:
   double squaredError(int begin, int end) const;
 
   CalibrationMethod method;
-  bool seen = false;
   double low = 0, high = 0;
   int64_t zeros = 0; // exactly; in no bin
   std::vector<int64_t> bins;

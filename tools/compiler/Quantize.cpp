@@ -4,6 +4,7 @@
 #include "ir/Dialect.h"
 #include "ir/Locations.h"
 #include "ir/PrecisionNotes.h"
+#include "ir/eval/Evaluate.h"
 #include "passes/Passes.h"
 #include "passes/QuantizedTensors.h"
 #include "tools/compiler/BiasCorrection.h"
@@ -12,6 +13,7 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace optc;
@@ -32,8 +34,33 @@ Error optc::keepInFloat(func::FuncOp function, const std::vector<std::string> &n
   return Error::success();
 }
 
+/// Weights that have no codes stay floats, as in the other formats.
+static void keepWhatIsNotFinite(func::FuncOp function) {
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  function.walk([&](Operation *op) {
+    QuantizableLayer layer;
+    if (!isa<ConvOp, ContractOp>(op) || op->hasAttr(kKeepFloat) || !readQuantizableLayer(op, layer).empty() || layer.weight < 0)
+      return;
+    auto weight = evaluateWeight(op->getOperand(layer.weight), cache);
+    if (succeeded(weight) && !llvm::all_of(ArrayRef<float>(weight->as<float>(), weight->size()), [](float x) { return std::isfinite(x); }))
+      op->setAttr(kKeepFloat, StringAttr::get(op->getContext(), "a weight is not finite"));
+    cache.clear();
+  });
+}
+
+/// Tensors that tell nothing of their range.
+static void noteUnseen(const Calibration &calibration, const std::string &source, std::vector<std::string> &notes) {
+  auto hasNone = [](const Calibration::Tensor &t) { return !t.range; };
+  auto first = llvm::find_if(calibration.tensors, hasNone);
+  if (first == calibration.tensors.end())
+    return;
+  size_t others = size_t(llvm::count_if(calibration.tensors, hasNone)) - 1;
+  notes.push_back(llvm::formatv("{0}: tensor '{1}'{2} {3} 0 in all sets, or never computed: what reads {4} takes ranges when it runs", source, first->name,
+                                others ? llvm::formatv(" and {0} others", others).str() : "", others ? "are" : "is", others ? "them" : "it"));
+}
+
 static Error findRanges(ModuleOp module, const QuantizationOptions &options, unsigned jobs, const Progress &progress,
-                        Calibration &calibration) {
+                        Calibration &calibration, std::vector<std::string> &notes) {
   if (!options.load.empty()) {
     if (Error error = readCalibration(options.load, calibration))
       return error;
@@ -52,6 +79,7 @@ static Error findRanges(ModuleOp module, const QuantizationOptions &options, uns
     return error;
   if (Error error = calibrate(module, options.calibration, options.method, jobs, progress, calibration))
     return error;
+  noteUnseen(calibration, options.calibration.path, notes);
   return applyCalibration(module, calibration, options.calibration.path);
 }
 
@@ -90,7 +118,8 @@ Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &opti
                                 const Progress &progress, Calibration &calibration, std::vector<std::string> &notes) {
   if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.keepFloat))
     return error;
-  if (Error error = findRanges(module, options, jobs, progress, calibration))
+  keepWhatIsNotFinite(module.lookupSymbol<func::FuncOp>("main"));
+  if (Error error = findRanges(module, options, jobs, progress, calibration, notes))
     return error;
   if (Error error = choosePrecision(module, levels, notes))
     return error;

@@ -7,15 +7,6 @@
 using namespace optc;
 namespace fs = std::filesystem;
 
-/// Names of files with one of the prefix's forms.
-static bool holdsFile(const std::string &folder, const std::string &prefix) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (it->path().filename().string().starts_with(prefix))
-      return true;
-  return false;
-}
-
 /// Below `path`, in the order of their names; none where tensors are, too.
 static std::vector<std::string> picturesIn(const std::string &path) {
   std::vector<std::string> pictures;
@@ -106,12 +97,16 @@ Error TensorSets::inputs(size_t i, const std::vector<Port> &ports, std::vector<V
   return error;
 }
 
-bool TensorSets::hasOutputs(size_t i) const {
+Error TensorSets::hasOutputs(size_t i, const std::vector<Port> &ports, bool &has) const {
+  has = false;
   if (!pictures.empty())
-    return false;
+    return Error::success();
   if (archive.empty())
-    return holdsFile(folders[i], "output_");
-  return std::any_of(archive.begin(), archive.end(), [](const NamedValue &m) { return m.name.starts_with("output_"); });
+    return holdsAny(folders[i], "output", ports, has);
+  for (const NamedValue &member : archive)
+    for (size_t p = 0; p < ports.size(); ++p)
+      has |= member.name == ports[p].name || member.name == "output_" + std::to_string(p);
+  return Error::success();
 }
 
 Error TensorSets::read(size_t i, const std::string &prefix, const std::vector<Port> &ports, std::vector<Value> &values) const {

@@ -32,7 +32,8 @@ public:
   /// The name of its folder, its number in the archive, or its picture's path below the folder of all.
   std::string folder(size_t i) const;
   Error inputs(size_t i, const std::vector<Port> &ports, std::vector<Value> &values) const;
-  bool hasOutputs(size_t i) const;
+  /// Sets `has` where any output is there, by its number or its name.
+  Error hasOutputs(size_t i, const std::vector<Port> &ports, bool &has) const;
   Error outputs(size_t i, const std::vector<Port> &ports, std::vector<Value> &values) const { return read(i, "output", ports, values); }
 
 private:

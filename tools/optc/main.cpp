@@ -19,6 +19,26 @@ static int usageError(const std::string &message) {
   return int(ExitCode::badModel);
 }
 
+static bool isSwitch(const cxxopts::OptionValue &flag) {
+  try {
+    flag.as<bool>();
+    return true;
+  } catch (const std::bad_cast &) {
+    return false;
+  }
+}
+
+/// What is wrong with the values of the flags whatever they are for: an unset variable of a script is not the default.
+static std::string checkValues(const cxxopts::ParseResult &flags) {
+  for (const cxxopts::KeyValue &given : flags.arguments()) {
+    if (given.value().empty())
+      return "--" + given.key() + " has no value";
+    if (isSwitch(flags[given.key()]) && given.value() != "true")
+      return "--" + given.key() + " takes no value";
+  }
+  return "";
+}
+
 /// The flags of --int8 and of `weights`, the flag that says how weights are stored, if there is one; what is wrong with them, or
 /// an empty text.
 static std::string readQuantization(const cxxopts::ParseResult &flags, const std::string &weights, QuantizationOptions &options) {
@@ -95,7 +115,7 @@ int main(int argc, char **argv) {
     ("target", "CPU or list of CPUs: native, x86-64-v3, ...; or a GPU: sm_90, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
     ("shape", "sizes of an input, NAME=1x3x224x224", cxxopts::value<std::vector<std::string>>())
     ("merge-lora", "adapter (.safetensors) added to the weights, FILE or FILE=SCALE", cxxopts::value<std::vector<std::string>>())
-    ("bf16", "weights in bf16, arithmetic in fp32")
+    ("bf16", "convolutions and products in bf16 where the CPU has it, else weights in bf16")
     ("fp16", "weights in fp16, arithmetic in fp32")
     ("fp8", "weights in fp8 (e4m3), arithmetic in fp32")
     ("weights-int8", "weights in 8 bits, arithmetic in fp32")
@@ -103,7 +123,7 @@ int main(int argc, char **argv) {
     ("int4-block", "weights of --int4 that share a scale", cxxopts::value<int64_t>()->default_value("32"))
     ("list-targets", "print the targets")
     ("int8", "convolutions and matrix products in 8 bits")
-    ("calib", "sets of inputs that ranges or weights are chosen by: a folder of folders, or a .npz", cxxopts::value<std::string>())
+    ("calib", "sets of inputs that ranges or weights are chosen by: a folder of folders or of pictures, or a .npz", cxxopts::value<std::string>())
     ("preprocess", "how pictures of --calib and --golden become inputs: resize=256,crop=224,mean=...,std=...", cxxopts::value<std::string>())
     ("calib-method", "minmax, percentile, entropy or mse", cxxopts::value<std::string>()->default_value("mse"))
     ("bias-correction", "take out of the biases what 8 bits move each channel by, over the calibration data")
@@ -147,6 +167,8 @@ int main(int argc, char **argv) {
       return usageError("unexpected argument '" + flags.unmatched().front() + "'");
     if (!flags.count("model"))
       return usageError("no model given");
+    if (std::string problem = checkValues(flags); !problem.empty())
+      return usageError(problem);
     CompileOptions compile;
     compile.model = flags["model"].as<std::string>();
     compile.keepRounding = flags.count("keep-rounding");

@@ -84,6 +84,25 @@ Error optc::readFolder(const std::string &folder, const std::string &prefix, con
   return Error::success();
 }
 
+Error optc::holdsAny(const std::string &folder, const std::string &prefix, const std::vector<Port> &ports, bool &holds) {
+  std::vector<std::string> archives = archivesIn(folder);
+  std::vector<NamedValue> members;
+  if (archives.size() == 1)
+    if (Error error = readArchive(archives[0], members))
+      return error;
+  auto has = [&](const std::string &name) {
+    std::error_code ignored;
+    return fs::exists(fs::path(folder) / name, ignored);
+  };
+  for (size_t i = 0; i < ports.size(); ++i) {
+    std::string numbered = prefix + "_" + std::to_string(i);
+    holds |= has(numbered + ".pb") || has(numbered + ".npy") || has(fileName(ports[i].name) + ".npy");
+    for (const NamedValue &member : members)
+      holds |= member.name == ports[i].name || member.name == numbered;
+  }
+  return Error::success();
+}
+
 Error optc::writeOutputs(const std::string &folder, const std::string &format, const std::vector<Port> &ports,
                          const std::vector<Value> &values) {
   std::error_code error;

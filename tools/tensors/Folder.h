@@ -15,6 +15,10 @@ namespace optc {
 /// One value for each port.
 Error readFolder(const std::string &folder, const std::string &prefix, const std::vector<Port> &ports,
                  std::vector<Value> &values);
+
+/// Sets `holds` where readFolder would find any of the ports.
+Error holdsAny(const std::string &folder, const std::string &prefix, const std::vector<Port> &ports, bool &holds);
+
 /// Writes output_I.FORMAT, or outputs.npz with members by name. Makes the folder.
 Error writeOutputs(const std::string &folder, const std::string &format, const std::vector<Port> &ports,
                    const std::vector<Value> &values);

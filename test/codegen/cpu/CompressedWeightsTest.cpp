@@ -172,6 +172,17 @@ TEST(CompressedWeights, blocksOfZeros) {
   }
 }
 
+/// Every panel keeps one block.
+TEST(CompressedWeights, nothingButZeros) {
+  Batch batch;
+  for (const char *m : {"n", "16"}) {
+    std::string x = typeText({m, "64"}, "f32"), w = typeText({"64", "128"}, "f32"), y = typeText({m, "128"}, "f32");
+    batch.add({std::string("m=") + m, {{x, Fill::moderate}, {w, Fill::moderate, 0, true}},
+               opText("s", "sub %1, %1", {w, w}, w) + "\n" + opText("y", "contract %0, %s {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {x, w}, y), y, {}, ""});
+  }
+  batch.check({{{"n", 0}}, {{"n", 1}}, {{"n", 200}}});
+}
+
 /// Rows of a table of few bits.
 TEST(CompressedWeights, gathers) {
   Batch batch;

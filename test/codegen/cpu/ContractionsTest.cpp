@@ -82,6 +82,15 @@ TEST(Contractions, withoutElements) {
   batch.check({{{"n", 0}, {"m", 0}}, {{"n", 0}, {"m", 5}}, {{"n", 5}, {"m", 0}}});
 }
 
+/// No rows by the model's own shapes, times weights in panels.
+TEST(Contractions, withoutRows) {
+  Batch batch;
+  std::string x = typeText({"0", "64"}, "f32"), w = typeText({"64", "51"}, "f32"), y = typeText({"0", "51"}, "f32");
+  batch.add({"no rows", {{x, Fill::moderate}, {w, Fill::moderate, 0, true}},
+             opText("y", "contract %0, %1 {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {x, w}, y), y, {}, ""});
+  batch.check(kRuns);
+}
+
 /// Bias, residual and activation in the epilogue.
 TEST(Contractions, epilogues) {
   Batch batch;

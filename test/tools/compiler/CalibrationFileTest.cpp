@@ -48,6 +48,11 @@ TEST_F(CalibrationFile, WhatIsWrong) {
   EXPECT_EQ(read("[]"), "is not a calibration file (--save-calib writes one)");
   EXPECT_EQ(read(R"({"format": "optc-calibration", "version": 9})"), "has another version than 1");
   EXPECT_EQ(read(R"({"format": "optc-calibration", "version": 1})"), "lacks 'method', 'samples' or 'tensors'");
+  EXPECT_EQ(read(R"({"format": "optc-calibration", "version": 1, "method": "guess", "samples": 2, "tensors": []})"),
+            "'method' or 'samples' is none that --save-calib writes");
+  EXPECT_EQ(read(R"({"format": "optc-calibration", "version": 1, "method": "mse", "samples": -4, "tensors": []})"),
+            "'method' or 'samples' is none that --save-calib writes");
+  EXPECT_EQ(read(withTensors(R"([{"name": "a", "low": 0, "high": 1}, {"name": "a", "low": 0, "high": 2}])")), "tensor 'a' has two entries");
   EXPECT_EQ(read(withTensors("[]")), "");
   EXPECT_EQ(read(withTensors("[1]")), "entry 0 of 'tensors' lacks 'name', 'low' or 'high'");
   EXPECT_EQ(read(withTensors(R"([{"name": "a", "low": 2, "high": 1}])")), "tensor 'a': low and high are no range");
@@ -59,6 +64,7 @@ TEST_F(CalibrationFile, WhatIsWrong) {
 TEST_F(CalibrationFile, ChannelsAreKept) {
   Calibration written;
   written.method = "mse";
+  written.samples = 1;
   written.corrections = {{"conv", {0.5f, -1e-9f}}};
   written.equalized = true;
   written.smoothAlpha = 0.25;

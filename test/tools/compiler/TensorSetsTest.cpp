@@ -41,6 +41,14 @@ protected:
     EXPECT_FALSE(error) << error.where << ": " << error.message;
     return error ? 0 : *values[0].as<float>();
   }
+  bool hasOutputs(size_t i, const std::string &name = "y") {
+    std::vector<Port> outputs = ports();
+    outputs[0].name = name;
+    bool has = false;
+    Error error = sets.hasOutputs(i, outputs, has);
+    EXPECT_FALSE(error) << error.where << ": " << error.message;
+    return has;
+  }
   TensorSets sets;
 };
 
@@ -52,8 +60,21 @@ TEST_F(Sets, FoldersInOrder) {
   ASSERT_EQ(sets.size(), 2u);
   EXPECT_EQ(first(0), 1);
   EXPECT_EQ(first(1), 2);
-  EXPECT_FALSE(sets.hasOutputs(0));
-  EXPECT_TRUE(sets.hasOutputs(1));
+  EXPECT_FALSE(hasOutputs(0));
+  EXPECT_TRUE(hasOutputs(1));
+}
+
+TEST_F(Sets, OutputsByName) {
+  write("a/x.npy", 1);
+  write("b/x.npy", 1);
+  write("b/y.npy", 3);
+  ASSERT_FALSE(writeArchive((path / "data.npz").string(), {{"x", tensor({2, 2}, 0)}, {"y", tensor({2, 2}, 0)}}));
+  ASSERT_EQ(open(), "");
+  EXPECT_FALSE(hasOutputs(0));
+  EXPECT_TRUE(hasOutputs(1));
+  ASSERT_EQ(open("data.npz"), "");
+  EXPECT_TRUE(hasOutputs(0));
+  EXPECT_FALSE(hasOutputs(0, "z"));
 }
 
 TEST_F(Sets, OneSetItself) {
