@@ -4,6 +4,7 @@
 //   contract %x, (cast %w : bf16 to f32)              =>  contract %x, (unpack of panels of bf16)
 //   contract %x, %w : f32, format given               =>  the same of w rounded to the format
 //   contract %x, %w : f32, many zeros     =>  contract %x, (unpack of the other values)
+//   contract, conv %x, %w : i8, many zeros => the same of (unpack of the other codes)
 //   conv %x, %w : f32, many zeros         =>  conv %x, (unpack of the blocks of 16 output channels that are not 0)
 //   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels, or rows) { unpack; gather }
 //
@@ -51,7 +52,8 @@ constexpr Packer<CompressedRows> kRowPacker{packRows, packRows, packRows};
 
 class Compressor {
 public:
-  Compressor(func::FuncOp function, WeightFormat format) : function(function), format(std::move(format)), b(function) {
+  Compressor(func::FuncOp function, WeightFormat format, CodeSpreading spreading)
+      : function(function), format(std::move(format)), spreading(spreading), b(function) {
     b.setInsertionPointToStart(&function.getBody().front());
   }
 
@@ -99,6 +101,8 @@ private:
   void compress(ContractOp op);
   void compress(ConvOp op);
   void compress(GatherOp op);
+  void compressBytes(ConvOp op);
+  void compressBytes(ContractOp op);
   static Matrix untransposed(Matrix matrix);
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
   template <typename Result> std::optional<Result> lowered(Matrix matrix, Operation *user, Packer<Result> pack);
@@ -110,6 +114,7 @@ private:
 
   func::FuncOp function;
   WeightFormat format;
+  CodeSpreading spreading;
   OpBuilder b;
   llvm::DenseMap<Operation *, bool> known;
   /// By the untransposed value and whether that is [n, k].
@@ -211,13 +216,49 @@ void Compressor::eraseDead(Operation *op) {
   }
 }
 
+/// Panels of an expression that is not needed after it was evaluated.
+static void erase(mlir::Value temporary, mlir::Value source) {
+  while (temporary != source) {
+    Operation *op = temporary.getDefiningOp();
+    temporary = op->getOperand(0);
+    op->erase();
+  }
+}
+
+void Compressor::compressBytes(ConvOp op) {
+  mlir::Value w = op.getW();
+  OpBuilder builder(op);
+  mlir::Value panels = packFilter(builder, op, w);
+  if (auto codes = withoutZeroCodes(b, function, w, panels, op, spreading))
+    op.getWMutable().assign(unpackFilter(builder, op, unpackSparseCodes(builder, w.getLoc(), *codes)));
+  erase(panels, w);
+}
+
+void Compressor::compressBytes(ContractOp op) {
+  mlir::Value rhs = op.getRhs(), matrix = rhs;
+  if (tensorOf(rhs).getRank() != 2 || op.getRhsContract().size() != 1)
+    return;
+  OpBuilder builder(op);
+  if (op.getRhsContract().front() == 1)
+    matrix = builder.create<TransposeOp>(rhs.getLoc(), rhs, ArrayRef<int64_t>{1, 0});
+  Dims dims = dimsOf(matrix);
+  mlir::Value panels = packPanels(builder, matrix);
+  if (auto codes = withoutZeroCodes(b, function, rhs, panels, op, spreading)) {
+    mlir::Value unpacked = unpackPanels(builder, rhs.getLoc(), unpackSparseCodes(builder, rhs.getLoc(), *codes), *dims[0].constant(), *dims[1].constant());
+    auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, op.getLhsBatch(), op.getRhsBatch(), op.getLhsContract(), ArrayRef<int64_t>{0});
+    op.replaceAllUsesWith(product.getY());
+    op.erase();
+  }
+  erase(panels, rhs);
+}
+
 /// Blocks of zeros alone: other formats are those of matrices.
 void Compressor::compress(ConvOp op) {
   mlir::Value w = op.getW();
   if (op.getLayout() != "nhwc" || op.getGroups() != 1 || !isWeight(w) || isBFloatProduct(op))
     return;
   if (elementOf(w).isSignlessInteger(8))
-    return noteZeroCodes(function, w, op);
+    return compressBytes(op);
   if (!elementOf(w).isF32())
     return;
   OpBuilder builder(op);
@@ -231,7 +272,7 @@ void Compressor::compress(ConvOp op) {
 void Compressor::compress(ContractOp op) {
   mlir::Value rhs = op.getRhs();
   if (elementOf(rhs).isSignlessInteger(8) && isWeight(rhs))
-    return noteZeroCodes(function, rhs, op);
+    return compressBytes(op);
   if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || tensorOf(op.getLhs()).getRank() != 2 || !elementOf(rhs).isF32() ||
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
     return;
@@ -336,7 +377,7 @@ struct CompressWeights : optc::impl::CompressWeightsBase<CompressWeights> {
       getOperation()->emitError("a block of ") << int64_t(block) << " weights: expected a multiple of 8, at least 16";
       return signalPassFailure();
     }
-    Compressor(getOperation(), wanted).run();
+    Compressor(getOperation(), wanted, {spreadsMasks, spreadsTwoOfFour}).run();
   }
 };
 } // namespace

@@ -16,6 +16,7 @@
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
 #include "codegen/kernel/ScalarBody.h"
+#include "codegen/kernel/SparseCodes.h"
 #include "codegen/kernel/SparsePanels.h"
 #include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
@@ -298,7 +299,8 @@ private:
     auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
     auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
     auto blocks = readBlocks(root->getOperand(1));
-    bool packed = !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
+    auto codes = readSparseCodes(root->getOperand(1));
+    bool packed = !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && !codes && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     if (halves) {
       Value half = halfUnder(rhs);
@@ -327,6 +329,10 @@ private:
     }
     if (sparse) {
       operands.append({sparse->values, sparse->masks, sparse->starts});
+    } else if (codes) {
+      packedRows = *dimsOf(rhs)[0].constant();
+      for (Value *operand : codes->operands())
+        operands.push_back(*operand);
     } else if (blocks) {
       operands.append({blocks->blocks, blocks->rows});
     } else if (compressed) {
@@ -369,6 +375,11 @@ private:
       blocks->rows = body->getArgument(2);
       w = unpackBlocks(b, root->getLoc(), *blocks);
     }
+    if (codes) {
+      for (auto [i, operand] : llvm::enumerate(codes->operands()))
+        *operand = body->getArgument(1 + i);
+      w = unpackSparseCodes(b, root->getLoc(), *codes);
+    }
     if (auto conv = dyn_cast<ConvOp>(root)) {
       Value matrix;
       if (winograd) {
@@ -403,7 +414,7 @@ private:
         if (compressed->zeros)
           compressed->zeros = body->getArgument(3);
         w = unpackCompressed(b, root->getLoc(), *compressed);
-      } else if (packed) {
+      } else if (packed || codes) {
         w = unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
         rhsContract = {0};
       }
@@ -467,7 +478,7 @@ bool isRoot(Operation *op, bool gpu) {
            (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
   }
   auto conv = dyn_cast<ConvOp>(op);
-  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && (isWeight(conv.getW()) || readBlocks(conv.getW())) &&
+  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && (isWeight(conv.getW()) || readBlocks(conv.getW()) || readSparseCodes(conv.getW())) &&
          tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
 }
 

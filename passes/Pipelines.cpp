@@ -66,7 +66,7 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   // Attention takes the movement around it before anything else does.
   passes.addNestedPass<func::FuncOp>(createFormAttention({options.gpu}));
   // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked.
-  passes.addNestedPass<func::FuncOp>(createCompressWeights({options.weights, options.weightBlock}));
+  passes.addNestedPass<func::FuncOp>(createCompressWeights({options.weights, options.weightBlock, options.spreadsMasks, options.spreadsTwoOfFour}));
   // Matrix products next: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions({options.gpu}));
   passes.addPass(createMergeDuplicates());

@@ -27,6 +27,8 @@ struct PipelineOptions {
   bool keepRounding = false;
   /// Every CPU of the artefact looks up bytes in registers.
   bool tables = false;
+  /// Every CPU of the artefact spreads 8-bit codes without zeros in registers: by masks, and 2 of 4 (codegen/kernel/SparseCodes.h).
+  bool spreadsMasks = false, spreadsTwoOfFour = false;
   /// The kernels are a GPU's.
   bool gpu = false;
 };

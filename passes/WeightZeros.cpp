@@ -14,17 +14,40 @@ using namespace optc;
 /// Below that the masks and what unpacking costs are not worth it.
 static constexpr double kLeastZeros = 0.3;
 
-void optc::noteZeroCodes(func::FuncOp function, mlir::Value codes, Operation *user) {
+std::optional<SparseCodes> optc::withoutZeroCodes(OpBuilder &b, func::FuncOp function, mlir::Value codes, mlir::Value panels, Operation *user,
+                                                  CodeSpreading spreading) {
   if (tensorOf(codes).getNumElements() < kMinCompressed)
-    return;
+    return std::nullopt;
   llvm::DenseMap<mlir::Value, HostValue> cache;
   auto value = evaluateWeight(codes, cache);
   if (failed(value))
-    return;
+    return std::nullopt;
   const int8_t *elements = value->as<int8_t>();
   int64_t zeros = std::count(elements, elements + value->size(), int8_t(0));
-  if (double(zeros) >= kLeastZeros * double(value->size()))
-    noteSparse(function, user, llvm::formatv("{0:f1} % zeros: stored as dense, products of bytes multiply them", 100 * double(zeros) / double(value->size())).str());
+  if (double(zeros) < kLeastZeros * double(value->size()))
+    return std::nullopt;
+  auto packed = evaluateWeight(panels, cache);
+  if (failed(packed))
+    return std::nullopt;
+  ArrayRef<int8_t> all(packed->as<int8_t>(), size_t(packed->size()));
+  CodeCounts counts = countCodes(all);
+  std::string found = llvm::formatv("{0:f1} % zeros{1}", 100 * double(zeros) / double(value->size()), counts.isTwoOfFour ? ", 2 of 4 along the contracted dim" : "");
+  auto refuse = [&](StringRef why) {
+    noteSparse(function, user, found + ": stored as dense, " + why.str());
+    return std::nullopt;
+  };
+  if (!spreading.twoOfFour)
+    return refuse("products of bytes take longer than reading them");
+  if (!spreading.masks && !counts.isTwoOfFour)
+    return refuse("not every CPU spreads bytes by masks");
+  if (all.size() >= INT32_MAX)
+    return refuse("it is too large");
+  int64_t count = packed->dims[0], groups = packed->dims[1];
+  int64_t bytes = spreading.masks ? maskedBytes(count, groups, counts.count) : twoOfFourBytes(count, groups);
+  if (bytes >= int64_t(all.size()))
+    return refuse("masks take as much");
+  noteSparse(function, user, llvm::formatv("{0}: stored without them, {1} bytes less", found, int64_t(all.size()) - bytes).str());
+  return spreading.masks ? packMasked(b, codes.getLoc(), all, count, groups) : packTwoOfFour(b, codes.getLoc(), all, count, groups);
 }
 
 SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix matrix, Operation *user, const WeightFormat &format) {

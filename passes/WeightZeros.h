@@ -3,6 +3,7 @@
 #define OPTC_PASSES_WEIGHTZEROS_H
 
 #include "codegen/kernel/BlockPanels.h"
+#include "codegen/kernel/SparseCodes.h"
 #include "codegen/kernel/SparsePanels.h"
 #include "passes/StoredWeights.h"
 #include "passes/WeightFormats.h"
@@ -20,8 +21,14 @@ struct SparseWeights {
 /// rows, or one by one, which few rows gain by. What was found, and why it is of no use, is noted (ir/PrecisionNotes.h).
 SparseWeights withoutZeros(mlir::OpBuilder &b, mlir::func::FuncOp function, Matrix matrix, mlir::Operation *user, const WeightFormat &format);
 
-/// Notes the zeros of 8-bit weights: products of bytes multiply them like other codes.
-void noteZeroCodes(mlir::func::FuncOp function, mlir::Value codes, mlir::Operation *user);
+/// How every CPU of the artefact spreads codes in registers.
+struct CodeSpreading {
+  bool masks, twoOfFour;
+};
+
+/// The same of the 8-bit weights `codes` of a product or convolution of bytes, which `panels` are packed of (PackedWeights.h).
+std::optional<SparseCodes> withoutZeroCodes(mlir::OpBuilder &b, mlir::func::FuncOp function, mlir::Value codes, mlir::Value panels, mlir::Operation *user,
+                                            CodeSpreading spreading);
 
 } // namespace optc
 

@@ -41,7 +41,8 @@ enum OptcCpuFeature {
   OPTC_CPU_AVX512_BF16 = 1 << 5,
   OPTC_CPU_AVX512_FP16 = 1 << 6,
   OPTC_CPU_AMX = 1 << 7,
-  OPTC_CPU_AVX512_VBMI = 1 << 8
+  OPTC_CPU_AVX512_VBMI = 1 << 8,
+  OPTC_CPU_AVX512_VBMI2 = 1 << 9
 };
 
 /// Kernels for one kind of CPU, in the plan's numbering.

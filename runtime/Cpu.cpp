@@ -51,6 +51,8 @@ static uint64_t detect() {
       features |= OPTC_CPU_X86_64_V4;
       if (bit(c7, 1))
         features |= OPTC_CPU_AVX512_VBMI;
+      if (bit(c7, 6))
+        features |= OPTC_CPU_AVX512_VBMI2;
       if (bit(c7, 11))
         features |= OPTC_CPU_AVX512_VNNI;
       if (bit(a71, 5))
@@ -76,7 +78,7 @@ uint64_t optc::cpuFeatures() {
 std::string optc::featureNames(uint64_t missing) {
   static const char *names[] = {"SSE4.2 (x86-64-v2)", "AVX2 and FMA (x86-64-v3)", "AVX-512 (x86-64-v4)", "AVX-512 VNNI",
                                 "AVX-VNNI", "AVX-512 BF16", "AVX-512 FP16", "AMX",
-                                "AVX-512 VBMI"};
+                                "AVX-512 VBMI", "AVX-512 VBMI2"};
   std::string text;
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); ++i)
     if (missing >> i & 1)

@@ -28,10 +28,14 @@ namespace {
 
 using Values = SmallVector<Value>;
 
+bool hasFewRows(const ContractionKernel &c) { return c.m.constant() && *c.m.constant() <= kDirectRows; }
+
 /// Tiles take as long for a few k's as for 64, and vectors are slower beside them: where functions of the sums are most of the
-/// work, few k's stay in registers.
+/// work, few k's stay in registers. So do weights without zeros where there are few rows.
 bool usesTiles(KernelFunction &f, const ContractionKernel &c) {
   constexpr int64_t kFew = 32;
+  if (c.codes && hasFewRows(c))
+    return false;
   auto k = c.paddedK().constant();
   bool few = k && *k <= kFew && ProductEpilogue::hasFunctions(f.kernel);
   return !few && f.use(OPTC_CPU_AMX);
@@ -41,10 +45,15 @@ class ByteContraction {
 public:
   ByteContraction(KernelFunction &f, const ContractionKernel &c)
       : f(f), c(c), i8(f.b.getI8Type()), rowBytes(f.size(c.paddedK())), amx(usesTiles(f, c)), registers(f, rowBytes, c.bfloat), epilogue(f, c, registers.lanes),
-        window(f, c, widensRows() ? f.b.getIntegerType(16) : i8) {}
+        window(f, c, widensRows() ? f.b.getIntegerType(16) : i8) {
+    if (c.codes)
+      expander.emplace(f, *c.codes);
+  }
   LogicalResult run();
 
 private:
+  void dense(Value rowBegin, Value rowEnd);
+  void withoutZeros(Value rowBegin, Value rowEnd);
   void byVectors(Value rowBegin, Value rowEnd);
   void byTiles(Value rowBegin, Value rowEnd);
   /// Rows of one of AMX's tiles: the first, where it lies, how many of them another tile stores, how many there are.
@@ -79,6 +88,9 @@ private:
   ByteTile registers;
   ProductEpilogue epilogue;
   WindowRows window;
+  std::optional<CodeExpander> expander;
+  /// Weights without zeros are spread in registers.
+  bool direct = false;
   Value batch, block; // of the tile of work: its image, its first panel
 };
 
@@ -96,18 +108,51 @@ LogicalResult ByteContraction::run() {
     };
     Value rowBegin = boundary(rowBlock), rowEnd = boundary(f.add(rowBlock, f.index(1)));
     TensorEmitter::Scope scope(epilogue.emitter);
-    if (!c.packed)
-      pack();
-    if (amx)
-      byTiles(rowBegin, rowEnd);
+    if (c.codes)
+      withoutZeros(rowBegin, rowEnd);
     else
-      byVectors(rowBegin, rowEnd);
+      dense(rowBegin, rowEnd);
     return Values{};
   });
   if (amx)
     AmxTile(f, rowBytes, 64, c.bfloat).release();
   f.finish();
   return success();
+}
+
+void ByteContraction::dense(Value rowBegin, Value rowEnd) {
+  if (!c.packed && !c.codes)
+    pack();
+  if (amx)
+    byTiles(rowBegin, rowEnd);
+  else
+    byVectors(rowBegin, rowEnd);
+}
+
+/// Few rows are multiplied with weights as they are spread; many with panels in scratch, which tiles fill as they come to them.
+void ByteContraction::withoutZeros(Value rowBegin, Value rowEnd) {
+  auto inRegisters = [&] {
+    TensorEmitter::Scope scope(epilogue.emitter);
+    direct = true;
+    byVectors(rowBegin, rowEnd);
+    direct = false;
+  };
+  auto throughScratch = [&] {
+    TensorEmitter::Scope scope(epilogue.emitter);
+    if (!amx)
+      expander->unpack(block, f.min(f.add(block, f.index(c.panelsPerTile)), f.size(c.panels())), f.scratch);
+    dense(rowBegin, rowEnd);
+  };
+  if (!expander->hasVectors() || !registers.multipliesWords())
+    return throughScratch();
+  if (c.m.isConstant())
+    return hasFewRows(c) ? inRegisters() : throughScratch();
+  auto op = f.b.create<scf::IfOp>(f.loc, f.less(f.size(c.m), f.index(kDirectRows + 1)), /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(f.b);
+  f.b.setInsertionPoint(op.thenBlock()->getTerminator());
+  inRegisters();
+  f.b.setInsertionPoint(op.elseBlock()->getTerminator());
+  throughScratch();
 }
 
 /// Visits the block's panels in groups; columns that are not known are checked panel by panel.
@@ -196,15 +241,18 @@ void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
     int64_t blocks = *c.rowBlocks().constant(), unit = c.image ? c.image->outWidth : 1, units = *rows / unit;
     counts = {units / blocks * unit, (units + blocks - 1) / blocks * unit};
   }
-  int64_t widest = registers.widestGroup();
-  forRowTiles(f, rowBegin, rowEnd, counts, registers.maxRows(widest), [&](Value row, int64_t height) {
+  // What spreading takes goes on beside sums that do not wait for each other.
+  int64_t widest = registers.widestGroup() * (direct ? 2 : 1), limit = registers.maxRows(widest);
+  forRowTiles(f, rowBegin, rowEnd, counts, direct && counts.empty() ? std::min<int64_t>(limit, 3) : limit, [&](Value row, int64_t height) {
     TensorEmitter::Scope scope(epilogue.emitter);
     Value first = rowsFrom(row, f.index(height), gathered());
     forPanels(widest, [&](Value panel, int64_t panels, bool partial) {
       Values rows;
       for (int64_t r = 0; r < height; ++r)
         rows.push_back(f.pointerTo(first, f.mul(f.index(r), rowBytes), rowElement()));
-      Values sums = registers.product(rows, panelBase(panel), panels);
+      registers.expander = direct ? &*expander : nullptr;
+      registers.firstPanel = panel;
+      Values sums = registers.product(rows, direct ? Value() : panelBase(panel), panels);
       epilogue.store(sums, tileAt(row, panel, height, panels, partial), sumBase());
     });
   });
@@ -228,6 +276,8 @@ void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
 void ByteContraction::pairs(AmxTile &tile, Value tileCount, llvm::function_ref<RowTile(Value)> tileOf, Value stride, AmxTile::Steps steps) {
   Value one = f.index(1), two = f.index(2), pairCount = f.divide(tileCount, two);
   forPanels(kByteTileColumns / kPanel, [&](Value panel, int64_t panels, bool partial) {
+    if (c.codes)
+      expander->unpack(panel, f.add(panel, f.index(panels)), panelBase(panel));
     f.loop(f.index(0), pairCount, one, {}, [&](Value pair, ValueRange) {
       TensorEmitter::Scope scope(epilogue.emitter);
       planPrefetch(tile, pair, panel, panels);
@@ -308,13 +358,14 @@ void ByteContraction::planPrefetch(AmxTile &tile, Value pair, Value panel, int64
   constexpr int64_t kCached = 256 * 1024, kLine = 64;
   auto rows = c.m.constant(), n = c.n.constant(), k = c.k.constant();
   tile.prefetch = {};
-  if (!c.packed || !rows || !n || !k || paddedBytes(*k) * *n <= kCached)
+  if ((!c.packed && !c.codes) || !rows || !n || !k || paddedBytes(*k) * *n <= kCached)
     return;
   int64_t blocks = *c.rowBlocks().constant(), inBlock = std::max<int64_t>(1, (*rows + blocks - 1) / blocks);
   int64_t products = (inBlock + kByteTileRows - 1) / kByteTileRows, steps = *k / tile.bytes();
-  int64_t lines = panels * paddedBytes(*k) * kPanel / kLine;
+  int64_t lines = (c.codes ? expander->averageBytes(panels) : panels * paddedBytes(*k) * kPanel) / kLine;
   tile.prefetchLines = (lines + products * steps - 1) / (products * steps);
-  Value next = f.pointerTo(panelBase(panel), f.mul(rowBytes, f.index(panels * kPanel)), i8);
+  Value next = c.codes ? expander->valuesOf(f.min(f.add(panel, f.index(panels)), f.index(c.codes->panels)))
+                       : f.pointerTo(panelBase(panel), f.mul(rowBytes, f.index(panels * kPanel)), i8);
   tile.prefetch = f.pointerTo(next, f.mul(pair, f.index(tile.prefetchLines * steps * kLine)), i8);
 }
 

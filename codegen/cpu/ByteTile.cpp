@@ -95,10 +95,14 @@ ByteTile::Values ByteTile::overWords(const Values &rows, Value base, int64_t pan
   Type i8 = f.b.getI8Type(), i32 = f.b.getI32Type(), sums = VectorType::get({lanes}, bfloat ? Type(f.b.getF32Type()) : i32);
   int64_t perRow = panels * vectorsPerPanel;
   Values acc(rows.size() * perRow, buildConstant(f.b, f.loc, sums, 0));
-  return overK(acc, 4, [&](Values &next, Value at, int64_t offset) {
-    Value first = f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
+  if (expander)
+    acc.append(expander->start(firstPanel, panels));
+  acc = overK(acc, expander ? expander->unroll() : 4, [&](Values &next, Value at, int64_t offset) {
     Values columns;
-    for (int64_t v = 0; v < perRow; ++v) {
+    if (expander)
+      columns = expander->next(MutableArrayRef(next).drop_front(rows.size() * perRow), at, offset);
+    Value first = expander ? Value() : f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
+    for (int64_t v = columns.size(); v < perRow; ++v) {
       Value panel = f.pointerTo(first, f.mul(f.mul(k, f.index(kPanel)), f.index(v / vectorsPerPanel)), i8);
       columns.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v % vectorsPerPanel * lanes * kStep), i8), i32, lanes));
     }
@@ -108,6 +112,8 @@ ByteTile::Values ByteTile::overWords(const Values &rows, Value base, int64_t pan
         next[r * perRow + v] = step(next[r * perRow + v], word, columns[v]);
     }
   });
+  acc.truncate(rows.size() * perRow);
+  return acc;
 }
 
 /// Sums of one vector of columns. A step multiplies four k's of half of them at a time: [column][4] widened to 16 bits, whose

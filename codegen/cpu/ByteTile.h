@@ -10,7 +10,7 @@
 #ifndef OPTC_CODEGEN_CPU_BYTETILE_H
 #define OPTC_CODEGEN_CPU_BYTETILE_H
 
-#include "codegen/cpu/KernelFunction.h"
+#include "codegen/cpu/CodeExpander.h"
 
 namespace optc {
 
@@ -30,8 +30,12 @@ public:
   bool rowsSigned = false;
   /// Bytes of a row that are summed: k unless set.
   mlir::Value length;
+  /// Panels come from here instead, from this one on: only where there is a dot product.
+  CodeExpander *expander = nullptr;
+  mlir::Value firstPanel;
   /// True when rows are of 16 bits.
   bool takesWideRows() const { return !hasDot && !bfloat; }
+  bool multipliesWords() const { return hasDot; }
   /// sums[r * panels * vectorsPerPanel + v] of rows (pointers) times the panels from `base` on.
   Values product(const Values &rows, mlir::Value base, int64_t panels);
 

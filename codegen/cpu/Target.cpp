@@ -48,6 +48,7 @@ static ArrayRef<Extension> extensions() {
   static const Extension all[] = {{OPTC_CPU_AVX_VNNI, "avxvnni", {"avxvnni"}, false},
                                   {OPTC_CPU_AVX512_VNNI, "avx512vnni", {"avx512vnni"}, true},
                                   {OPTC_CPU_AVX512_VBMI, "avx512vbmi", {"avx512vbmi"}, true},
+                                  {OPTC_CPU_AVX512_VBMI2, "avx512vbmi2", {"avx512vbmi2"}, true},
                                   {OPTC_CPU_AVX512_BF16, "avx512bf16", {"avx512bf16"}, true},
                                   {OPTC_CPU_AVX512_FP16, "avx512fp16", {"avx512fp16"}, true},
                                   {OPTC_CPU_AMX, "amx", {"amx-tile", "amx-int8", "amx-bf16"}, true}};
@@ -62,6 +63,9 @@ uint64_t CpuTarget::byteDot() const {
 uint64_t CpuTarget::bfloatDot() const {
   return vectorBytes == 64 && !(features & OPTC_CPU_AMX) ? features & OPTC_CPU_AVX512_BF16 : 0;
 }
+
+bool CpuTarget::spreadsMasks() const { return vectorBytes == 64 && has(OPTC_CPU_AVX512_VBMI2) && byteDot(); }
+bool CpuTarget::spreadsTwoOfFour() const { return vectorBytes >= 32 && byteDot(); }
 
 std::string CpuTarget::costModel() const {
   if (has(OPTC_CPU_AMX))

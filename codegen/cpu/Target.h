@@ -34,6 +34,9 @@ struct CpuTarget {
   uint64_t byteDot() const;
   /// The same of pairs of bf16, where that is faster than products of f32: on CPUs with AMX, vdpbf16ps has 0.7 times the speed.
   uint64_t bfloatDot() const;
+  /// Spreads 8-bit codes without zeros in vectors and multiplies them as fast as they come from memory: by masks, and 2 of 4.
+  bool spreadsMasks() const;
+  bool spreadsTwoOfFour() const;
   /// Its name among the models of costs (codegen/kernel/CostModel.h).
   std::string costModel() const;
 };

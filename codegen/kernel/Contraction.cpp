@@ -14,6 +14,14 @@ static bool areBytes(Value lhs, Value rhs) { return elementOf(lhs).isUnsignedInt
 
 int64_t optc::narrowBytes(Value operand) { return bfloatUnder(operand) ? 2 : 1; }
 
+/// Panels without zeros.
+static bool readCodes(Value value, ContractionKernel &c) {
+  c.codes = readSparseCodes(value);
+  if (c.codes)
+    c.rhs = dyn_cast<BlockArgument>(c.codes->values);
+  return c.codes.has_value();
+}
+
 /// Reads through reshapes and slices of a transpose; null when the value is not unpacked panels.
 static BlockArgument panelsOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {
@@ -60,6 +68,8 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.rhs = dyn_cast<BlockArgument>(op.getRhs());
   if (c.rhs)
     return c.lhs != nullptr;
+  if (readCodes(op.getRhs(), c))
+    return c.lhs && c.rhs;
   c.compressed = readCompressed(op.getRhs());
   c.sparse = readSparse(op.getRhs());
   c.blocks = readBlocks(op.getRhs());
@@ -101,8 +111,9 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
   }
   c.lhs = dyn_cast<BlockArgument>(x);
   c.blocks = readBlocks(w);
-  c.packed = !c.blocks;
-  c.rhs = c.blocks ? dyn_cast<BlockArgument>(c.blocks->blocks) : panelsOf(w);
+  c.packed = !c.blocks && !readCodes(w, c);
+  if (!c.codes)
+    c.rhs = c.blocks ? dyn_cast<BlockArgument>(c.blocks->blocks) : panelsOf(w);
   Dims out = dimsOf(c.product), kernel = dimsOf(w);
   c.batch = out[0];
   c.m = out[1];
@@ -218,7 +229,7 @@ DimExpr ContractionKernel::rowBlocks() const {
     DimExpr line = result[result.size() - 2];
     return numElements(ArrayRef<DimExpr>(result).drop_front().drop_back(2)) * DimExpr::ceildiv(line, rowBlock());
   }
-  return packed || blocks ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
+  return packed || blocks || codes ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
 

@@ -20,6 +20,7 @@
 #include "codegen/kernel/BlockPanels.h"
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/SparseCodes.h"
 #include "codegen/kernel/SparsePanels.h"
 
 namespace optc {
@@ -76,6 +77,8 @@ struct ContractionKernel {
   std::optional<SparsePanels> sparse;
   /// rhs: panels without rows of zeros (rhs is then their blocks).
   std::optional<BlockPanels> blocks;
+  /// rhs: panels of bytes without zeros (rhs is then their values).
+  std::optional<SparseCodes> codes;
   bool rhsTransposed = false; // unpacked rhs is [b, n, k]
   bool isConv = false;
   bool batched = false; // product has rank 3

@@ -1,24 +1,19 @@
 //===- SparsePanels.h - Weights without their zeros -------------*- C++ -*-===//
 //
-// A constant right operand [k, n] of which many elements are 0, stored as the others and a bit for each element:
+// A constant right operand [k, n] of which many elements are 0, stored as MaskedValues.h has it: the values of a panel, f32, f16 or
+// bf16, by k and column, and a mask of 16 bits for each k.
 //
-//   masks    [N/16][K] of i16: bit j says that column j of the panel is there
-//   values   f32, f16 or bf16, in the order of panels, k and columns; 16 more follow, so that vectors may be read anywhere
-//   starts   [N/16 + 1] of i32: where a panel's values begin, and the last one's end
-//
-// -0 counts as 0: sums that begin with 0 are the same. Any pattern of zeros will do; 2 of 4 take as much as with positions of 2 bits. It is unpacked by ordinary ops: the
-// position of an element is its panel's start and the number of bits before it.
+// -0 counts as 0: sums that begin with 0 are the same. Any pattern of zeros will do; 2 of 4 take as much as with positions of 2 bits.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_SPARSEPANELS_H
 #define OPTC_CODEGEN_KERNEL_SPARSEPANELS_H
 
-#include "ir/Shape.h"
+#include "codegen/kernel/MaskedValues.h"
 
 namespace optc {
 
-struct SparsePanels {
-  mlir::Value values, masks, starts;
+struct SparsePanels : MaskedValues {
   int64_t k = 0, n = 0;
 };
 

@@ -222,6 +222,10 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   pipeline.weightBlock = options.weightBlock;
   pipeline.tiles = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_AMX); });
   pipeline.tables = !targets.empty() && gpuTargets.empty() && llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_AVX512_VBMI); });
+  if (!targets.empty() && gpuTargets.empty()) {
+    pipeline.spreadsMasks = llvm::all_of(targets, [](const CpuTarget &target) { return target.spreadsMasks(); });
+    pipeline.spreadsTwoOfFour = llvm::all_of(targets, [](const CpuTarget &target) { return target.spreadsTwoOfFour(); });
+  }
   if (options.weights == "bf16" && !targets.empty()) {
     auto without = llvm::find_if(targets, [](const CpuTarget &target) { return !target.has(OPTC_CPU_AMX) && !target.bfloatDot(); });
     pipeline.bfloat = without == targets.end();

@@ -7,6 +7,7 @@
 #include "codegen/package/Package.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "passes/Pipelines.h"
+#include "runtime/Artefact.h"
 #include "runtime/Model.h"
 #include "runtime/ThreadPool.h"
 #include "mlir/IR/IRMapping.h"
@@ -171,14 +172,18 @@ void Batch::check(const std::vector<Sizes> &runs) {
         inputs[i][k] = makeInput(functions[i].getArgumentTypes()[k], a, {}, random);
   }
   auto module = merge(*parts, cases, inputs);
+  auto cpu = parseCpuTarget(target);
+  ASSERT_TRUE(bool(cpu)) << llvm::toString(cpu.takeError());
+  // Without vectors for it, codes without zeros are spread one by one: by masks on the oldest level, 2 of 4 on others.
+  PipelineOptions options;
+  options.spreadsMasks = cpu->spreadsMasks() || !cpu->has(OPTC_CPU_X86_64_V2);
+  options.spreadsTwoOfFour = true;
   mlir::PassManager passes(&context);
-  buildPipeline(passes);
+  buildPipeline(passes, options);
   ASSERT_TRUE(succeeded(passes.run(*module)));
   auto built = buildPlan(module->lookupSymbol<mlir::func::FuncOp>("main"));
   ASSERT_TRUE(succeeded(built));
   checkSteps(built->plan, cases);
-  auto cpu = parseCpuTarget(target);
-  ASSERT_TRUE(bool(cpu)) << llvm::toString(cpu.takeError());
   auto compiled = compileKernels(built->kernelTexts, built->kernelNames, *cpu, ThreadPool::availableCores());
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
   if (uint64_t missing = compiled->features & ~cpuFeatures()) {
