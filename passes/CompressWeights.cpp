@@ -236,7 +236,7 @@ void Compressor::compressBytes(ConvOp op) {
 
 void Compressor::compressBytes(ContractOp op) {
   mlir::Value rhs = op.getRhs(), matrix = rhs;
-  if (tensorOf(rhs).getRank() != 2 || op.getRhsContract().size() != 1)
+  if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || op.getRhsContract().size() != 1)
     return;
   OpBuilder builder(op);
   if (op.getRhsContract().front() == 1)
