@@ -1,6 +1,8 @@
 // RUN: optc-opt --compress-weights --form-contractions %s | FileCheck %s
 // RUN: optc-opt --compress-weights="format=bf16" %s | FileCheck %s --check-prefix=BF16
 // RUN: optc-opt --compress-weights="format=int8" %s | FileCheck %s --check-prefix=INT8
+// RUN: optc-opt --compress-weights="spreads-masks=true spreads-two-of-four=true" %s | FileCheck %s --check-prefix=VBMI2
+// RUN: optc-opt --compress-weights="spreads-two-of-four=true" %s | FileCheck %s --check-prefix=FOURS
 
 // Every other column is 0: a mask of 16 bits for each of 5 x 64 rows of panels, 8 values each and 16 more.
 // CHECK-LABEL: func.func @columns
@@ -66,13 +68,39 @@ func.func @windows(%x: tensor<1x20x20x16xf32>) -> tensor<1x9x9x48xf32> {
   return %y : tensor<1x9x9x48xf32>
 }
 
-// Bytes are multiplied, zeros or not.
+// Products of bytes with many rows stay dense.
 // CHECK-LABEL: func.func @bytes
-// CHECK-SAME: 50.0 % zeros: stored as dense, products of bytes multiply them
+// CHECK-SAME: stored as dense, many rows read it
 func.func @bytes(%x: tensor<30x64xui8>) -> tensor<30x80xi32> {
   %two = optc.constant dense<[0, 3]> : tensor<2xi8>
   %all = optc.broadcast %two : (tensor<2xi8>) -> tensor<64x40x2xi8>
   %w = optc.reshape %all : (tensor<64x40x2xi8>) -> tensor<64x80xi8>
   %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<30x64xui8>, tensor<64x80xi8>) -> tensor<30x80xi32>
   return %y : tensor<30x80xi32>
+}
+
+// Few rows: masks of 64 codes, or 2 of 4.
+// CHECK-LABEL: func.func @fewBytes
+// CHECK-SAME: stored as dense, products of bytes take longer than reading them
+// VBMI2-LABEL: func.func @fewBytes
+// VBMI2: tensor<5x16xi64>
+// FOURS-LABEL: func.func @fewBytes
+// FOURS-SAME: stored as dense, not every CPU spreads bytes by masks
+func.func @fewBytes(%x: tensor<3x64xui8>) -> tensor<3x80xi32> {
+  %two = optc.constant dense<[0, 3]> : tensor<2xi8>
+  %all = optc.broadcast %two : (tensor<2xi8>) -> tensor<64x40x2xi8>
+  %w = optc.reshape %all : (tensor<64x40x2xi8>) -> tensor<64x80xi8>
+  %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<3x64xui8>, tensor<64x80xi8>) -> tensor<3x80xi32>
+  return %y : tensor<3x80xi32>
+}
+
+// FOURS-LABEL: func.func @fours
+// FOURS-SAME: 2 of 4 along the contracted dim: stored without them
+// FOURS: tensor<5x2x16xi32>
+func.func @fours(%x: tensor<3x64xui8>) -> tensor<3x80xi32> {
+  %two = optc.constant dense<[[0], [3]]> : tensor<2x1xi8>
+  %all = optc.broadcast %two : (tensor<2x1xi8>) -> tensor<32x2x80xi8>
+  %w = optc.reshape %all : (tensor<32x2x80xi8>) -> tensor<64x80xi8>
+  %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<3x64xui8>, tensor<64x80xi8>) -> tensor<3x80xi32>
+  return %y : tensor<3x80xi32>
 }
