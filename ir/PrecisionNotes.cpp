@@ -81,11 +81,22 @@ SmallVector<FloatRegionNote> optc::floatRegions(Operation *function) {
 
 void optc::noteAccuracy(Operation *function, const AccuracyNote &note) {
   Builder b(function->getContext());
+  SmallVector<Attribute> outputs;
+  for (const OutputAccuracy &output : note.outputs) {
+    auto number = [&](StringRef key, double value) { return b.getNamedAttr(key, b.getF64FloatAttr(value)); };
+    SmallVector<NamedAttribute> entry{b.getNamedAttr("name", b.getStringAttr(output.name)), number("relative", output.relative),
+                                      number("cosine", output.cosine), number("decibels", output.decibels),
+                                      number("max_absolute", output.maxAbsolute)};
+    if (output.agreement)
+      entry.push_back(number("agreement", *output.agreement));
+    outputs.push_back(b.getDictionaryAttr(entry));
+  }
   function->setAttr(kAccuracy, b.getDictionaryAttr({b.getNamedAttr("measure", b.getStringAttr(note.measure)),
                                                     b.getNamedAttr("error", b.getF64FloatAttr(note.error)),
                                                     b.getNamedAttr("allowed", b.getF64FloatAttr(note.allowed)),
                                                     b.getNamedAttr("sets", b.getI64IntegerAttr(note.sets)),
-                                                    b.getNamedAttr("output", b.getStringAttr(note.output))}));
+                                                    b.getNamedAttr("output", b.getStringAttr(note.output)),
+                                                    b.getNamedAttr("outputs", b.getArrayAttr(outputs))}));
 }
 std::optional<AccuracyNote> optc::accuracyOf(Operation *function) {
   auto entry = function->getAttrOfType<DictionaryAttr>(kAccuracy);
@@ -96,5 +107,17 @@ std::optional<AccuracyNote> optc::accuracyOf(Operation *function) {
   auto measure = entry.getAs<StringAttr>("measure"), output = entry.getAs<StringAttr>("output");
   if (!measure || !error || !allowed || !sets || !output)
     return std::nullopt;
-  return AccuracyNote{measure.str(), error.getValueAsDouble(), allowed.getValueAsDouble(), sets.getInt(), output.str()};
+  AccuracyNote note{measure.str(), error.getValueAsDouble(), allowed.getValueAsDouble(), sets.getInt(), output.str()};
+  if (auto outputs = entry.getAs<ArrayAttr>("outputs"))
+    for (auto one : outputs.getAsRange<DictionaryAttr>()) {
+      auto number = [&](StringRef key) { return one.getAs<FloatAttr>(key); };
+      auto name = one.getAs<StringAttr>("name");
+      if (!name || !number("relative") || !number("cosine") || !number("decibels") || !number("max_absolute"))
+        continue;
+      note.outputs.push_back({name.str(), number("relative").getValueAsDouble(), number("cosine").getValueAsDouble(),
+                              number("decibels").getValueAsDouble(), number("max_absolute").getValueAsDouble(), std::nullopt});
+      if (auto agreement = number("agreement"))
+        note.outputs.back().agreement = agreement.getValueAsDouble();
+    }
+  return note;
 }

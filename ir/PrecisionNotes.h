@@ -5,7 +5,8 @@
 //   optc.lowered = [{node = "conv1", precision = "int8"}], optc.kept = [{node = "conv2", reason = "..."}],
 //   optc.sparse = [{node = "fc", found = "50.0 % zeros ..."}], optc.merged = [{node = "query", adapter = "..."}]
 //   optc.float_regions = [{nodes = ["conv2", "conv3"], level = "avx2", f32 = 12.5, bytes = 14.0, conversions = 3.0}]    in us
-//   optc.accuracy = {measure = "relative_l2", error = 0.001, allowed = 0.005, sets = 10, output = "y"}
+//   optc.accuracy = {measure = "relative_l2", error = 0.001, allowed = 0.005, sets = 10, output = "y",
+//                   outputs = [{name = "y", relative = 0.001, cosine = 0.9999, decibels = 60.0, max_absolute = 0.02, agreement = 0.99}]}
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_IR_PRECISIONNOTES_H
@@ -42,6 +43,12 @@ struct FloatRegionNote {
 void noteFloatRegion(mlir::Operation *function, llvm::ArrayRef<mlir::Operation *> ops, const FloatRegionNote &note);
 llvm::SmallVector<FloatRegionNote> floatRegions(mlir::Operation *function);
 
+/// One output over all golden sets (tools/tensors/OutputError.h); no agreement where a row has one element.
+struct OutputAccuracy {
+  std::string name;
+  double relative, cosine, decibels, maxAbsolute;
+  std::optional<double> agreement;
+};
 /// How far the model is from its golden sets (docs/quantization.md): `relative_l2`, at the worst output, or `metric_drop`,
 /// of no output.
 struct AccuracyNote {
@@ -49,6 +56,7 @@ struct AccuracyNote {
   double error, allowed;
   int64_t sets;
   std::string output;
+  llvm::SmallVector<OutputAccuracy, 1> outputs = {};
 };
 void noteAccuracy(mlir::Operation *function, const AccuracyNote &note);
 std::optional<AccuracyNote> accuracyOf(mlir::Operation *function);

@@ -6,6 +6,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace optc;
@@ -42,6 +43,18 @@ static json::Object precisionReport(func::FuncOp function) {
     json::Object entry{{"measure", accuracy->measure}, {"error", accuracy->error}, {"allowed", accuracy->allowed}, {"sets", accuracy->sets}};
     if (!accuracy->output.empty())
       entry["output"] = accuracy->output;
+    json::Array outputs;
+    // What is infinite or no number has no text in JSON.
+    auto number = [](double x) { return std::isfinite(x) ? json::Value(x) : json::Value(nullptr); };
+    for (const OutputAccuracy &output : accuracy->outputs) {
+      json::Object one{{"name", output.name}, {"relative_l2", number(output.relative)}, {"cosine", number(output.cosine)},
+                       {"sqnr_db", number(output.decibels)}, {"max_abs_error", number(output.maxAbsolute)}};
+      if (output.agreement)
+        one["top1_agreement"] = number(*output.agreement);
+      outputs.push_back(std::move(one));
+    }
+    if (!outputs.empty())
+      entry["outputs"] = std::move(outputs);
     report["accuracy"] = std::move(entry);
   }
   return report;

@@ -1,7 +1,6 @@
 //===- GoldenSets.cpp - How far a model is from its golden outputs --------===//
 
 #include "tools/compiler/GoldenSets.h"
-#include "tools/tensors/OutputError.h"
 #include <algorithm>
 #include <cmath>
 
@@ -62,10 +61,7 @@ Error GoldenSets::measure(NativeModel &model, ArrayRef<HostValue> further, size_
       OutputError one = compareValues(ports[o].name, model.outputs()[o], expected[i][o], 0, 0);
       if (!one.problem.empty())
         return Error::at(sets.name(i), "output '" + ports[o].name + "' " + one.problem);
-      sums[o].differenceSquared += one.differenceSquared;
-      sums[o].expectedSquared += one.expectedSquared;
-      sums[o].outside += one.outside;
-      sums[o].count += one.count;
+      sums[o].add(one);
     }
   }
   deviation = {};
@@ -76,7 +72,10 @@ Error GoldenSets::measure(NativeModel &model, ArrayRef<HostValue> further, size_
     if (std::isnan(error))
       error = INFINITY;
     if (o == 0 || error > deviation.error)
-      deviation = {error, ports[o].name};
+      deviation.error = error, deviation.output = ports[o].name;
+    sums[o].name = ports[o].name;
+    if (!isText)
+      deviation.outputs.push_back(std::move(sums[o]));
   }
   return Error::success();
 }

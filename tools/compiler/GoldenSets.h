@@ -4,6 +4,7 @@
 
 #include "tools/compiler/NativeModel.h"
 #include "tools/compiler/TensorSets.h"
+#include "tools/tensors/OutputError.h"
 
 namespace optc {
 
@@ -12,6 +13,8 @@ namespace optc {
 struct Deviation {
   double error = 0;
   std::string output;
+  /// Each output over all sets that were measured.
+  std::vector<OutputError> outputs = {};
 };
 
 /// Sets of inputs, and the outputs that are expected of them.

@@ -2,7 +2,6 @@
 
 #include "tools/compiler/Guard.h"
 #include "ir/Locations.h"
-#include "ir/PrecisionNotes.h"
 #include "passes/Passes.h"
 #include "passes/QuantizationBuilder.h"
 #include "tools/compiler/Metric.h"
@@ -23,6 +22,31 @@ std::optional<double> optc::parseLimit(const std::string &text) {
   return isPercent ? value / 100 : value;
 }
 
+std::string optc::percentText(double share) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.3g%%", share * 100);
+  return text;
+}
+
+std::string optc::accuracyText(const Deviation &deviation) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  for (const OutputError &e : deviation.outputs) {
+    out << (text.empty() ? "" : "; ") << "output '" << e.name << "': cosine " << llvm::format("%.6f", e.cosine()) << ", SQNR "
+        << llvm::format("%.1f", e.decibels()) << " dB, largest error " << llvm::format("%.3g", e.maxAbsolute);
+    if (e.agreement())
+      out << ", top-1 agreement " << percentText(*e.agreement());
+  }
+  return text;
+}
+
+AccuracyNote optc::accuracyNoteOf(const Deviation &deviation, const std::string &measure, double allowed, size_t sets) {
+  AccuracyNote note{measure, deviation.error, allowed, int64_t(sets), deviation.output};
+  for (const OutputError &e : deviation.outputs)
+    note.outputs.push_back({e.name, e.relativeNorm(), e.cosine(), e.decibels(), e.maxAbsolute, e.agreement()});
+  return note;
+}
+
 namespace {
 
 constexpr size_t kAll = std::numeric_limits<size_t>::max();
@@ -30,12 +54,6 @@ constexpr size_t kAll = std::numeric_limits<size_t>::max();
 constexpr size_t kSearchSets = 16;
 /// Searches before all layers go back.
 constexpr int kRounds = 5;
-
-std::string percent(double x) {
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::format("%.3g%%", x * 100);
-  return text;
-}
 
 std::string number(double x) {
   std::string text;
@@ -62,15 +80,17 @@ public:
     for (auto [i, layer] : llvm::enumerate(choice.layers()))
       if (!lowered[i])
         notes.push_back("node '" + nameOf(i) + "' stays in f32: " + reasonOf(i));
-    notes.push_back(hasMetric() ? dropText() : errorText() + ", --max-error allows " + percent(options.maxError));
-    noteAccuracy(function, {hasMetric() ? "metric_drop" : "relative_l2", best.error, allowed(), int64_t(golden.size()), best.output});
+    notes.push_back(hasMetric() ? dropText() : errorText() + ", --max-error allows " + percentText(options.maxError));
+    if (!best.outputs.empty())
+      notes.push_back(accuracyText(best));
+    noteAccuracy(function, accuracyNoteOf(best, hasMetric() ? "metric_drop" : "relative_l2", allowed(), golden.size()));
     return Error::success();
   }
 
 private:
   bool hasMetric() const { return !options.metric.empty(); }
   double allowed() const { return hasMetric() ? options.maxDrop : options.maxError; }
-  std::string errorText() const { return "the outputs differ from the golden ones by " + percent(best.error); }
+  std::string errorText() const { return "the outputs differ from the golden ones by " + percentText(best.error); }
   std::string dropText() const {
     return "--metric gives " + number(inFloats - best.error) + ", in f32 " + number(inFloats) + ", --max-drop allows " +
            number(options.maxDrop) + " less";
@@ -96,6 +116,10 @@ private:
     double value;
     Error error = metric.measure(golden, model, further, value);
     deviation = {inFloats - value, ""};
+    // For the report. Shapes that differ are no error here: the metric is content with them.
+    Deviation apart;
+    if (!error && most == kAll && !golden.measure(model, further, most, apart))
+      deviation.outputs = std::move(apart.outputs);
     return error;
   }
 
@@ -104,7 +128,7 @@ private:
     return nodes.empty() ? choice.layers()[layer].op->getName().stripDialect().str() : nodes.front();
   }
   std::string reasonOf(size_t layer) {
-    return "in 8 bits it alone puts the outputs' error at " + percent(alone[layer]);
+    return "in 8 bits it alone puts the outputs' error at " + percentText(alone[layer]);
   }
 
   /// Marks the layers that are not lowered.
@@ -246,14 +270,14 @@ private:
   Error cannotHold(const Deviation &plain, const Deviation &floats) {
     std::string worst;
     for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
-      worst += (i ? ", '" : "'") + nameOf(order[i]) + "' (" + percent(alone[order[i]]) + ")";
+      worst += (i ? ", '" : "'") + nameOf(order[i]) + "' (" + percentText(alone[order[i]]) + ")";
     if (!worst.empty())
       worst = "; the layers that hurt most, each alone in 8 bits: " + worst;
     Error error = Error::at("", hasMetric() ? dropText() : errorText() + " at best (output '" + best.output + "'), --max-error allows " +
-                                                               percent(options.maxError));
+                                                               percentText(options.maxError));
     error.hint = hasMetric() ? "in 8 bits it gives " + number(inFloats - plain.error) + ", with all layers back in f32 " +
                                    number(inFloats - floats.error) + worst
-                             : "in 8 bits it is " + percent(plain.error) + ", in f32 " + percent(floats.error) + worst;
+                             : "in 8 bits it is " + percentText(plain.error) + ", in f32 " + percentText(floats.error) + worst;
     error.exitCode = ExitCode::policy;
     return error;
   }

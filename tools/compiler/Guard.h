@@ -10,7 +10,9 @@
 #ifndef OPTC_TOOLS_COMPILER_GUARD_H
 #define OPTC_TOOLS_COMPILER_GUARD_H
 
+#include "ir/PrecisionNotes.h"
 #include "tools/compiler/Calibrate.h"
+#include "tools/compiler/GoldenSets.h"
 
 namespace optc {
 
@@ -23,6 +25,12 @@ struct GuardOptions {
 
 /// "0.5%" or "0.005".
 std::optional<double> parseLimit(const std::string &text);
+
+/// "0.5%", of a share, by three digits that count.
+std::string percentText(double share);
+/// What the outputs of `deviation` are like: a line for the user, and the note for the report.
+std::string accuracyText(const Deviation &deviation);
+AccuracyNote accuracyNoteOf(const Deviation &deviation, const std::string &measure, double allowed, size_t sets);
 
 /// Marks the layers that stay in f32 and notes the accuracy (ir/PrecisionNotes.h). `module` has what InsertQuantization
 /// goes by. Notes are for the user, without a place. An error without one: the model cannot hold.

@@ -10,6 +10,7 @@
 #include "tools/compiler/GoldenSets.h"
 #include "tools/compiler/WeightTables.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <cmath>
 #include <thread>
 #include <tuple>
 
@@ -30,6 +31,15 @@ struct Layer {
 
   bool operator<(const Layer &other) const { return std::tie(quality, name) < std::tie(other.quality, other.name); }
 };
+
+double decibelsOf(ArrayRef<float> w, ArrayRef<float> rounded) {
+  double signal = 0, noise = 0;
+  for (auto [x, y] : llvm::zip(w, rounded)) {
+    signal += double(x) * x;
+    noise += (double(x) - y) * (double(x) - y);
+  }
+  return noise == 0 ? INFINITY : 10 * std::log10(signal / noise);
+}
 
 bool isKept(const WeightTable &table) {
   return llvm::any_of(table.products, [](ContractOp op) { return op->hasAttr(kKeepFloat); });
@@ -80,7 +90,7 @@ public:
   Rounding(ModuleOp module, const WeightOptions &options, unsigned jobs, const Progress &progress)
       : module(module), function(module.lookupSymbol<func::FuncOp>("main")), options(options), jobs(jobs),
         threads(jobs ? jobs : std::max(1u, std::thread::hardware_concurrency())), progress(progress), tables(weightTables(function)),
-        codes(tables.size()) {}
+        further(furtherProducts(function, tables)), codes(tables.size()) {}
 
   Error run(std::vector<std::string> &notes) {
     if (!options.calibration.empty())
@@ -163,15 +173,28 @@ private:
       layers.back().quality = resultDecibels(w, *rounded, tables[t].n, *factors, threads);
       layers.back().reason = llvm::formatv("in {0} the noise of its own results is {1:f1} dB below them", options.format.name, layers.back().quality);
     });
+    if (error)
+      return error;
+    // What they read is not observed: they are ranked as if it was alike in all columns.
+    for (const WeightTable &table : further) {
+      std::vector<float> w = elementsOf(table);
+      auto rounded = roundedWeights(w, table.k, table.n, options.format);
+      if (isKept(table) || !rounded)
+        continue;
+      layers.push_back(layerOf(table));
+      layers.back().quality = decibelsOf(w, *rounded);
+      layers.back().reason = llvm::formatv("in {0} the noise of its weights is {1:f1} dB below them", options.format.name, layers.back().quality);
+    }
     llvm::sort(layers);
-    return error;
+    return Error::success();
   }
 
   /// Layers by how far each of them alone in bf16 puts the model's outputs off, the worst first.
   Error rankByOutputs() {
-    for (const WeightTable &table : tables)
-      if (!isKept(table))
-        layers.push_back(layerOf(table));
+    for (ArrayRef<WeightTable> list : {ArrayRef(tables), ArrayRef(further)})
+      for (const WeightTable &table : list)
+        if (!isKept(table))
+          layers.push_back(layerOf(table));
     // Lowered as arithmetic only.
     function.walk([&](Operation *op) {
       if (isa<ConvOp, AttentionOp>(op) && !op->hasAttr(kKeepFloat))
@@ -202,7 +225,7 @@ private:
         return error;
       *switches[i].as<bool>() = false;
       layer.quality = -alone.error;
-      layer.reason = llvm::formatv("in bf16 it alone puts the outputs' error at {0:P}", alone.error);
+      layer.reason = llvm::formatv("in bf16 it alone puts the outputs' error at {0}", percentText(alone.error));
     }
     llvm::sort(layers);
     return Error::success();
@@ -245,7 +268,7 @@ private:
       if (Error error = measure(layers.size()))
         return error;
       if (deviation.error > most)
-        return cannotHold(plain);
+        return cannotHold(plain, f32);
       // `many` holds.
       size_t few = 1, many = layers.size();
       while (few < many) {
@@ -262,15 +285,22 @@ private:
       for (const Layer &layer : ArrayRef(layers).take_front(many))
         notes.push_back("node '" + layer.name + (options.pipeline.bfloat ? "' stays in f32: " : "' keeps weights in f32: ") + layer.reason);
     }
-    notes.push_back(llvm::formatv("the outputs differ from the golden ones by {0:P}, --max-error allows {1:P}", deviation.error, most));
-    noteAccuracy(function, {"relative_l2", deviation.error, most, int64_t(golden.size()), deviation.output});
+    notes.push_back(llvm::formatv("the outputs differ from the golden ones by {0}, --max-error allows {1}", percentText(deviation.error), percentText(most)));
+    notes.push_back(accuracyText(deviation));
+    noteAccuracy(function, accuracyNoteOf(deviation, "relative_l2", most, golden.size()));
     return Error::success();
   }
 
-  Error cannotHold(const Deviation &plain) {
-    Error error = Error::at("", llvm::formatv("the outputs differ from the golden ones by {0:P} with all layers in f32 (output '{1}'), "
-                                              "--max-error allows {2:P}", deviation.error, deviation.output, options.guard.maxError));
-    error.hint = llvm::formatv("with all in {0} it is {1:P}", options.format.name, plain.error);
+  Error cannotHold(const Deviation &plain, NativeModel &f32) {
+    Deviation products = deviation;
+    if (Error error = golden.measure(f32, {}, kAll, deviation))
+      return error;
+    bool holdsInFloats = deviation.error <= options.guard.maxError;
+    Error error = Error::at("", llvm::formatv("the outputs differ from the golden ones by {0} with all {3} in f32 (output '{1}'), "
+                                              "--max-error allows {2}",
+                                              percentText(holdsInFloats ? products.error : deviation.error), (holdsInFloats ? products : deviation).output,
+                                              percentText(options.guard.maxError), holdsInFloats ? "products" : "layers"));
+    error.hint = llvm::formatv("with all in {0} it is {1}, in f32 {2}", options.format.name, percentText(plain.error), percentText(deviation.error));
     error.exitCode = ExitCode::policy;
     return error;
   }
@@ -281,6 +311,8 @@ private:
   unsigned jobs, threads;
   const Progress &progress;
   SmallVector<WeightTable> tables;
+  /// Products that samples neither round nor rank.
+  SmallVector<WeightTable> further;
   /// By table: rounded by data.
   std::vector<std::optional<BlockCodes>> codes;
   llvm::DenseMap<Operation *, std::string> texts;

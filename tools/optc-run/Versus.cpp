@@ -86,13 +86,15 @@ void printTable(const Side (&sides)[2], const std::vector<OutputError> &errors, 
     times.rows.push_back({s.file, formatted("%.3f", s.p50), formatted("%.3f", s.p95), bytesText(s.arena),
                           bytesText(s.weights)});
   Table outputs;
-  outputs.alignment = "llrrr";
-  outputs.rows.push_back({"output", "type", "max abs error", "max rel error", "|a-b|/|b|"});
+  outputs.alignment = "llrrrrrr";
+  outputs.rows.push_back({"output", "type", "max abs error", "max rel error", "|a-b|/|b|", "cosine", "SQNR dB", "top-1"});
   for (const OutputError &e : errors)
     outputs.rows.push_back(e.problem.empty()
                                ? std::vector<std::string>{e.name, e.type, formatted("%.3g", e.maxAbsolute),
                                                           formatted("%.3g", e.maxRelative),
-                                                          formatted("%.3g", e.relativeNorm())}
+                                                          formatted("%.3g", e.relativeNorm()), formatted("%.6f", e.cosine()),
+                                                          formatted("%.1f", e.decibels()),
+                                                          e.agreement() ? formatted("%.2f%%", *e.agreement() * 100) : "-"}
                                : std::vector<std::string>{e.name, e.problem});
   std::printf("%s\nlatency ratio %.3f (median of %zu pairs)\n\n%s", times.text().c_str(), ratio, pairs,
               outputs.text().c_str());
@@ -111,7 +113,11 @@ void printJson(const Side (&sides)[2], const std::vector<OutputError> &errors, d
     outputs.push_back({{"name", e.name},
                        {"max_abs_error", e.maxAbsolute},
                        {"max_rel_error", e.maxRelative},
-                       {"relative_norm", e.relativeNorm()}});
+                       {"relative_norm", e.relativeNorm()},
+                       {"cosine", e.cosine()},
+                       {"sqnr_db", e.decibels()}});
+    if (e.agreement())
+      outputs.back()["top1_agreement"] = *e.agreement();
     if (!e.problem.empty())
       outputs.back()["problem"] = e.problem;
   }

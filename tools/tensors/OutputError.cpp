@@ -1,6 +1,7 @@
 //===- OutputError.cpp - How far an output is from the expected one -------===//
 
 #include "tools/tensors/OutputError.h"
+#include <algorithm>
 #include <cmath>
 
 using namespace optc;
@@ -9,6 +10,35 @@ double OutputError::relativeNorm() const {
   if (differenceSquared == 0)
     return 0;
   return std::sqrt(differenceSquared / expectedSquared);
+}
+
+double OutputError::cosine() const {
+  if (gotSquared == 0 && expectedSquared == 0)
+    return 1;
+  if (!std::isfinite(differenceSquared))
+    return NAN;
+  return std::clamp(product / (std::sqrt(gotSquared) * std::sqrt(expectedSquared)), -1.0, 1.0);
+}
+
+double OutputError::decibels() const {
+  return differenceSquared == 0 ? INFINITY : 10 * std::log10(expectedSquared / differenceSquared);
+}
+
+std::optional<double> OutputError::agreement() const {
+  return rows ? std::optional(double(rowsAgreeing) / double(rows)) : std::nullopt;
+}
+
+void OutputError::add(const OutputError &other) {
+  count += other.count;
+  outside += other.outside;
+  maxAbsolute = std::max(maxAbsolute, other.maxAbsolute);
+  maxRelative = std::max(maxRelative, other.maxRelative);
+  differenceSquared += other.differenceSquared;
+  expectedSquared += other.expectedSquared;
+  gotSquared += other.gotSquared;
+  product += other.product;
+  rows += other.rows;
+  rowsAgreeing += other.rowsAgreeing;
 }
 
 std::string optc::typeText(const Value &value) {
@@ -30,7 +60,8 @@ template <typename T> void compareOne(T a, T b, double rtol, double atol, Output
   auto x = static_cast<long double>(a), y = static_cast<long double>(b);
   if (a == b) {
     if (std::isfinite(y))
-      error.expectedSquared += double(y * y);
+      for (double *sum : {&error.expectedSquared, &error.gotSquared, &error.product})
+        *sum += double(y * y);
     return;
   }
   bool bothNan = std::isnan(x) && std::isnan(y);
@@ -48,18 +79,49 @@ template <typename T> void compareOne(T a, T b, double rtol, double atol, Output
     error.maxRelative = std::max(error.maxRelative, double(difference / std::fabs(y)));
   error.differenceSquared += double(difference * difference);
   error.expectedSquared += double(y * y);
+  error.gotSquared += double(x * x);
+  error.product += double(x * y);
 }
 
+/// Where the largest element of a row is, the first of equal ones; what is not a number counts as the largest, as for numpy.
+template <typename T> class Largest {
+public:
+  void add(T x, int64_t at) {
+    bool isNan = x != x;
+    if (at == 0 || (best == best && (isNan || x > best))) {
+      best = x;
+      place = at;
+    }
+  }
+  int64_t place = 0;
+
+private:
+  T best = {};
+};
+
+/// `ranks`: elements along the last dim have an order, so that the largest of them says something.
 template <typename T>
-void compareElements(const Value &got, const Value &expected, double rtol, double atol, OutputError &error) {
+void compareElements(const Value &got, const Value &expected, bool ranks, double rtol, double atol, OutputError &error) {
   constexpr int64_t kBlock = 512;
   T a[kBlock], b[kBlock];
+  Largest<T> largestA, largestB;
+  int64_t row = ranks ? got.dims.back() : 1, at = 0;
   for (int64_t done = 0, total = got.size(); done < total; done += kBlock) {
     int64_t n = std::min(kBlock, total - done);
     load(got, done, n, a);
     load(expected, done, n, b);
-    for (int64_t i = 0; i < n; ++i)
+    for (int64_t i = 0; i < n; ++i) {
       compareOne(a[i], b[i], rtol, atol, error);
+      if (row <= 1)
+        continue;
+      largestA.add(a[i], at);
+      largestB.add(b[i], at);
+      if (++at < row)
+        continue;
+      at = 0;
+      ++error.rows;
+      error.rowsAgreeing += largestA.place == largestB.place;
+    }
   }
 }
 
@@ -95,10 +157,12 @@ void compareInto(const Value &got, const Value &expected, double rtol, double at
   if (got.type == DType::boolean)
     rtol = atol = 0;
   Value a = parts(got), b = parts(expected);
+  bool isComplex = a.dims.size() != got.dims.size();
+  bool ranks = got.type != DType::boolean && !isComplex && !got.dims.empty();
   switch (classOf(a.type)) {
-  case Class::f64: return compareElements<double>(a, b, rtol, atol, error);
-  case Class::i64: return compareElements<int64_t>(a, b, rtol, atol, error);
-  case Class::u64: return compareElements<uint64_t>(a, b, rtol, atol, error);
+  case Class::f64: return compareElements<double>(a, b, ranks, rtol, atol, error);
+  case Class::i64: return compareElements<int64_t>(a, b, ranks, rtol, atol, error);
+  case Class::u64: return compareElements<uint64_t>(a, b, ranks, rtol, atol, error);
   case Class::object: return;
   }
 }

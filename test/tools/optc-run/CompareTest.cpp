@@ -80,6 +80,17 @@ TEST(Compare, RelativeNorm) {
   EXPECT_TRUE(std::isinf(compareValues("y", f32({1}), f32({0}), 0, 0).relativeNorm()));
 }
 
+TEST(Compare, CosineNoiseAndAgreement) {
+  OutputError e = compareValues("y", f32({3, 4}), f32({4, 3}), 0, 0);
+  EXPECT_DOUBLE_EQ(e.cosine(), 24.0 / 25);
+  EXPECT_DOUBLE_EQ(e.decibels(), 10 * std::log10(25.0 / 2));
+  EXPECT_EQ(e.agreement(), 0.0);
+  e.add(compareValues("y", f32({1, 2}), f32({1, 2}), 0, 0));
+  EXPECT_EQ(e.agreement(), 0.5);
+  EXPECT_FALSE(compareValues("y", f32({1}), f32({2}), 0, 0).agreement());
+  EXPECT_EQ(compareValues("y", f32({0}), f32({0}), 0, 0).cosine(), 1);
+}
+
 TEST(Bench, Percentiles) {
   std::vector<double> times;
   for (int i = 100; i > 0; --i)
