@@ -82,3 +82,27 @@ bad[0, 0] = numpy.inf
 write_set(f"{path}/bad/set_0", bad)
 done = compile_layers("never.so", "--int4", f"--calib={path}/bad")
 assert done.returncode == 1 and "infinite or not a number" in done.stderr and not os.path.exists(f"{path}/never.so"), done.stderr
+
+# Products inside of branches go back, too.
+def branch(name):
+    w = numpy_helper.from_array(random.normal(size=(256, 96)).astype(numpy.float32), "w" + name)
+    return helper.make_graph([helper.make_node("MatMul", ["x", "w" + name], ["y" + name], name=name)], name, [],
+                             [helper.make_tensor_value_info("y" + name, TensorProto.FLOAT, [16, 96])], [w])
+
+
+choice = helper.make_graph(
+    [helper.make_node("If", ["c"], ["y"], name="if", then_branch=branch("taken"), else_branch=branch("other"))],
+    "choice",
+    [helper.make_tensor_value_info("c", TensorProto.BOOL, []), helper.make_tensor_value_info("x", TensorProto.FLOAT, [16, 256])],
+    [helper.make_tensor_value_info("y", TensorProto.FLOAT, [16, 96])],
+)
+onnx.save(helper.make_model(choice, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{path}/choice.onnx")
+os.makedirs(f"{path}/taken/0", exist_ok=True)
+numpy.save(f"{path}/taken/0/c.npy", numpy.array(True))
+numpy.save(f"{path}/taken/0/x.npy", inputs()[:16])
+for format in ("--bf16", "--int4"):
+    done = subprocess.run([optc, f"{path}/choice.onnx", "--emit=report", format, f"--golden={path}/taken", "--max-error=0.0001%"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    precision = json.loads(done.stdout)["precision"]
+    assert "taken" in [e["node"] for e in precision["kept"]] and precision["accuracy"]["error"] == 0, precision
+    assert precision["accuracy"]["outputs"][0]["top1_agreement"] == 1, precision
