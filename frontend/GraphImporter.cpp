@@ -216,7 +216,7 @@ void GraphImporter::run() {
     return builder.getDictionaryAttr(builder.getNamedAttr("optc.name", builder.getStringAttr(name)));
   };
   for (const auto &input : graph.input()) {
-    // An initialiser that is also an input is a constant.
+    // An initialiser that is also an input is a constant (Initializers.h).
     if (scope.weights.contains(input.name()) || scope.sparseWeights.contains(input.name()))
       continue;
     Binding binding;
@@ -253,6 +253,8 @@ void GraphImporter::run() {
   main.setAllArgAttrs(argumentNames);
   // What the report accounts for.
   main->setAttr("optc.nodes", builder.getArrayAttr(nodeList));
+  if (!result.defaulted.empty())
+    main->setAttr("optc.constant_inputs", builder.getStrArrayAttr(SmallVector<StringRef>(result.defaulted.begin(), result.defaulted.end())));
   main.setAllResultAttrs(resultNames);
   if (failed(verify(*result.module)))
     problem(ProblemKind::badModel, "the imported module is malformed: " + takeDiagnostic());

@@ -33,6 +33,16 @@ def FoldScales : Pass<"fold-scales", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def FoldLowRank : Pass<"fold-low-rank", "::mlir::func::FuncOp"> {
+  let summary = "Branches of low rank (LoRA) with constant factors into the weight beside them";
+  let description = [{
+    before:  %1 = optc.contract %x, %w;  %2 = optc.contract (optc.contract %x, %a), %b;  %y = optc.add %1, %2
+    after:   %y = optc.contract %x, (optc.add %w, (optc.contract %a, %b))
+    Not where the weight comes in few bits, or other ops read it, too.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def PropagateQuantization : Pass<"propagate-quantization", "::mlir::func::FuncOp"> {
   let summary = "Dequantisation down and quantisation up through what only moves data";
   let description = [{

@@ -32,6 +32,8 @@ void optc::buildRecognition(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createLowerConvTranspose());
   // Batch normalisations leave a factor a channel, which costs nothing in the weights.
   passes.addNestedPass<func::FuncOp>(createFoldScales());
+  // Adapters whose factors have become constants, scales included.
+  passes.addNestedPass<func::FuncOp>(createFoldLowRank());
 }
 
 void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what optc needs to build and to be tested, on Debian 12/13 and Ubuntu 24.04:
-#   1. Debian packages (LLVM/MLIR/LLD 19, Protobuf, libjpeg, libpng, cxxopts, nlohmann-json, GoogleTest, Google Benchmark);
+#   1. Debian packages (LLVM/MLIR/LLD 19, Protobuf, libjpeg, libpng, FlatBuffers, cxxopts, nlohmann-json, GoogleTest, Google Benchmark);
 #   2. a Python environment with CMake, lit and the onnx package (used by tests only, besides CMake);
 #   3. ONNX's C++ library, built from the onnx source distribution.
 # 2 and 3 go to $OPTC_DEPS (default ~/.cache/optc-deps), shared by every checkout. Running it again is quick.
@@ -12,7 +12,8 @@ sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
 
 packages=(llvm-19-dev libmlir-19-dev mlir-19-tools llvm-19-tools liblld-19-dev clang-19 libclang-rt-19-dev lld-19
           libprotobuf-dev protobuf-compiler libcxxopts-dev nlohmann-json3-dev libgtest-dev libgmock-dev
-          libbenchmark-dev libxxhash-dev ninja-build cmake ccache python3-venv zlib1g-dev libzstd-dev libjpeg-dev libpng-dev)
+          libbenchmark-dev libxxhash-dev ninja-build cmake ccache python3-venv zlib1g-dev libzstd-dev libjpeg-dev libpng-dev
+          libflatbuffers-dev flatbuffers-compiler)
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")

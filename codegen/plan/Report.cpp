@@ -169,6 +169,10 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
     for (auto name : nodeNames.getAsValueRange<StringAttr>())
       if (!present.contains(name))
         eliminated.push_back(json::Object{{"node", name}, {"by", "folding"}});
+  json::Array constantInputs;
+  if (auto names = function->getAttrOfType<ArrayAttr>("optc.constant_inputs"))
+    for (auto name : names.getAsValueRange<StringAttr>())
+      constantInputs.push_back(name);
   int64_t weightBytes = 0;
   for (mlir::Value weight : context.result.weights) {
     auto type = cast<RankedTensorType>(weight.getType());
@@ -179,6 +183,7 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
                       {"command", header.command},
                       {"targets", std::move(targets)},
                       {"inputs", std::move(inputs)},
+                      {"constant_inputs", std::move(constantInputs)},
                       {"outputs", std::move(outputs)},
                       {"steps", std::move(steps)},
                       {"fallbacks", std::move(fallbacks)},

@@ -34,6 +34,10 @@ def prepare(args, env):
     for name in ("softmax.onnxtxt", "model.onnxtxt"):
         shutil.copy(os.path.join(args.source, "test", "codegen", "gpu", "softmax.onnxtxt"), os.path.join(args.scratch, name))
     shutil.copytree(os.path.join(args.source, "test", "data", "pictures"), os.path.join(args.scratch, "PICTURES"))
+    adapters = os.path.join(args.source, "test", "data", "adapters")
+    for name in ("adapted.onnxtxt", "adapter.onnx_adapter"):
+        shutil.copy(os.path.join(adapters, name), args.scratch)
+    shutil.copytree(os.path.join(adapters, "inputs"), os.path.join(args.scratch, "ADAPTED"))
     with open(os.path.join(args.scratch, "score.py"), "w") as file:
         file.write("import os, sys\nprint(len(os.listdir(sys.argv[1])))\n")
     run("optc model.onnx -o model.so && cp model.so a.so && cp model.so b.so", args.scratch, env)

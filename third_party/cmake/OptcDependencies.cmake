@@ -19,6 +19,9 @@ find_package(Protobuf REQUIRED)
 find_package(ONNX 1.23 REQUIRED CONFIG PATHS ${OPTC_DEPS}/onnx-1.23.2 NO_DEFAULT_PATH)
 find_package(cxxopts REQUIRED)
 find_package(nlohmann_json REQUIRED)
+# FlatBuffers: its compiler and its headers.
+find_program(FLATC flatc REQUIRED)
+find_path(FLATBUFFERS_INCLUDE_DIR flatbuffers/flatbuffers.h REQUIRED)
 
 # Headers of LLVM and MLIR come in as system headers: their warnings are not ours.
 add_library(optc_mlir INTERFACE)

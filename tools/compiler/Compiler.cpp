@@ -162,7 +162,10 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   DiagnosticCollector diagnostics(context, result, model);
 
   progress("import");
-  ImportResult imported = importModel(options.model, context);
+  std::vector<AdapterFile> adapters;
+  if (Error error = readAdapters(options.adapters, adapters))
+    return failWith(error);
+  ImportResult imported = importModel(options.model, context, {givenBy(adapters), options.keepInputs});
   if (!imported.module) {
     result.code = ExitCode::badModel;
     bool onlyUnsupported = !imported.problems.empty();
@@ -175,8 +178,9 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     return result;
   }
   ModuleOp module = *imported.module;
-  if (Error error = mergeLora(module, options.adapters))
+  if (Error error = mergeLora(imported, adapters))
     return failWith(error);
+  adapters.clear();
 
   progress("optimise");
   auto run = [&](llvm::function_ref<void(PassManager &)> fill) {
@@ -207,6 +211,9 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
       }))
     return result;
   std::vector<std::string> notes;
+  if (size_t count = imported.defaulted.size())
+    notes.push_back(std::to_string(count) + (count == 1 ? " input is a constant because it has an initialiser ('" : " inputs are constants because they have initialisers ('") +
+                    imported.defaulted.front() + (count == 1 ? "')" : "', ...)") + ": --keep-inputs makes it an input of the artefact");
   std::vector<std::string> levels;
   for (const CpuTarget &target : targets)
     levels.push_back(target.costModel());
@@ -286,6 +293,8 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     if (adapter.scale)
       header.command += llvm::formatv("={0}", *adapter.scale).str();
   }
+  for (const std::string &pattern : options.keepInputs)
+    header.command += " --keep-inputs=" + pattern;
   header.command += commandOf(options.quantization);
   if (options.keepRounding)
     header.command += " --keep-rounding";

@@ -29,6 +29,8 @@ struct CompileOptions {
   std::vector<std::string> shapes;
   /// Adapters whose products are added to weights, in this order.
   std::vector<LoraAdapter> adapters;
+  /// Patterns of inputs that stay inputs although they have an initialiser.
+  std::vector<std::string> keepInputs;
   QuantizationOptions quantization;
   /// How weights are stored, by the flag: bf16, fp16, fp8, weights-int8, int4; empty: as the model has them.
   std::string weights;

@@ -2,11 +2,13 @@
 
 #include "tools/compiler/LoraFile.h"
 #include "tools/compiler/Json.h"
+#include "tools/compiler/OnnxAdapterFile.h"
 #include "tools/compiler/SafetensorsFile.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <cmath>
+#include <cstring>
 #include <map>
 
 using namespace optc;
@@ -20,9 +22,9 @@ enum class Part { down, up, alpha };
 /// The module and the part that a tensor's name says; nullopt for a name of another kind.
 std::optional<std::pair<std::string, Part>> readName(StringRef name) {
   static constexpr std::pair<StringRef, Part> endings[] = {
-      {".lora_A.weight", Part::down},    {".lora_A.default.weight", Part::down}, {".lora_down.weight", Part::down},
-      {".lora_B.weight", Part::up},      {".lora_B.default.weight", Part::up},   {".lora_up.weight", Part::up},
-      {".alpha", Part::alpha}};
+      {".lora_A.weight", Part::down},      {".lora_A.default.weight", Part::down}, {".lora_A.MatMul.weight", Part::down},
+      {".lora_down.weight", Part::down},   {".lora_B.weight", Part::up},           {".lora_B.default.weight", Part::up},
+      {".lora_B.MatMul.weight", Part::up}, {".lora_up.weight", Part::up},          {".alpha", Part::alpha}};
   for (auto [ending, part] : endings)
     if (name.consume_back(ending)) {
       name.consume_front("base_model.model.");
@@ -73,40 +75,69 @@ bool isFinite(const Value &value) {
   return llvm::all_of(elements, [](double x) { return std::isfinite(x); });
 }
 
+/// A matrix with its rows as columns.
+Value transposed(const Value &value) {
+  int64_t rows = value.dims[0], columns = value.dims[1];
+  Value result = Value::allocate(value.type, {columns, rows});
+  size_t size = sizeOf(value.type);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      std::memcpy(result.as<char>() + (c * rows + r) * size, value.as<char>() + (r * columns + c) * size, size);
+  return result;
+}
+
+std::string textOf(const std::vector<int64_t> &dims) {
+  return "[" + llvm::join(llvm::map_range(dims, [](int64_t d) { return std::to_string(d); }), ", ") + "]";
+}
+
 } // namespace
 
-Error optc::readLora(const LoraAdapter &adapter, std::vector<LoraPair> &pairs) {
+Error optc::readAdapter(const LoraAdapter &adapter, AdapterFile &file) {
+  file.adapter = adapter;
+  file.isOnnx = isOnnxAdapter(adapter.path);
+  if (file.isOnnx && adapter.scale)
+    return Error::at(adapter.path, "has its scale in its parameters: ONNX Runtime's adapters take no =SCALE");
+  if (Error error = file.isOnnx ? readOnnxAdapter(adapter.path, file.tensors) : readSafetensors(adapter.path, file.tensors))
+    return error;
+  if (file.tensors.empty())
+    return Error::at(adapter.path, "has no tensors");
+  for (const NamedValue &tensor : file.tensors)
+    if (classOf(tensor.value.type) == Class::f64 && !isFinite(tensor.value))
+      return Error::at(adapter.path, "tensor '" + tensor.name + "' has values that are not finite");
+  return Error::success();
+}
+
+Error optc::formPairs(const AdapterFile &file, std::vector<LoraPair> &pairs) {
+  const LoraAdapter &adapter = file.adapter;
   auto refuse = [&](const llvm::Twine &why) { return Error::at(adapter.path, why.str()); };
-  std::vector<NamedValue> tensors;
-  if (Error error = readSafetensors(adapter.path, tensors))
-    return error;
   Config config;
-  if (Error error = readConfig(adapter.path, config))
-    return error;
+  if (!file.isOnnx)
+    if (Error error = readConfig(adapter.path, config))
+      return error;
   std::map<std::string, std::map<Part, Value>> modules;
-  for (NamedValue &tensor : tensors) {
+  for (const NamedValue &tensor : file.tensors) {
     auto name = readName(tensor.name);
-    if (!name)
+    bool isFactor = name && (!file.isOnnx || name->second != Part::alpha);
+    if (!isFactor && file.isOnnx)
+      return refuse("parameter '" + tensor.name + "' is no input or initialiser of the model");
+    if (!isFactor)
       return refuse("tensor '" + tensor.name + "' is not of a known kind: expected names that end in .lora_A.weight or .lora_B.weight");
-    if (!isFinite(tensor.value))
-      return refuse("tensor '" + tensor.name + "' has values that are not finite");
-    if (!modules[name->first].try_emplace(name->second, std::move(tensor.value)).second)
+    if (classOf(tensor.value.type) != Class::f64)
+      return refuse("tensor '" + tensor.name + "' is of " + nameOf(tensor.value.type) + ", expected floats");
+    bool isTransposed = file.isOnnx && tensor.value.rank() == 2;
+    if (!modules[name->first].try_emplace(name->second, isTransposed ? transposed(tensor.value) : tensor.value).second)
       return refuse("tensor '" + tensor.name + "': '" + name->first + "' has another of this kind");
   }
-  if (modules.empty())
-    return refuse("has no tensors");
   for (auto &[module, parts] : modules) {
     if (!parts.count(Part::down) || !parts.count(Part::up))
       return refuse("'" + module + "' lacks one of lora_A and lora_B");
     LoraPair pair{module, parts[Part::down], parts[Part::up]};
     const auto &a = pair.down.dims, &b = pair.up.dims;
     if (a.size() < 2 || b.size() != a.size() || a[0] != b[1] || a[0] == 0 || !std::all_of(b.begin() + 2, b.end(), [](int64_t d) { return d == 1; }))
-      return refuse("'" + module + "': lora_A [" + llvm::join(llvm::map_range(a, [](int64_t d) { return std::to_string(d); }), ", ") +
-                    "] and lora_B [" + llvm::join(llvm::map_range(b, [](int64_t d) { return std::to_string(d); }), ", ") +
-                    "] are no factors of a weight");
+      return refuse("'" + module + "': lora_A " + textOf(a) + " and lora_B " + textOf(b) + " are no factors of a weight");
     if (adapter.scale) {
       pair.scale = *adapter.scale;
-    } else {
+    } else if (!file.isOnnx) {
       std::optional<double> alpha = config.alpha(module);
       if (auto it = parts.find(Part::alpha); it != parts.end()) {
         if (it->second.size() != 1)

@@ -3,7 +3,6 @@
 #define OPTC_TOOLS_COMPILER_LORAFILE_H
 
 #include "tools/compiler/MergeLora.h"
-#include "runtime/reference/Value.h"
 
 namespace optc {
 
@@ -15,9 +14,13 @@ struct LoraPair {
   double scale = 1;
 };
 
-/// Reads the tensors `X.lora_A.weight` and `X.lora_B.weight` (also `X.lora_down.weight` and `X.lora_up.weight`); the scale
-/// is the flag's, or alpha / rank with alpha of the tensor `X.alpha` or of adapter_config.json beside the file.
-Error readLora(const LoraAdapter &adapter, std::vector<LoraPair> &pairs);
+/// Reads a file of either format.
+Error readAdapter(const LoraAdapter &adapter, AdapterFile &file);
+
+/// The pairs that a file's tensors are by their names: `X.lora_A.weight` and `X.lora_B.weight`, also `X.lora_down.weight` and
+/// `X.lora_up.weight`. In safetensors the scale is the flag's, or alpha / rank with alpha of the tensor `X.alpha` or of
+/// adapter_config.json beside the file. In ONNX Runtime's adapters it is in B, and the matrices are transposed.
+Error formPairs(const AdapterFile &file, std::vector<LoraPair> &pairs);
 
 } // namespace optc
 

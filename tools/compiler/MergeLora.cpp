@@ -4,6 +4,7 @@
 #include "ir/Locations.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
+#include "passes/LowRank.h"
 #include "tools/compiler/LoraFile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringExtras.h"
@@ -76,12 +77,12 @@ public:
     });
   }
 
-  Error merge(const LoraAdapter &adapter) {
+  Error merge(const AdapterFile &file) {
     std::vector<LoraPair> pairs;
-    if (Error error = readLora(adapter, pairs))
+    if (Error error = formPairs(file, pairs))
       return error;
     for (const LoraPair &pair : pairs)
-      if (Error error = merge(adapter, pair))
+      if (Error error = merge(file.adapter, pair))
         return error;
     return Error::success();
   }
@@ -137,15 +138,7 @@ mlir::Value Merger::merged(OpBuilder &b, const Site &site, const LoraPair &pair)
   mlir::Value scale = b.create<ConstantOp>(loc, scalar, DenseElementsAttr::get(scalar, float(pair.scale)));
   up = b.create<MulOp>(loc, up, b.create<BroadcastOp>(loc, up.getType(), scale));
   auto transposed = [&](mlir::Value x) { return b.create<TransposeOp>(loc, x, ArrayRef<int64_t>{1, 0}); };
-  ArrayRef<int64_t> none;
-  mlir::Value product = turned ? b.create<ContractOp>(loc, transposed(down), transposed(up), none, none, ArrayRef<int64_t>{1}, ArrayRef<int64_t>{0})
-                               : b.create<ContractOp>(loc, up, down, none, none, ArrayRef<int64_t>{1}, ArrayRef<int64_t>{0});
-  auto wide = tensorType(dimsOf(weight), f32);
-  if (product.getType() != wide)
-    product = b.create<ReshapeOp>(loc, wide, product);
-  if (weight.getType() == wide)
-    return b.create<AddOp>(loc, weight, product);
-  return b.create<CastOp>(loc, weight.getType(), b.create<AddOp>(loc, b.create<CastOp>(loc, wide, weight), product));
+  return turned ? addLowRank(b, loc, weight, transposed(down), transposed(up)) : addLowRank(b, loc, weight, up, down);
 }
 
 Error Merger::merge(const LoraAdapter &adapter, const LoraPair &pair) {
@@ -197,10 +190,44 @@ LoraAdapter optc::parseLoraFlag(const std::string &flag) {
   return {flag, std::nullopt};
 }
 
-Error optc::mergeLora(ModuleOp module, const std::vector<LoraAdapter> &adapters) {
-  Merger merger(module);
+Error optc::readAdapters(const std::vector<LoraAdapter> &adapters, std::vector<AdapterFile> &files) {
   for (const LoraAdapter &adapter : adapters)
-    if (Error error = merger.merge(adapter))
+    if (Error error = readAdapter(adapter, files.emplace_back()))
       return error;
+  return Error::success();
+}
+
+std::vector<GivenTensor> optc::givenBy(const std::vector<AdapterFile> &files) {
+  std::vector<GivenTensor> given;
+  for (const AdapterFile &file : files)
+    for (const NamedValue &tensor : ArrayRef<NamedValue>(file.tensors).take_front(file.isOnnx ? file.tensors.size() : 0))
+      given.push_back({tensor.name, int32_t(tensor.value.type), tensor.value.dims,
+                       StringRef(static_cast<const char *>(tensor.value.data), tensor.value.bytes()), llvm::sys::path::filename(file.adapter.path).str()});
+  return given;
+}
+
+/// Notes the nodes that read a parameter.
+static void noteGiven(ModuleOp module, const AdapterFile &file, StringRef name) {
+  module.walk([&](ConstantOp constant) {
+    if (auto names = nodesOf(constant.getLoc()); names.size() == 1 && names.front() == name)
+      for (Operation *user : constant->getUsers())
+        noteMerged(module.lookupSymbol<func::FuncOp>("main"), user, (llvm::sys::path::filename(file.adapter.path) + ", parameter " + name).str());
+  });
+}
+
+Error optc::mergeLora(const ImportResult &imported, const std::vector<AdapterFile> &files) {
+  ModuleOp module = imported.module.get();
+  Merger merger(module);
+  size_t given = 0;
+  for (const AdapterFile &file : files) {
+    AdapterFile rest{file.adapter, file.isOnnx, {}};
+    for (const NamedValue &tensor : file.tensors)
+      if (!file.isOnnx || llvm::is_contained(imported.unknown, given++))
+        rest.tensors.push_back(tensor);
+      else
+        noteGiven(module, file, tensor.name);
+    if (Error error = merger.merge(rest))
+      return error;
+  }
   return Error::success();
 }

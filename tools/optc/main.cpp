@@ -114,7 +114,8 @@ int main(int argc, char **argv) {
     ("emit", "so, mlir, kernels, plan, llvm, asm, report; of a GPU target: cuda, ptx, cubin", cxxopts::value<std::string>()->default_value("so"))
     ("target", "CPU or list of CPUs: native, x86-64-v3, ...; or a GPU: sm_90, ...", cxxopts::value<std::vector<std::string>>()->default_value("native"))
     ("shape", "sizes of an input, NAME=1x3x224x224", cxxopts::value<std::vector<std::string>>())
-    ("merge-lora", "adapter (.safetensors) added to the weights, FILE or FILE=SCALE", cxxopts::value<std::vector<std::string>>())
+    ("merge-lora", "adapter (.safetensors, .onnx_adapter) added to the weights, FILE or FILE=SCALE", cxxopts::value<std::vector<std::string>>())
+    ("keep-inputs", "inputs that stay inputs although they have an initialiser, by patterns of names", cxxopts::value<std::vector<std::string>>()->implicit_value("*"))
     ("bf16", "convolutions and products in bf16 where the CPU has it, else weights in bf16")
     ("fp16", "weights in fp16, arithmetic in fp32")
     ("fp8", "weights in fp8 (e4m3), arithmetic in fp32")
@@ -178,6 +179,8 @@ int main(int argc, char **argv) {
     if (flags.count("merge-lora"))
       for (const std::string &flag : flags["merge-lora"].as<std::vector<std::string>>())
         compile.adapters.push_back(parseLoraFlag(flag));
+    if (flags.count("keep-inputs"))
+      compile.keepInputs = flags["keep-inputs"].as<std::vector<std::string>>();
     for (const char *flag : {"bf16", "fp16", "fp8", "weights-int8", "int4"})
       if (flags.count(flag)) {
         if (!compile.weights.empty())
