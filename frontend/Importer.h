@@ -10,6 +10,7 @@
 #include "frontend/Problem.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include <set>
 
 namespace optc {
 
@@ -36,8 +37,8 @@ struct ImportResult {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// All that is wrong, in the order of the nodes.
   Problems problems;
-  /// Places in ImportOptions::given of tensors that the model has no input or initialiser for.
-  std::vector<size_t> unknown;
+  /// Tensors of ImportOptions::given that the model has no input or initialiser for.
+  std::set<std::string> unknown;
   /// Inputs that are constants because they have an initialiser; empty for versions of the format in which every
   /// initialiser had to be an input.
   std::vector<std::string> defaulted;

@@ -1,7 +1,7 @@
 //===- Initializers.cpp - Which inputs are constants ----------------------===//
 
 #include "frontend/Initializers.h"
-#include "runtime/reference/Value.h"
+#include "runtime/reference/Blocks.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -54,10 +54,6 @@ struct Declared {
   }
 };
 
-std::string textOf(const std::vector<int64_t> &dims) {
-  return "[" + llvm::join(llvm::map_range(dims, [](int64_t d) { return std::to_string(d); }), ", ") + "]";
-}
-
 class Chooser {
 public:
   Chooser(onnx::ModelProto &model, const ImportOptions &options, ImportResult &result)
@@ -69,9 +65,9 @@ public:
   }
 
   void run() {
-    for (auto [i, tensor] : llvm::enumerate(options.given))
+    for (const GivenTensor &tensor : options.given)
       if (auto it = declared.find(tensor.name); it == declared.end())
-        result.unknown.push_back(i);
+        result.unknown.insert(tensor.name);
       else
         give(tensor, it->second);
     keep();
@@ -89,7 +85,7 @@ private:
     if (place.input && !place.input->has_tensor_type())
       return refuse("gives a tensor, which the input is not");
     if (!place.takes(tensor.dims))
-      return refuse("gives it as " + textOf(tensor.dims) + ", expected " + place.dims());
+      return refuse("gives it as " + shapeText(tensor.dims) + ", expected " + place.dims());
     DType from = DType(tensor.type), type = place.type();
     if (from != type && (!isFloat(from) || !isFloat(type)))
       return refuse(Twine("gives it as ") + nameOf(from) + ", expected " + nameOf(type));

@@ -71,12 +71,15 @@ public:
       else if (auto gather = dyn_cast<GatherOp>(op))
         gathers.push_back(gather);
     });
-    for (ContractOp op : products)
-      compress(op);
-    for (ConvOp op : convolutions)
-      compress(op);
-    for (GatherOp op : gathers)
-      compress(op);
+    // Some may have been part of a weight that is gone by then.
+    auto over = [&](auto &ops) {
+      for (auto op : ops)
+        if (!erased.contains(op))
+          compress(op);
+    };
+    over(products);
+    over(convolutions);
+    over(gathers);
   }
 
 private:
@@ -117,6 +120,7 @@ private:
   CodeSpreading spreading;
   OpBuilder b;
   llvm::DenseMap<Operation *, bool> known;
+  llvm::DenseSet<Operation *> erased;
   /// By the untransposed value and whether that is [n, k].
   std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
   std::map<std::pair<void *, bool>, SparseWeights> doneSparse;
@@ -212,16 +216,8 @@ void Compressor::eraseDead(Operation *op) {
     for (mlir::Value result : next->getResults())
       for (bool turned : {false, true})
         done.erase({result.getAsOpaquePointer(), turned}), doneSparse.erase({result.getAsOpaquePointer(), turned});
+    erased.insert(next);
     next->erase();
-  }
-}
-
-/// Panels of an expression that is not needed after it was evaluated.
-static void erase(mlir::Value temporary, mlir::Value source) {
-  while (temporary != source) {
-    Operation *op = temporary.getDefiningOp();
-    temporary = op->getOperand(0);
-    op->erase();
   }
 }
 
@@ -231,7 +227,7 @@ void Compressor::compressBytes(ConvOp op) {
   mlir::Value panels = packFilter(builder, op, w);
   if (auto codes = withoutZeroCodes(b, function, w, panels, op, spreading))
     op.getWMutable().assign(unpackFilter(builder, op, unpackSparseCodes(builder, w.getLoc(), *codes)));
-  erase(panels, w);
+  eraseDead(panels.getDefiningOp());
 }
 
 void Compressor::compressBytes(ContractOp op) {
@@ -247,9 +243,9 @@ void Compressor::compressBytes(ContractOp op) {
     mlir::Value unpacked = unpackPanels(builder, rhs.getLoc(), unpackSparseCodes(builder, rhs.getLoc(), *codes), *dims[0].constant(), *dims[1].constant());
     auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, op.getLhsBatch(), op.getRhsBatch(), op.getLhsContract(), ArrayRef<int64_t>{0});
     op.replaceAllUsesWith(product.getY());
-    op.erase();
+    eraseDead(op);
   }
-  erase(panels, rhs);
+  eraseDead(panels.getDefiningOp());
 }
 
 /// Blocks of zeros alone: other formats are those of matrices.

@@ -14,6 +14,7 @@
 
 #include "codegen/cpu/AmxTile.h"
 #include "codegen/cpu/ByteTile.h"
+#include "codegen/cpu/CodeExpander.h"
 #include "codegen/cpu/Generators.h"
 #include "codegen/cpu/ProductEpilogue.h"
 #include "codegen/cpu/RegisterTile.h"
@@ -28,13 +29,11 @@ namespace {
 
 using Values = SmallVector<Value>;
 
-bool hasFewRows(const ContractionKernel &c) { return c.m.constant() && *c.m.constant() <= kDirectRows; }
-
 /// Tiles take as long for a few k's as for 64, and vectors are slower beside them: where functions of the sums are most of the
-/// work, few k's stay in registers. So do weights without zeros where there are few rows.
+/// work, few k's stay in registers. So do weights without zeros, which few rows read.
 bool usesTiles(KernelFunction &f, const ContractionKernel &c) {
   constexpr int64_t kFew = 32;
-  if (c.codes && hasFewRows(c))
+  if (c.codes)
     return false;
   auto k = c.paddedK().constant();
   bool few = k && *k <= kFew && ProductEpilogue::hasFunctions(f.kernel);
@@ -52,8 +51,6 @@ public:
   LogicalResult run();
 
 private:
-  void dense(Value rowBegin, Value rowEnd);
-  void withoutZeros(Value rowBegin, Value rowEnd);
   void byVectors(Value rowBegin, Value rowEnd);
   void byTiles(Value rowBegin, Value rowEnd);
   /// Rows of one of AMX's tiles: the first, where it lies, how many of them another tile stores, how many there are.
@@ -88,13 +85,14 @@ private:
   ByteTile registers;
   ProductEpilogue epilogue;
   WindowRows window;
+  /// Of weights without zeros, which are spread in registers.
   std::optional<CodeExpander> expander;
-  /// Weights without zeros are spread in registers.
-  bool direct = false;
   Value batch, block; // of the tile of work: its image, its first panel
 };
 
 LogicalResult ByteContraction::run() {
+  if (expander && !expander->isSupported())
+    return f.kernel.emitError("the CPU does not spread weights without zeros");
   Value rows = f.size(c.m), rowBlocks = f.size(c.rowBlocks()), columnBlocks = f.size(c.columnBlocks());
   f.loop(f.begin, f.end, f.index(1), {}, [&](Value t, ValueRange) {
     // Rows are the inner dim: a block's panels stay in the caches.
@@ -108,51 +106,18 @@ LogicalResult ByteContraction::run() {
     };
     Value rowBegin = boundary(rowBlock), rowEnd = boundary(f.add(rowBlock, f.index(1)));
     TensorEmitter::Scope scope(epilogue.emitter);
-    if (c.codes)
-      withoutZeros(rowBegin, rowEnd);
+    if (!c.packed && !c.codes)
+      pack();
+    if (amx)
+      byTiles(rowBegin, rowEnd);
     else
-      dense(rowBegin, rowEnd);
+      byVectors(rowBegin, rowEnd);
     return Values{};
   });
   if (amx)
     AmxTile(f, rowBytes, 64, c.bfloat).release();
   f.finish();
   return success();
-}
-
-void ByteContraction::dense(Value rowBegin, Value rowEnd) {
-  if (!c.packed && !c.codes)
-    pack();
-  if (amx)
-    byTiles(rowBegin, rowEnd);
-  else
-    byVectors(rowBegin, rowEnd);
-}
-
-/// Few rows are multiplied with weights as they are spread; many with panels in scratch, which tiles fill as they come to them.
-void ByteContraction::withoutZeros(Value rowBegin, Value rowEnd) {
-  auto inRegisters = [&] {
-    TensorEmitter::Scope scope(epilogue.emitter);
-    direct = true;
-    byVectors(rowBegin, rowEnd);
-    direct = false;
-  };
-  auto throughScratch = [&] {
-    TensorEmitter::Scope scope(epilogue.emitter);
-    if (!amx)
-      expander->unpack(block, f.min(f.add(block, f.index(c.panelsPerTile)), f.size(c.panels())), f.scratch);
-    dense(rowBegin, rowEnd);
-  };
-  if (!expander->hasVectors() || !registers.multipliesWords())
-    return throughScratch();
-  if (c.m.isConstant())
-    return hasFewRows(c) ? inRegisters() : throughScratch();
-  auto op = f.b.create<scf::IfOp>(f.loc, f.less(f.size(c.m), f.index(kDirectRows + 1)), /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(f.b);
-  f.b.setInsertionPoint(op.thenBlock()->getTerminator());
-  inRegisters();
-  f.b.setInsertionPoint(op.elseBlock()->getTerminator());
-  throughScratch();
 }
 
 /// Visits the block's panels in groups; columns that are not known are checked panel by panel.
@@ -236,23 +201,16 @@ void ByteContraction::copyRow(Value to, Value from) {
 //===----------------------------------------------------------------------===//
 
 void ByteContraction::byVectors(Value rowBegin, Value rowEnd) {
-  SmallVector<int64_t> counts;
-  if (auto rows = c.m.constant()) {
-    int64_t blocks = *c.rowBlocks().constant(), unit = c.image ? c.image->outWidth : 1, units = *rows / unit;
-    counts = {units / blocks * unit, (units + blocks - 1) / blocks * unit};
-  }
   // What spreading takes goes on beside sums that do not wait for each other.
-  int64_t widest = registers.widestGroup() * (direct ? 2 : 1), limit = registers.maxRows(widest);
-  forRowTiles(f, rowBegin, rowEnd, counts, direct && counts.empty() ? std::min<int64_t>(limit, 3) : limit, [&](Value row, int64_t height) {
+  int64_t widest = registers.widestGroup() * (expander ? 2 : 1);
+  forRowTiles(f, rowBegin, rowEnd, c.blockHeights(c.image ? c.image->outWidth : 1), registers.maxRows(widest), [&](Value row, int64_t height) {
     TensorEmitter::Scope scope(epilogue.emitter);
     Value first = rowsFrom(row, f.index(height), gathered());
     forPanels(widest, [&](Value panel, int64_t panels, bool partial) {
       Values rows;
       for (int64_t r = 0; r < height; ++r)
         rows.push_back(f.pointerTo(first, f.mul(f.index(r), rowBytes), rowElement()));
-      registers.expander = direct ? &*expander : nullptr;
-      registers.firstPanel = panel;
-      Values sums = registers.product(rows, direct ? Value() : panelBase(panel), panels);
+      Values sums = expander ? registers.product(rows, *expander, panel, panels) : registers.product(rows, panelBase(panel), panels);
       epilogue.store(sums, tileAt(row, panel, height, panels, partial), sumBase());
     });
   });
@@ -276,8 +234,6 @@ void ByteContraction::byTiles(Value rowBegin, Value rowEnd) {
 void ByteContraction::pairs(AmxTile &tile, Value tileCount, llvm::function_ref<RowTile(Value)> tileOf, Value stride, AmxTile::Steps steps) {
   Value one = f.index(1), two = f.index(2), pairCount = f.divide(tileCount, two);
   forPanels(kByteTileColumns / kPanel, [&](Value panel, int64_t panels, bool partial) {
-    if (c.codes)
-      expander->unpack(panel, f.add(panel, f.index(panels)), panelBase(panel));
     f.loop(f.index(0), pairCount, one, {}, [&](Value pair, ValueRange) {
       TensorEmitter::Scope scope(epilogue.emitter);
       planPrefetch(tile, pair, panel, panels);
@@ -356,16 +312,15 @@ void ByteContraction::overImage(AmxTile &tile, const ImageWindow &v, Value rowBe
 /// The panels after these are brought into L2, a part by each of the block's products, where they come from memory.
 void ByteContraction::planPrefetch(AmxTile &tile, Value pair, Value panel, int64_t panels) {
   constexpr int64_t kCached = 256 * 1024, kLine = 64;
-  auto rows = c.m.constant(), n = c.n.constant(), k = c.k.constant();
+  auto n = c.n.constant(), k = c.k.constant();
+  auto heights = c.blockHeights();
   tile.prefetch = {};
-  if ((!c.packed && !c.codes) || !rows || !n || !k || paddedBytes(*k) * *n <= kCached)
+  if (!c.packed || heights.empty() || !n || !k || paddedBytes(*k) * *n <= kCached)
     return;
-  int64_t blocks = *c.rowBlocks().constant(), inBlock = std::max<int64_t>(1, (*rows + blocks - 1) / blocks);
-  int64_t products = (inBlock + kByteTileRows - 1) / kByteTileRows, steps = *k / tile.bytes();
-  int64_t lines = (c.codes ? expander->averageBytes(panels) : panels * paddedBytes(*k) * kPanel) / kLine;
+  int64_t products = (std::max<int64_t>(1, heights.back()) + kByteTileRows - 1) / kByteTileRows, steps = *k / tile.bytes();
+  int64_t lines = panels * paddedBytes(*k) * kPanel / kLine;
   tile.prefetchLines = (lines + products * steps - 1) / (products * steps);
-  Value next = c.codes ? expander->valuesOf(f.min(f.add(panel, f.index(panels)), f.index(c.codes->panels)))
-                       : f.pointerTo(panelBase(panel), f.mul(rowBytes, f.index(panels * kPanel)), i8);
+  Value next = f.pointerTo(panelBase(panel), f.mul(rowBytes, f.index(panels * kPanel)), i8);
   tile.prefetch = f.pointerTo(next, f.mul(pair, f.index(tile.prefetchLines * steps * kLine)), i8);
 }
 

@@ -1,6 +1,7 @@
 //===- ByteTile.cpp - A product of narrow operands in registers -----------===//
 
 #include "codegen/cpu/ByteTile.h"
+#include "codegen/cpu/CodeExpander.h"
 #include "codegen/kernel/Contraction.h"
 
 using namespace mlir;
@@ -45,10 +46,21 @@ ByteTile::Values ByteTile::overK(Values acc, int64_t unroll, llvm::function_ref<
 }
 
 ByteTile::Values ByteTile::product(const Values &rows, Value base, int64_t panels) {
-  if (!takesWideRows())
-    return dots(rows, base, panels);
-  Values sums(rows.size() * panels * vectorsPerPanel);
   int64_t perRow = panels * vectorsPerPanel;
+  if (!takesWideRows()) {
+    Type i8 = f.b.getI8Type();
+    auto next = [&](MutableArrayRef<Value>, Value at, int64_t offset) {
+      Values words;
+      Value first = f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
+      for (int64_t v = 0; v < perRow; ++v) {
+        Value panel = f.pointerTo(first, f.mul(f.mul(k, f.index(kPanel)), f.index(v / vectorsPerPanel)), i8);
+        words.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v % vectorsPerPanel * lanes * kStep), i8), f.b.getI32Type(), lanes));
+      }
+      return words;
+    };
+    return dots(rows, {{}, 4, next}, panels);
+  }
+  Values sums(rows.size() * perRow);
   for (int64_t v = 0; v < perRow; ++v) {
     Value panel = f.pointerTo(base, f.mul(f.mul(k, f.index(kPanel)), f.index(v / vectorsPerPanel)), f.b.getI8Type());
     Values column = pairs(rows, f.pointerTo(panel, f.index(v % vectorsPerPanel * lanes * kStep), f.b.getI8Type()));
@@ -58,26 +70,31 @@ ByteTile::Values ByteTile::product(const Values &rows, Value base, int64_t panel
   return sums;
 }
 
-ByteTile::Values ByteTile::dots(const Values &rows, Value base, int64_t panels) {
+ByteTile::Values ByteTile::product(const Values &rows, CodeExpander &expander, Value panel, int64_t panels) {
+  auto next = [&](MutableArrayRef<Value> carried, Value at, int64_t offset) { return expander.next(carried, at, offset); };
+  return dots(rows, {expander.start(panel, panels), expander.unroll(), next}, panels);
+}
+
+ByteTile::Values ByteTile::dots(const Values &rows, Columns columns, int64_t panels) {
   Type i32 = f.b.getI32Type(), sums = VectorType::get({lanes}, bfloat ? Type(f.b.getF32Type()) : i32);
   if (!bfloat) {
     StringRef dot = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
-    return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) {
+    return overWords(rows, columns, panels, [&](Value acc, Value word, Value words) {
       Value row = f.splat(word, lanes);
-      return rowsSigned ? call(dot, sums, {acc, columns, row}) : call(dot, sums, {acc, row, columns});
+      return rowsSigned ? call(dot, sums, {acc, words, row}) : call(dot, sums, {acc, row, words});
     });
   }
   if (hasDot) {
     Type pairs = VectorType::get({2 * lanes}, f.b.getBF16Type());
     auto asPairs = [&](Value x) { return f.b.create<vector::BitCastOp>(f.loc, pairs, x); };
-    return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) {
-      return call("llvm.x86.avx512bf16.dpbf16ps.512", sums, {acc, asPairs(f.splat(word, lanes)), asPairs(columns)});
+    return overWords(rows, columns, panels, [&](Value acc, Value word, Value words) {
+      return call("llvm.x86.avx512bf16.dpbf16ps.512", sums, {acc, asPairs(f.splat(word, lanes)), asPairs(words)});
     });
   }
-  return overWords(rows, base, panels, [&](Value acc, Value word, Value columns) {
+  return overWords(rows, columns, panels, [&](Value acc, Value word, Value words) {
     for (bool upper : {false, true}) {
       Value x = f.splat(bfloatHalf(word, upper), lanes);
-      acc = f.b.create<vector::FMAOp>(f.loc, x, bfloatHalf(columns, upper), acc);
+      acc = f.b.create<vector::FMAOp>(f.loc, x, bfloatHalf(words, upper), acc);
     }
     return acc;
   });
@@ -91,28 +108,20 @@ Value ByteTile::bfloatHalf(Value words, bool upper) {
   return f.b.create<arith::BitcastOp>(f.loc, withLanes(f.b.getF32Type(), vector ? vector.getNumElements() : 1), bits);
 }
 
-ByteTile::Values ByteTile::overWords(const Values &rows, Value base, int64_t panels, Step step) {
+ByteTile::Values ByteTile::overWords(const Values &rows, const Columns &columns, int64_t panels, Step step) {
   Type i8 = f.b.getI8Type(), i32 = f.b.getI32Type(), sums = VectorType::get({lanes}, bfloat ? Type(f.b.getF32Type()) : i32);
-  int64_t perRow = panels * vectorsPerPanel;
-  Values acc(rows.size() * perRow, buildConstant(f.b, f.loc, sums, 0));
-  if (expander)
-    acc.append(expander->start(firstPanel, panels));
-  acc = overK(acc, expander ? expander->unroll() : 4, [&](Values &next, Value at, int64_t offset) {
-    Values columns;
-    if (expander)
-      columns = expander->next(MutableArrayRef(next).drop_front(rows.size() * perRow), at, offset);
-    Value first = expander ? Value() : f.pointerTo(base, f.mul(at, f.index(kPanel)), i8);
-    for (int64_t v = columns.size(); v < perRow; ++v) {
-      Value panel = f.pointerTo(first, f.mul(f.mul(k, f.index(kPanel)), f.index(v / vectorsPerPanel)), i8);
-      columns.push_back(f.load(f.pointerTo(panel, f.index(offset * kPanel + v % vectorsPerPanel * lanes * kStep), i8), i32, lanes));
-    }
+  size_t perRow = panels * vectorsPerPanel, count = rows.size() * perRow;
+  Values acc(count, buildConstant(f.b, f.loc, sums, 0));
+  acc.append(columns.carried);
+  acc = overK(acc, columns.unroll, [&](Values &next, Value at, int64_t offset) {
+    Values words = columns.next(MutableArrayRef(next).drop_front(count), at, offset);
     for (size_t r = 0; r < rows.size(); ++r) {
       Value word = f.b.create<LLVM::LoadOp>(f.loc, i32, f.pointerTo(f.pointerTo(rows[r], at, i8), f.index(offset), i8), 1);
-      for (int64_t v = 0; v < perRow; ++v)
-        next[r * perRow + v] = step(next[r * perRow + v], word, columns[v]);
+      for (size_t v = 0; v < perRow; ++v)
+        next[r * perRow + v] = step(next[r * perRow + v], word, words[v]);
     }
   });
-  acc.truncate(rows.size() * perRow);
+  acc.truncate(count);
   return acc;
 }
 

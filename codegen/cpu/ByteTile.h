@@ -10,9 +10,11 @@
 #ifndef OPTC_CODEGEN_CPU_BYTETILE_H
 #define OPTC_CODEGEN_CPU_BYTETILE_H
 
-#include "codegen/cpu/CodeExpander.h"
+#include "codegen/cpu/KernelFunction.h"
 
 namespace optc {
+
+class CodeExpander;
 
 class ByteTile {
 public:
@@ -30,21 +32,25 @@ public:
   bool rowsSigned = false;
   /// Bytes of a row that are summed: k unless set.
   mlir::Value length;
-  /// Panels come from here instead, from this one on: only where there is a dot product.
-  CodeExpander *expander = nullptr;
-  mlir::Value firstPanel;
   /// True when rows are of 16 bits.
   bool takesWideRows() const { return !hasDot && !bfloat; }
-  bool multipliesWords() const { return hasDot; }
   /// sums[r * panels * vectorsPerPanel + v] of rows (pointers) times the panels from `base` on.
   Values product(const Values &rows, mlir::Value base, int64_t panels);
+  /// The same of panels that are spread, from `panel` on; the target has a dot product.
+  Values product(const Values &rows, CodeExpander &expander, mlir::Value panel, int64_t panels);
 
 private:
-  Values dots(const Values &rows, mlir::Value base, int64_t panels);
+  /// Vectors of words of panels, step by step, and what is carried between the steps.
+  struct Columns {
+    Values carried;
+    int64_t unroll;
+    llvm::function_ref<Values(llvm::MutableArrayRef<mlir::Value> carried, mlir::Value at, int64_t offset)> next;
+  };
+  Values dots(const Values &rows, Columns columns, int64_t panels);
   Values pairs(const Values &rows, mlir::Value base);
   /// acc[r][v] += one step, out of a word of a row and a vector of words of a panel.
   using Step = llvm::function_ref<mlir::Value(mlir::Value acc, mlir::Value word, mlir::Value words)>;
-  Values overWords(const Values &rows, mlir::Value base, int64_t panels, Step step);
+  Values overWords(const Values &rows, const Columns &columns, int64_t panels, Step step);
   mlir::Value bfloatHalf(mlir::Value words, bool upper);
   Values overK(Values acc, int64_t unroll, llvm::function_ref<void(Values &acc, mlir::Value at, int64_t offset)> step);
   mlir::Value call(llvm::StringRef intrinsic, mlir::Type type, mlir::ValueRange operands);

@@ -10,12 +10,12 @@ using namespace optc;
 
 using Values = CodeExpander::Values;
 
-static constexpr int64_t kFour = 4, kGroupsPerWord = 8, kGroupCodes = kPanel * kFour, kLine = 64;
+static constexpr int64_t kFour = 4, kGroupsPerWord = 8, kGroupCodes = kPanel * kFour;
 
 CodeExpander::CodeExpander(KernelFunction &f, const SparseCodes &codes)
     : f(f), codes(codes), lanes(std::min<int64_t>(f.target.lanes(4), kPanel)), vectors(kPanel / lanes), i8(f.b.getI8Type()), i16(f.b.getI16Type()),
       i32(f.b.getI32Type()), i64(f.b.getI64Type()) {
-  if (!codes.isTwoOfFour() || !hasVectors())
+  if (!codes.isTwoOfFour() || !isSupported())
     return;
   // The byte of a column's word that each k takes; a word's upper half is 0.
   SmallVector<int32_t> shuffles(lanes), offsets(lanes);
@@ -36,11 +36,7 @@ CodeExpander::CodeExpander(KernelFunction &f, const SparseCodes &codes)
   columns = constant(offsets);
 }
 
-bool CodeExpander::hasVectors() const {
-  if (codes.isTwoOfFour())
-    return f.target.vectorBytes >= 32;
-  return f.target.vectorBytes == 64 && f.target.has(OPTC_CPU_AVX512_VBMI2);
-}
+bool CodeExpander::isSupported() const { return codes.isTwoOfFour() ? f.target.spreadsTwoOfFour() : f.target.spreadsMasks(); }
 int64_t CodeExpander::unroll() const { return codes.isTwoOfFour() ? kGroupsPerWord : 4; }
 
 Value CodeExpander::call(StringRef intrinsic, Type type, ValueRange operands) {
@@ -48,17 +44,6 @@ Value CodeExpander::call(StringRef intrinsic, Type type, ValueRange operands) {
 }
 
 static int64_t paddedGroups(int64_t groups) { return (groups + kGroupsPerWord - 1) / kGroupsPerWord * kGroupsPerWord; }
-
-Value CodeExpander::valuesOf(Value panel) {
-  Value at;
-  if (codes.isTwoOfFour())
-    at = f.mul(panel, f.index(paddedGroups(codes.groups) * kPanel * 2));
-  else
-    at = f.resize(f.load(f.pointerTo(operand(codes.starts), panel, i32), i32, 1), f.indexType());
-  return f.pointerTo(operand(codes.values), at, i8);
-}
-
-int64_t CodeExpander::averageBytes(int64_t count) const { return tensorOf(codes.values).getNumElements() * count / codes.panels; }
 
 /// What will be read next is brought into L2.
 void CodeExpander::prefetch(Value pointer, Value ahead) {
@@ -125,7 +110,8 @@ Values CodeExpander::next(MutableArrayRef<Value> carried, Value at, int64_t offs
       continue;
     }
     int64_t inWord = step % kGroupsPerWord;
-    Value values = f.pointerTo(valuesOf(panel), f.mul(group, f.index(kPanel * 2)), i8);
+    Value from = f.pointerTo(operand(codes.values), f.mul(panel, f.index(paddedGroups(codes.groups) * kPanel * 2)), i8);
+    Value values = f.pointerTo(from, f.mul(group, f.index(kPanel * 2)), i8);
     values = f.pointerTo(values, f.index(step * kPanel * 2), i8);
     if (step % 2 == 0)
       prefetch(values, ahead);
@@ -133,8 +119,8 @@ Values CodeExpander::next(MutableArrayRef<Value> carried, Value at, int64_t offs
       Value &masks = words[p * vectors + v];
       if (inWord == 0) {
         Value word = f.add(f.mul(panel, f.index(paddedGroups(codes.groups) / kGroupsPerWord)), f.divide(group, f.index(kGroupsPerWord)));
-        Value from = f.pointerTo(operand(codes.masks), f.mul(word, f.index(kPanel)), i32);
-        masks = f.load(f.pointerTo(from, f.index(step / kGroupsPerWord * kPanel + v * lanes), i32), i32, lanes);
+        Value row = f.pointerTo(operand(codes.masks), f.mul(word, f.index(kPanel)), i32);
+        masks = f.load(f.pointerTo(row, f.index(step / kGroupsPerWord * kPanel + v * lanes), i32), i32, lanes);
       } else {
         masks = f.b.create<arith::ShRUIOp>(f.loc, masks, buildConstant(f.b, f.loc, withLanes(i32, lanes), kFour));
       }
@@ -142,58 +128,4 @@ Values CodeExpander::next(MutableArrayRef<Value> carried, Value at, int64_t offs
     }
   }
   return out;
-}
-
-void CodeExpander::unpack(Value panel, Value end, Value target) {
-  f.loop(panel, end, f.index(1), {}, [&](Value p, ValueRange) {
-    Value to = f.pointerTo(target, f.mul(f.sub(p, panel), f.index(codes.groups * kGroupCodes)), i8);
-    hasVectors() ? unpackByVectors(p, to) : unpackByElements(p, to);
-    return Values{};
-  });
-}
-
-void CodeExpander::unpackByVectors(Value panel, Value target) {
-  auto steps = [&](Value at, int64_t from, int64_t groups, Values carried) {
-    for (int64_t g = from; g < from + groups; ++g) {
-      Value to = f.pointerTo(target, f.mul(at, f.index(kPanel)), i8);
-      for (auto [v, x] : llvm::enumerate(next(carried, at, g * kFour)))
-        f.store(x, f.pointerTo(to, f.index(g * kGroupCodes + int64_t(v) * lanes * kFour), i8), i32);
-    }
-    return carried;
-  };
-  Values carried = start(panel, 1);
-  int64_t step = unroll(), main = codes.groups / step * step;
-  if (main > 0)
-    carried = f.loop(f.index(0), f.index(main * kFour), f.index(step * kFour), carried, [&](Value at, ValueRange c) { return steps(at, 0, step, Values(c)); });
-  steps(f.index(0), main, codes.groups - main, carried);
-}
-
-/// Without such instructions: code by code.
-void CodeExpander::unpackByElements(Value panel, Value target) {
-  Value zero = buildConstant(f.b, f.loc, i8, 0), one = f.index(1);
-  bool words = codes.isTwoOfFour();
-  Type word = words ? i32 : i64;
-  int64_t fours = words ? kPanel : 1, bits = words ? kFour : kGroupCodes;
-  f.loop(f.index(0), f.index(codes.groups), one, {valuesOf(panel)}, [&](Value group, ValueRange carried) {
-    return f.loop(f.index(0), f.index(fours), one, carried, [&](Value column, ValueRange carried) {
-      Value slot;
-      if (words) {
-        Value row = f.add(f.mul(panel, f.index(paddedGroups(codes.groups) / kGroupsPerWord)), f.divide(group, f.index(kGroupsPerWord)));
-        slot = f.add(f.mul(row, f.index(kPanel)), column);
-      } else {
-        slot = f.add(f.mul(panel, f.index(codes.groups)), group);
-      }
-      Value mask = f.resize(f.load(f.pointerTo(operand(codes.masks), slot, word), word, 1), f.indexType());
-      if (words)
-        mask = f.b.create<arith::ShRUIOp>(f.loc, mask, f.mul(f.modulo(group, f.index(kGroupsPerWord)), f.index(kFour)));
-      Value to = f.pointerTo(target, f.add(f.mul(group, f.index(kGroupCodes)), f.mul(column, f.index(kFour))), i8);
-      return f.loop(f.index(0), f.index(bits), one, carried, [&](Value i, ValueRange carried) {
-        Value bit = f.b.create<arith::AndIOp>(f.loc, f.b.create<arith::ShRUIOp>(f.loc, mask, i), one);
-        Value isThere = f.b.create<arith::CmpIOp>(f.loc, arith::CmpIPredicate::ne, bit, f.index(0));
-        Value code = f.b.create<arith::SelectOp>(f.loc, isThere, f.load(carried[0], i8, 1), zero);
-        f.store(code, f.pointerTo(to, i, i8), i8);
-        return Values{f.pointerTo(carried[0], bit, i8)};
-      });
-    });
-  });
 }

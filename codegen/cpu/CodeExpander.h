@@ -1,7 +1,7 @@
 //===- CodeExpander.h - 8-bit codes without zeros, spread -------*- C++ -*-===//
 //
-// Panels as codegen/kernel/SparseCodes.h stores them, group by group: into vectors where few rows use them, so that less is read from
-// memory, else into panels in scratch. A group is spread
+// Panels as codegen/kernel/SparseCodes.h stores them, group by group into vectors, which few rows use: less is read from memory. A
+// group is spread
 //
 //   by a mask    vpexpandb, which reads the values that follow each other
 //   of 2 of 4    vpshufb of each column's two values, by what vpermd looks up for the lowest three bits of its mask
@@ -24,8 +24,8 @@ public:
   /// `codes`: operands of the kernel.
   CodeExpander(KernelFunction &f, const SparseCodes &codes);
 
-  /// True where the target spreads groups in vectors.
-  bool hasVectors() const;
+  /// Nothing else may be called where the target does not spread such codes.
+  bool isSupported() const;
   /// Groups that are emitted without a loop, at least or in multiples.
   int64_t unroll() const;
   /// Begins some panels: what a loop over their groups carries.
@@ -33,17 +33,10 @@ public:
   /// Vectors of i32, as many as a panel takes for each, of the group at byte 4 * group = at + offset of a row; offsets of a
   /// position `at` come in order.
   Values next(llvm::MutableArrayRef<mlir::Value> carried, mlir::Value at, int64_t offset);
-  /// target[p][group][16][4]: panels [panel, end).
-  void unpack(mlir::Value panel, mlir::Value end, mlir::Value target);
-  /// Where a panel's values are, and bytes of some panels' values on average.
-  mlir::Value valuesOf(mlir::Value panel);
-  int64_t averageBytes(int64_t count) const;
 
 private:
   mlir::Value expandMasked(mlir::Value mask, mlir::Value values);
   mlir::Value expandTwoOfFour(mlir::Value masks, mlir::Value values);
-  void unpackByElements(mlir::Value panel, mlir::Value target);
-  void unpackByVectors(mlir::Value panel, mlir::Value target);
   void prefetch(mlir::Value pointer, mlir::Value ahead);
   mlir::Value call(llvm::StringRef intrinsic, mlir::Type type, mlir::ValueRange operands);
   mlir::Value operand(mlir::Value v) { return f.input(mlir::cast<mlir::BlockArgument>(v).getArgNumber()); }

@@ -210,11 +210,7 @@ void ContractionEmitter::columnTile(Value batch, Value panel, Value columnBlock,
 }
 
 void ContractionEmitter::rowLoop(Value batch, Value panel, int64_t panels, bool partial, Value rowBegin, Value rowEnd) {
-  SmallVector<int64_t> counts;
-  if (auto rows = c.m.constant()) {
-    int64_t blocks = std::max<int64_t>(1, *c.rowBlocks().constant());
-    counts = {*rows / blocks, (*rows + blocks - 1) / blocks};
-  }
+  SmallVector<int64_t> counts = c.blockHeights();
   // Dequantising is much code: no more heights than a few rows need.
   // Pixels of a line are near each other in memory: with many of them LLVM loads all before it multiplies any, and spills.
   constexpr int64_t kMaxPixels = 8;

@@ -66,11 +66,11 @@ void ProductEpilogue::storeRows(Value sums, Value stride, Value begin, Value end
 /// A result written over what is added to it: the next block's rows come from beyond L2.
 void ProductEpilogue::prefetch(const ProductTile &tile, Value row) {
   constexpr int64_t kCached = 256 * 1024;
-  auto rows = c.m.constant(), columns = c.n.constant(), blocks = c.rowBlocks().constant();
+  auto rows = c.m.constant(), columns = c.n.constant();
   Type element = elementOf(yield.getValues().front());
-  if (!inPlaceOperand(f.kernel, 0) || !rows || !columns || !blocks || *rows * *columns * (element.getIntOrFloatBitWidth() / 8) < kCached)
+  if (!inPlaceOperand(f.kernel, 0) || !rows || !columns || *rows * *columns * (element.getIntOrFloatBitWidth() / 8) < kCached)
     return;
-  Value ahead = f.add(f.mul(f.add(row, f.index((*rows + *blocks - 1) / *blocks)), f.index(*columns)), tile.column);
+  Value ahead = f.add(f.mul(f.add(row, f.index(c.blockHeights().back())), f.index(*columns)), tile.column);
   f.b.create<LLVM::Prefetch>(f.loc, f.pointerTo(f.output(0), ahead, element), /*rw=*/0, /*hint=*/2, /*cache=*/1);
 }
 

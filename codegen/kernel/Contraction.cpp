@@ -229,14 +229,22 @@ DimExpr ContractionKernel::rowBlocks() const {
     DimExpr line = result[result.size() - 2];
     return numElements(ArrayRef<DimExpr>(result).drop_front().drop_back(2)) * DimExpr::ceildiv(line, rowBlock());
   }
-  return packed || blocks || codes ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
+  return packed || blocks ? DimExpr::ceildiv(m, rowBlock()) : DimExpr(1);
+}
+SmallVector<int64_t> ContractionKernel::blockHeights(int64_t unit) const {
+  auto rows = m.constant();
+  if (!rows)
+    return {};
+  // There may be no rows, and no blocks.
+  int64_t units = *rows / unit, count = std::max<int64_t>(1, *rowBlocks().constant());
+  return {units / count * unit, (units + count - 1) / count * unit};
 }
 DimExpr ContractionKernel::columnBlocks() const { return DimExpr::ceildiv(n, kPanel * panelsPerTile); }
 
 static DimExpr aligned(const DimExpr &bytes) { return DimExpr::ceildiv(bytes, 64) * DimExpr(64); }
 
 DimExpr ContractionKernel::packedBytes() const {
-  if (packed || blocks || (isCompressed() && !mayUnpack()))
+  if (packed || blocks || codes || (isCompressed() && !mayUnpack()))
     return 0;
   return (narrow ? paddedK() : k * DimExpr(4)) * DimExpr(kPanel * panelsPerTile);
 }

@@ -101,6 +101,8 @@ struct ContractionKernel {
   bool isCompressed() const { return compressed || sparse; }
   bool mayUnpack() const { return isCompressed() && !(m.constant() && *m.constant() <= kDirectRows); }
   DimExpr rowBlocks() const;
+  /// Rows of a block, in whole units: two numbers, equal or next to each other; none where the rows are not known.
+  llvm::SmallVector<int64_t> blockHeights(int64_t unit = 1) const;
   DimExpr columnBlocks() const;
   DimExpr panels() const { return DimExpr::ceildiv(n, kPanel); }
   int64_t totalTaps() const { return gatherRows ? 1 : taps; }

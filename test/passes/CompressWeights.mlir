@@ -73,5 +73,19 @@ func.func @rows(%i: tensor<7xi64>) -> tensor<7x100xf32> {
   return %e : tensor<7x100xf32>
 }
 
+// A weight may be gathered itself: it goes with what is stored instead of it.
+// BF16-LABEL: func.func @gathered
+// BF16-NOT: optc.gather
+// BF16: tensor<5x100x16xbf16>
+// BF16-NOT: optc.gather
+// BF16: return
+func.func @gathered(%x: tensor<3x100xf32>) -> tensor<3x80xf32> {
+  %table = optc.constant dense<0.5> : tensor<200x80xf32>
+  %i = optc.constant dense<7> : tensor<100xi64>
+  %w = optc.gather %table, %i {axis = 0 : i64} : (tensor<200x80xf32>, tensor<100xi64>) -> tensor<100x80xf32>
+  %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<3x100xf32>, tensor<100x80xf32>) -> tensor<3x80xf32>
+  return %y : tensor<3x80xf32>
+}
+
 // FORMAT: error: 'int3' is no format of weights
 // BLOCK: error: a block of 20 weights: expected a multiple of 8, at least 16

@@ -49,6 +49,28 @@ Error GoldenSets::run(NativeModel &model, size_t set, ArrayRef<HostValue> furthe
   return Error::success();
 }
 
+Error GoldenSets::compare(NativeModel &model, size_t set, std::vector<OutputError> &sums) const {
+  const std::vector<Port> &ports = model.plan().outputs;
+  for (size_t o = 0; o < ports.size(); ++o) {
+    OutputError one = compareValues(ports[o].name, model.outputs()[o], expected[set][o], 0, 0);
+    if (!one.problem.empty())
+      return Error::at(sets.name(set), "output '" + ports[o].name + "' " + one.problem);
+    sums[o].add(one);
+  }
+  return Error::success();
+}
+
+/// What is measured of outputs other than texts.
+static std::vector<OutputError> numbersOf(const std::vector<Port> &ports, const std::vector<OutputError> &sums) {
+  std::vector<OutputError> numbers;
+  for (auto [port, sum] : llvm::zip(ports, sums))
+    if (port.type != DType::string) {
+      numbers.push_back(sum);
+      numbers.back().name = port.name;
+    }
+  return numbers;
+}
+
 Error GoldenSets::measure(NativeModel &model, ArrayRef<HostValue> further, size_t most, Deviation &deviation) const {
   const std::vector<Port> &ports = model.plan().outputs;
   std::vector<OutputError> sums(ports.size());
@@ -57,12 +79,8 @@ Error GoldenSets::measure(NativeModel &model, ArrayRef<HostValue> further, size_
     size_t i = n * sets.size() / count;
     if (Error error = run(model, i, further))
       return error;
-    for (size_t o = 0; o < ports.size(); ++o) {
-      OutputError one = compareValues(ports[o].name, model.outputs()[o], expected[i][o], 0, 0);
-      if (!one.problem.empty())
-        return Error::at(sets.name(i), "output '" + ports[o].name + "' " + one.problem);
-      sums[o].add(one);
-    }
+    if (Error error = compare(model, i, sums))
+      return error;
   }
   deviation = {};
   for (size_t o = 0; o < ports.size(); ++o) {
@@ -73,20 +91,23 @@ Error GoldenSets::measure(NativeModel &model, ArrayRef<HostValue> further, size_
       error = INFINITY;
     if (o == 0 || error > deviation.error)
       deviation.error = error, deviation.output = ports[o].name;
-    sums[o].name = ports[o].name;
-    if (!isText)
-      deviation.outputs.push_back(std::move(sums[o]));
   }
+  deviation.outputs = numbersOf(ports, sums);
   return Error::success();
 }
 
-Error GoldenSets::save(NativeModel &model, ArrayRef<HostValue> further, const std::string &folder) const {
+Error GoldenSets::save(NativeModel &model, ArrayRef<HostValue> further, const std::string &folder, std::vector<OutputError> &outputs) const {
+  const std::vector<Port> &ports = model.plan().outputs;
+  std::vector<OutputError> sums(ports.size());
+  bool isComparable = true;
   for (size_t i = 0; i < sets.size(); ++i) {
     if (Error error = run(model, i, further))
       return error;
+    isComparable = isComparable && !compare(model, i, sums);
     std::string of = folder + "/" + sets.folder(i);
-    if (Error error = writeOutputs(of, "npy", model.plan().outputs, {model.outputs().begin(), model.outputs().end()}))
+    if (Error error = writeOutputs(of, "npy", ports, {model.outputs().begin(), model.outputs().end()}))
       return error;
   }
+  outputs = isComparable ? numbersOf(ports, sums) : std::vector<OutputError>();
   return Error::success();
 }

@@ -26,10 +26,12 @@ public:
   size_t size() const { return sets.size(); }
   /// Over `most` sets, evenly chosen. `further` are inputs that the model has after those of the sets.
   Error measure(NativeModel &model, llvm::ArrayRef<HostValue> further, size_t most, Deviation &deviation) const;
-  /// The outputs of all sets, in a folder each below `folder`.
-  Error save(NativeModel &model, llvm::ArrayRef<HostValue> further, const std::string &folder) const;
+  /// The outputs of all sets, in a folder each below `folder`, and how far they are; nothing where shapes differ.
+  Error save(NativeModel &model, llvm::ArrayRef<HostValue> further, const std::string &folder, std::vector<OutputError> &outputs) const;
 
 private:
+  /// Adds how far the model's outputs are from those of a set that it has run on.
+  Error compare(NativeModel &model, size_t set, std::vector<OutputError> &sums) const;
   Error run(NativeModel &model, size_t set, llvm::ArrayRef<HostValue> further) const;
 
   TensorSets sets;

@@ -106,20 +106,18 @@ private:
       return error;
     if (Error error = golden.open(options.golden, f32))
       return error;
-    return hasMetric() ? metric.measure(golden, f32, {}, inFloats) : Error::success();
+    std::vector<OutputError> none;
+    return hasMetric() ? metric.measure(golden, f32, {}, inFloats, none) : Error::success();
   }
 
   /// By what decides: the metric's drop always takes all sets.
   Error judge(NativeModel &model, ArrayRef<HostValue> further, size_t most, Deviation &deviation) {
     if (!hasMetric())
       return golden.measure(model, further, most, deviation);
-    double value;
-    Error error = metric.measure(golden, model, further, value);
-    deviation = {inFloats - value, ""};
-    // For the report. Shapes that differ are no error here: the metric is content with them.
-    Deviation apart;
-    if (!error && most == kAll && !golden.measure(model, further, most, apart))
-      deviation.outputs = std::move(apart.outputs);
+    double value = 0;
+    deviation = {};
+    Error error = metric.measure(golden, model, further, value, deviation.outputs);
+    deviation.error = inFloats - value;
     return error;
   }
 

@@ -1,6 +1,7 @@
 //===- LoraFile.cpp - An adapter of low rank ------------------------------===//
 
 #include "tools/compiler/LoraFile.h"
+#include "runtime/reference/Blocks.h"
 #include "tools/compiler/Json.h"
 #include "tools/compiler/OnnxAdapterFile.h"
 #include "tools/compiler/SafetensorsFile.h"
@@ -86,10 +87,6 @@ Value transposed(const Value &value) {
   return result;
 }
 
-std::string textOf(const std::vector<int64_t> &dims) {
-  return "[" + llvm::join(llvm::map_range(dims, [](int64_t d) { return std::to_string(d); }), ", ") + "]";
-}
-
 } // namespace
 
 Error optc::readAdapter(const LoraAdapter &adapter, AdapterFile &file) {
@@ -134,7 +131,7 @@ Error optc::formPairs(const AdapterFile &file, std::vector<LoraPair> &pairs) {
     LoraPair pair{module, parts[Part::down], parts[Part::up]};
     const auto &a = pair.down.dims, &b = pair.up.dims;
     if (a.size() < 2 || b.size() != a.size() || a[0] != b[1] || a[0] == 0 || !std::all_of(b.begin() + 2, b.end(), [](int64_t d) { return d == 1; }))
-      return refuse("'" + module + "': lora_A " + textOf(a) + " and lora_B " + textOf(b) + " are no factors of a weight");
+      return refuse("'" + module + "': lora_A " + shapeText(a) + " and lora_B " + shapeText(b) + " are no factors of a weight");
     if (adapter.scale) {
       pair.scale = *adapter.scale;
     } else if (!file.isOnnx) {

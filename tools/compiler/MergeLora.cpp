@@ -199,10 +199,13 @@ Error optc::readAdapters(const std::vector<LoraAdapter> &adapters, std::vector<A
 
 std::vector<GivenTensor> optc::givenBy(const std::vector<AdapterFile> &files) {
   std::vector<GivenTensor> given;
-  for (const AdapterFile &file : files)
-    for (const NamedValue &tensor : ArrayRef<NamedValue>(file.tensors).take_front(file.isOnnx ? file.tensors.size() : 0))
+  for (const AdapterFile &file : files) {
+    if (!file.isOnnx)
+      continue;
+    for (const NamedValue &tensor : file.tensors)
       given.push_back({tensor.name, int32_t(tensor.value.type), tensor.value.dims,
                        StringRef(static_cast<const char *>(tensor.value.data), tensor.value.bytes()), llvm::sys::path::filename(file.adapter.path).str()});
+  }
   return given;
 }
 
@@ -218,11 +221,10 @@ static void noteGiven(ModuleOp module, const AdapterFile &file, StringRef name) 
 Error optc::mergeLora(const ImportResult &imported, const std::vector<AdapterFile> &files) {
   ModuleOp module = imported.module.get();
   Merger merger(module);
-  size_t given = 0;
   for (const AdapterFile &file : files) {
     AdapterFile rest{file.adapter, file.isOnnx, {}};
     for (const NamedValue &tensor : file.tensors)
-      if (!file.isOnnx || llvm::is_contained(imported.unknown, given++))
+      if (!file.isOnnx || imported.unknown.contains(tensor.name))
         rest.tensors.push_back(tensor);
       else
         noteGiven(module, file, tensor.name);

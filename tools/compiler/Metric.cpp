@@ -31,13 +31,14 @@ Error Metric::parse(const std::string &command, Metric &metric) {
   return Error::success();
 }
 
-Error Metric::measure(const GoldenSets &sets, NativeModel &model, llvm::ArrayRef<HostValue> further, double &value) const {
+Error Metric::measure(const GoldenSets &sets, NativeModel &model, llvm::ArrayRef<HostValue> further, double &value,
+                      std::vector<OutputError> &apart) const {
   llvm::SmallString<128> folder;
   if (std::error_code error = llvm::sys::fs::createUniqueDirectory("optc-metric", folder))
     return refuse("a temporary folder cannot be made: " + error.message());
   auto clean = llvm::make_scope_exit([&] { llvm::sys::fs::remove_directories(folder); });
   std::string outputs = (folder + "/outputs").str();
-  if (Error error = sets.save(model, further, outputs))
+  if (Error error = sets.save(model, further, outputs, apart))
     return error;
   return run(outputs, (folder + "/printed").str(), value);
 }

@@ -16,8 +16,9 @@ class Metric {
 public:
   static Error parse(const std::string &command, Metric &metric);
 
-  /// Runs the model over all sets, then the command. `further` as in GoldenSets::measure.
-  Error measure(const GoldenSets &sets, NativeModel &model, llvm::ArrayRef<HostValue> further, double &value) const;
+  /// Runs the model over all sets, then the command. `further` as in GoldenSets::measure, `apart` as in GoldenSets::save.
+  Error measure(const GoldenSets &sets, NativeModel &model, llvm::ArrayRef<HostValue> further, double &value,
+                std::vector<OutputError> &apart) const;
 
 private:
   Error run(const std::string &outputs, const std::string &printed, double &value) const;

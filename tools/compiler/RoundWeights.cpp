@@ -10,7 +10,6 @@
 #include "tools/compiler/GoldenSets.h"
 #include "tools/compiler/WeightTables.h"
 #include "llvm/Support/FormatVariadic.h"
-#include <cmath>
 #include <thread>
 #include <tuple>
 
@@ -31,15 +30,6 @@ struct Layer {
 
   bool operator<(const Layer &other) const { return std::tie(quality, name) < std::tie(other.quality, other.name); }
 };
-
-double decibelsOf(ArrayRef<float> w, ArrayRef<float> rounded) {
-  double signal = 0, noise = 0;
-  for (auto [x, y] : llvm::zip(w, rounded)) {
-    signal += double(x) * x;
-    noise += (double(x) - y) * (double(x) - y);
-  }
-  return noise == 0 ? INFINITY : 10 * std::log10(signal / noise);
-}
 
 bool isKept(const WeightTable &table) {
   return llvm::any_of(table.products, [](ContractOp op) { return op->hasAttr(kKeepFloat); });
@@ -182,7 +172,7 @@ private:
       if (isKept(table) || !rounded)
         continue;
       layers.push_back(layerOf(table));
-      layers.back().quality = decibelsOf(w, *rounded);
+      layers.back().quality = signalToNoise(w, *rounded);
       layers.back().reason = llvm::formatv("in {0} the noise of its weights is {1:f1} dB below them", options.format.name, layers.back().quality);
     }
     llvm::sort(layers);
@@ -296,10 +286,9 @@ private:
     if (Error error = golden.measure(f32, {}, kAll, deviation))
       return error;
     bool holdsInFloats = deviation.error <= options.guard.maxError;
-    Error error = Error::at("", llvm::formatv("the outputs differ from the golden ones by {0} with all {3} in f32 (output '{1}'), "
-                                              "--max-error allows {2}",
-                                              percentText(holdsInFloats ? products.error : deviation.error), (holdsInFloats ? products : deviation).output,
-                                              percentText(options.guard.maxError), holdsInFloats ? "products" : "layers"));
+    const Deviation &best = holdsInFloats ? products : deviation;
+    Error error = Error::at("", llvm::formatv("the outputs differ from the golden ones by {0} with all {1} in f32 (output '{2}'), --max-error allows {3}",
+                                              percentText(best.error), holdsInFloats ? "products" : "layers", best.output, percentText(options.guard.maxError)));
     error.hint = llvm::formatv("with all in {0} it is {1}, in f32 {2}", options.format.name, percentText(plain.error), percentText(deviation.error));
     error.exitCode = ExitCode::policy;
     return error;

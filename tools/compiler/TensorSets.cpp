@@ -103,9 +103,8 @@ Error TensorSets::hasOutputs(size_t i, const std::vector<Port> &ports, bool &has
     return Error::success();
   if (archive.empty())
     return holdsAny(folders[i], "output", ports, has);
-  for (const NamedValue &member : archive)
-    for (size_t p = 0; p < ports.size(); ++p)
-      has |= member.name == ports[p].name || member.name == "output_" + std::to_string(p);
+  for (size_t p = 0; p < ports.size(); ++p)
+    has |= findMember(archive, "output", p, ports[p]) != nullptr;
   return Error::success();
 }
 
@@ -114,14 +113,9 @@ Error TensorSets::read(size_t i, const std::string &prefix, const std::vector<Po
   if (archive.empty())
     return readFolder(folders[i], prefix, ports, values);
   for (size_t p = 0; p < ports.size(); ++p) {
-    std::string numbered = prefix + "_" + std::to_string(p);
-    const Value *all = nullptr;
-    for (const std::string &name : {ports[p].name, numbered})
-      for (const NamedValue &member : archive)
-        if (!all && member.name == name)
-          all = &member.value;
+    const Value *all = findMember(archive, prefix, p, ports[p]);
     if (!all)
-      return Error::at(path, "has no member '" + ports[p].name + "' or '" + numbered + "'");
+      return Error::at(path, "has no member '" + ports[p].name + "' or '" + prefix + "_" + std::to_string(p) + "'");
     Value sample = *all;
     size_t bytes = sample.bytes() / size_t(samples);
     sample.data = sample.as<char>() + i * bytes;

@@ -15,26 +15,21 @@ std::string fileName(std::string name) {
   return name;
 }
 
+std::string numbered(const std::string &prefix, size_t i) { return prefix + "_" + std::to_string(i); }
+
 Error readMembers(const std::string &path, const std::string &prefix, const std::vector<Port> &ports,
                   std::vector<Value> &values) {
   std::vector<NamedValue> members;
   if (Error error = readArchive(path, members))
     return error;
   for (size_t i = 0; i < ports.size(); ++i) {
-    std::string numbered = prefix + "_" + std::to_string(i);
-    auto find = [&](const std::string &name) {
-      return std::find_if(members.begin(), members.end(),
-                          [&](const NamedValue &m) { return m.name == name; });
-    };
-    auto member = find(ports[i].name);
-    if (member == members.end())
-      member = find(numbered);
-    if (member == members.end())
-      return Error::at(path, "has no member '" + ports[i].name + "' or '" + numbered + "'");
+    const Value *member = findMember(members, prefix, i, ports[i]);
+    if (!member)
+      return Error::at(path, "has no member '" + ports[i].name + "' or '" + numbered(prefix, i) + "'");
     if (ports[i].kind != Value::Kind::tensor)
       return Error::at(path, "a .npz holds tensors, '" + ports[i].name + "' is a sequence or optional",
                        "use .pb files");
-    values.push_back(member->value);
+    values.push_back(*member);
   }
   return Error::success();
 }
@@ -50,6 +45,14 @@ std::vector<std::string> archivesIn(const std::string &folder) {
 
 } // namespace
 
+const Value *optc::findMember(const std::vector<NamedValue> &members, const std::string &prefix, size_t i, const Port &port) {
+  for (const std::string &name : {port.name, numbered(prefix, i)})
+    for (const NamedValue &member : members)
+      if (member.name == name)
+        return &member.value;
+  return nullptr;
+}
+
 Error optc::readFolder(const std::string &folder, const std::string &prefix, const std::vector<Port> &ports,
                        std::vector<Value> &values) {
   std::error_code ignored;
@@ -60,23 +63,23 @@ Error optc::readFolder(const std::string &folder, const std::string &prefix, con
   auto at = [&](const std::string &name) { return (fs::path(folder) / name).string(); };
   std::vector<std::string> archives = archivesIn(folder);
   for (size_t i = 0; i < ports.size(); ++i) {
-    std::string numbered = prefix + "_" + std::to_string(i), named = fileName(ports[i].name);
+    std::string number = numbered(prefix, i), named = fileName(ports[i].name);
     std::string path;
-    for (const std::string &name : {numbered + ".pb", numbered + ".npy", named + ".npy"})
+    for (const std::string &name : {number + ".pb", number + ".npy", named + ".npy"})
       if (path.empty() && fs::exists(at(name), ignored))
         path = at(name);
     if (path.empty() && i == 0 && archives.size() == 1)
       return readMembers(archives[0], prefix, ports, values);
     if (path.empty())
       return Error::at(folder, "has no file for " + prefix + " '" + ports[i].name + "'",
-                       "looked for " + numbered + ".pb, " + numbered + ".npy, " + named + ".npy" +
+                       "looked for " + number + ".pb, " + number + ".npy, " + named + ".npy" +
                            (archives.size() > 1 ? "; of several .npz none was chosen" : ""));
     Value value;
     if (Error error = readValue(path, ports[i].kind, value))
       return error;
     values.push_back(std::move(value));
   }
-  std::string extra = prefix + "_" + std::to_string(ports.size());
+  std::string extra = numbered(prefix, ports.size());
   for (const char *ending : {".pb", ".npy"})
     if (fs::exists(at(extra + ending), ignored))
       return Error::at(at(extra + ending),
@@ -95,10 +98,8 @@ Error optc::holdsAny(const std::string &folder, const std::string &prefix, const
     return fs::exists(fs::path(folder) / name, ignored);
   };
   for (size_t i = 0; i < ports.size(); ++i) {
-    std::string numbered = prefix + "_" + std::to_string(i);
-    holds |= has(numbered + ".pb") || has(numbered + ".npy") || has(fileName(ports[i].name) + ".npy");
-    for (const NamedValue &member : members)
-      holds |= member.name == ports[i].name || member.name == numbered;
+    std::string number = numbered(prefix, i);
+    holds |= has(number + ".pb") || has(number + ".npy") || has(fileName(ports[i].name) + ".npy") || findMember(members, prefix, i, ports[i]);
   }
   return Error::success();
 }

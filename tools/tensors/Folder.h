@@ -16,6 +16,9 @@ namespace optc {
 Error readFolder(const std::string &folder, const std::string &prefix, const std::vector<Port> &ports,
                  std::vector<Value> &values);
 
+/// The member of an archive that has a port's name, or else its number; null where there is none.
+const Value *findMember(const std::vector<NamedValue> &members, const std::string &prefix, size_t number, const Port &port);
+
 /// Sets `holds` where readFolder would find any of the ports.
 Error holdsAny(const std::string &folder, const std::string &prefix, const std::vector<Port> &ports, bool &holds);
 

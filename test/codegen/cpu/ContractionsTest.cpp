@@ -85,9 +85,11 @@ TEST(Contractions, withoutElements) {
 /// No rows by the model's own shapes, times weights in panels.
 TEST(Contractions, withoutRows) {
   Batch batch;
-  std::string x = typeText({"0", "64"}, "f32"), w = typeText({"64", "51"}, "f32"), y = typeText({"0", "51"}, "f32");
-  batch.add({"no rows", {{x, Fill::moderate}, {w, Fill::moderate, 0, true}},
-             opText("y", "contract %0, %1 {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {x, w}, y), y, {}, ""});
+  for (auto [left, right, result] : {std::tuple("f32", "f32", "f32"), {"ui8", "i8", "i32"}}) {
+    std::string x = typeText({"0", "64"}, left), w = typeText({"64", "51"}, right), y = typeText({"0", "51"}, result);
+    batch.add({std::string("no rows of ") + left, {{x, Fill::moderate}, {w, Fill::moderate, 0, true}},
+               opText("y", "contract %0, %1 {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>}", {x, w}, y), y, {}, ""});
+  }
   batch.check(kRuns);
 }
 

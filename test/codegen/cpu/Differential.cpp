@@ -7,7 +7,6 @@
 #include "codegen/package/Package.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "passes/Pipelines.h"
-#include "runtime/Artefact.h"
 #include "runtime/Model.h"
 #include "runtime/ThreadPool.h"
 #include "mlir/IR/IRMapping.h"
@@ -174,10 +173,9 @@ void Batch::check(const std::vector<Sizes> &runs) {
   auto module = merge(*parts, cases, inputs);
   auto cpu = parseCpuTarget(target);
   ASSERT_TRUE(bool(cpu)) << llvm::toString(cpu.takeError());
-  // Without vectors for it, codes without zeros are spread one by one: by masks on the oldest level, 2 of 4 on others.
   PipelineOptions options;
-  options.spreadsMasks = cpu->spreadsMasks() || !cpu->has(OPTC_CPU_X86_64_V2);
-  options.spreadsTwoOfFour = true;
+  options.spreadsMasks = cpu->spreadsMasks();
+  options.spreadsTwoOfFour = cpu->spreadsTwoOfFour();
   mlir::PassManager passes(&context);
   buildPipeline(passes, options);
   ASSERT_TRUE(succeeded(passes.run(*module)));
