@@ -213,7 +213,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   std::vector<std::string> notes;
   if (size_t count = imported.defaulted.size())
     notes.push_back(std::to_string(count) + (count == 1 ? " input is a constant because it has an initialiser ('" : " inputs are constants because they have initialisers ('") +
-                    imported.defaulted.front() + (count == 1 ? "')" : "', ...)") + ": --keep-inputs makes it an input of the artefact");
+                    imported.defaulted.front() + (count == 1 ? "')" : "', ...)") + ": --keep-inputs leaves such inputs as they are");
   std::vector<std::string> levels;
   for (const CpuTarget &target : targets)
     levels.push_back(target.costModel());
