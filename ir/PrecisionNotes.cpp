@@ -29,6 +29,9 @@ void optc::noteLowered(Operation *function, Operation *op, StringRef precision) 
   note(function, kLoweredNodes, op, "precision", precision);
 }
 void optc::noteKept(Operation *function, Operation *op, StringRef reason) {
+  // Several passes may find the same.
+  if (llvm::is_contained(keptNodes(function), PrecisionNote(nodeOf(op), reason)))
+    return;
   note(function, kKeptNodes, op, "reason", reason);
 }
 void optc::noteSparse(Operation *function, Operation *op, StringRef found) { note(function, kSparseNodes, op, "found", found); }

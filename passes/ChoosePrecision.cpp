@@ -2,7 +2,7 @@
 //
 // --int8 allows 8 bits; whether a layer takes them is a matter of cost. Before InsertQuantization, on what it would lower:
 //
-//   conv %x, %w                      =>  conv %x, %w {optc.keep_float = "f32 is estimated to be faster ..."}
+//   conv %x, %w                      =>  conv %x, %w {optc.faster_in_float = "f32 is estimated to be faster ..."}
 //   contract %x, %w : few rows       =>  contract %x, %w {optc.weights_only}
 //
 // Costs are those of each CPU level of the artefact (codegen/kernel/CostModel.h), conversions included
@@ -64,7 +64,7 @@ struct ChoosePrecision : optc::impl::ChoosePrecisionBase<ChoosePrecision> {
     for (const SmallVector<int> &readers : inputReaders(function, choice))
       if (auto why = decision.readInputInFloat(readers))
         for (int i : readers)
-          choice.layers()[i].op->setAttr(kKeepFloat, StringAttr::get(&getContext(), *why));
+          choice.layers()[i].op->setAttr(kFasterInFloat, StringAttr::get(&getContext(), *why));
     decision.note(function, [&](int i) { return choice.layers()[i].op; });
   }
 
@@ -108,7 +108,7 @@ private:
   void keep(func::FuncOp function, const QuantizableLayer &layer, const std::string &reason, ArrayRef<const MachineModel *> machines) {
     if (llvm::all_of(machines, [&](const MachineModel *m) { return codedWeightsGain(layer, *m); }))
       return layer.op->setAttr(kWeightsOnly, StringAttr::get(&getContext(), reason));
-    layer.op->setAttr(kKeepFloat, StringAttr::get(&getContext(), reason));
+    layer.op->setAttr(kFasterInFloat, StringAttr::get(&getContext(), reason));
   }
 
   PrecisionGraph graphOf(func::FuncOp function, const QuantizationChoice &choice, const MachineModel &machine) const {

@@ -107,6 +107,10 @@ private:
   void compressBytes(ConvOp op);
   void compressBytes(ContractOp op);
   static Matrix untransposed(Matrix matrix);
+  using Key = std::pair<void *, bool>;
+  static Key keyOf(Matrix matrix) { return {matrix.value.getAsOpaquePointer(), matrix.turned}; }
+  /// In f32, though a format was asked for; the report has it.
+  bool isKept(Operation *op);
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
   template <typename Result> std::optional<Result> lowered(Matrix matrix, Operation *user, Packer<Result> pack);
   /// withoutZeros, of each matrix once.
@@ -122,10 +126,10 @@ private:
   llvm::DenseMap<Operation *, bool> known;
   llvm::DenseSet<Operation *> erased;
   /// By the untransposed value and whether that is [n, k].
-  std::map<std::pair<void *, bool>, std::optional<CompressedPanels>> done;
-  std::map<std::pair<void *, bool>, SparseWeights> doneSparse;
-  /// Those of products of bf16.
-  std::set<std::pair<void *, bool>> inBFloat;
+  std::map<Key, std::optional<CompressedPanels>> done;
+  std::map<Key, SparseWeights> doneSparse;
+  /// Those of products of bf16, and of products that are kept in f32.
+  std::set<Key> inBFloat, keptTables;
   std::map<void *, std::optional<CompressedRows>> doneRows;
 };
 
@@ -163,7 +167,7 @@ template <typename Result> std::optional<Result> Compressor::lowered(Matrix matr
 }
 
 SparseWeights Compressor::sparseOf(Matrix matrix, ContractOp user) {
-  auto [it, isNew] = doneSparse.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
+  auto [it, isNew] = doneSparse.try_emplace(keyOf(matrix));
   if (isNew)
     it->second = withoutZeros(b, function, matrix, user, format);
   return it->second;
@@ -174,6 +178,13 @@ void Compressor::note(Operation *user, int64_t size, double decibels) {
   if (size)
     text += llvm::formatv(", a scale for each {0}, signal over noise {1:f1} dB", size, decibels);
   noteLowered(function, user, text);
+}
+
+bool Compressor::isKept(Operation *op) {
+  auto why = op->getAttrOfType<StringAttr>(kKeepFloat);
+  if (why && !format.name.empty())
+    noteKept(function, op, why);
+  return bool(why);
 }
 
 /// A transposed table is the same table.
@@ -188,7 +199,7 @@ Matrix Compressor::untransposed(Matrix matrix) {
 
 std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *user) {
   matrix = untransposed(matrix);
-  auto [it, isNew] = done.try_emplace({matrix.value.getAsOpaquePointer(), matrix.turned});
+  auto [it, isNew] = done.try_emplace(keyOf(matrix));
   if (!isNew)
     return it->second;
   if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinCompressedK)
@@ -277,7 +288,7 @@ void Compressor::compress(ContractOp op) {
     if (auto half = through<CastOp>(rhs); mlir::Value source = half ? through<CastOp>(half) : mlir::Value()) {
       Matrix matrix = untransposed({source, op.getRhsContract().front() == 1});
       sparseOf(matrix, op);
-      inBFloat.insert({matrix.value.getAsOpaquePointer(), matrix.turned});
+      inBFloat.insert(keyOf(matrix));
     }
     return;
   }
@@ -289,13 +300,13 @@ void Compressor::compress(ContractOp op) {
     eraseDead(op);
   };
   Matrix matrix{rhs, op.getRhsContract().front() == 1};
-  auto keep = op->getAttrOfType<StringAttr>(kKeepFloat);
-  if (keep && !format.name.empty())
-    noteKept(function, op, keep);
+  bool keep = isKept(op);
   if (SparseWeights sparse = sparseOf(untransposed(matrix), op); sparse.blocks)
     return replace(unpackBlocks(builder, rhs.getLoc(), *sparse.blocks));
   else if (sparse.panels)
     return replace(unpackSparse(builder, rhs.getLoc(), *sparse.panels));
+  if (keep)
+    keptTables.insert(keyOf(untransposed(matrix)));
   if (auto panels = keep ? keptPanels(b, untransposed(matrix)) : panelsOf(matrix, op))
     return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
   if (isWeight(rhs))
@@ -315,12 +326,13 @@ void Compressor::compress(GatherOp op) {
     return;
   // Of f32, but packed for a product: the same panels serve both.
   Matrix matrix = untransposed({table, true});
-  bool isBFloat = inBFloat.count({matrix.value.getAsOpaquePointer(), matrix.turned});
-  bool isShared = isBFloat || done.count({matrix.value.getAsOpaquePointer(), matrix.turned});
-  auto panels = isBFloat ? std::nullopt : isShared ? panelsOf(matrix, op) : keptPanels(b, matrix);
+  bool isBFloat = inBFloat.count(keyOf(matrix));
+  bool keep = isKept(op);
+  bool isShared = isBFloat || (keep ? keptTables.count(keyOf(matrix)) : done.count(keyOf(matrix)));
+  auto panels = isBFloat ? std::nullopt : isShared && !keep ? panelsOf(matrix, op) : keptPanels(b, matrix);
   // Nothing but rows of it is read.
   std::optional<CompressedRows> ownRows;
-  if (!isShared && !panels && !format.name.empty()) {
+  if (!isShared && !panels && !format.name.empty() && !keep) {
     auto [it, isNew] = doneRows.try_emplace(matrix.value.getAsOpaquePointer());
     if (isNew)
       it->second = lowered(matrix, op, kRowPacker);

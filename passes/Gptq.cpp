@@ -251,13 +251,3 @@ std::optional<GptqResult> optc::roundByInputs(ArrayRef<float> w, int64_t n, cons
   result.decibels = decibelsOf(std::accumulate(signal.begin(), signal.end(), 0.0), std::accumulate(noise.begin(), noise.end(), 0.0));
   return result;
 }
-
-double optc::resultDecibels(ArrayRef<float> w, ArrayRef<float> error, int64_t n, const InputFactors &factors, unsigned threads) {
-  int64_t groups = (n + kColumns - 1) / kColumns;
-  std::vector<double> signal(groups), noise(groups);
-  inParallel(groups, threads, [&](int64_t g) {
-    signal[g] = energy(gather(w, n, factors, g * kColumns), factors);
-    noise[g] = energy(gather(error, n, factors, g * kColumns), factors);
-  });
-  return decibelsOf(std::accumulate(signal.begin(), signal.end(), 0.0), std::accumulate(noise.begin(), noise.end(), 0.0));
-}

@@ -51,9 +51,6 @@ struct GptqResult {
 std::optional<GptqResult> roundByInputs(llvm::ArrayRef<float> w, int64_t n, const InputFactors &factors, int64_t bits, int64_t block,
                                         unsigned threads);
 
-/// The same figure of any rounded weights: `error` is w less what it became, [k, n].
-double resultDecibels(llvm::ArrayRef<float> w, llvm::ArrayRef<float> error, int64_t n, const InputFactors &factors, unsigned threads);
-
 } // namespace optc
 
 #endif // OPTC_PASSES_GPTQ_H

@@ -57,7 +57,7 @@ struct InsertQuantization : optc::impl::InsertQuantizationBase<InsertQuantizatio
     }
     function.walk([](Operation *op) {
       clearRanges(op);
-      op->removeAttr(kKeepFloat);
+      op->removeAttr(kFasterInFloat);
       op->removeAttr(kWeightsOnly);
       op->removeAttr(kBiasCorrection);
     });
@@ -100,6 +100,8 @@ private:
       if (!reason.empty())
         noteKept(function, op, reason);
       else if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat))
+        noteKept(function, op, why);
+      else if (auto why = op->getAttrOfType<StringAttr>(kFasterInFloat))
         noteKept(function, op, why);
       else if (auto why = op->getAttrOfType<StringAttr>(kWeightsOnly))
         noteLowered(function, op, "int8 weights; " + why.str());

@@ -97,9 +97,7 @@ private:
   bool isKept(Operation *op) {
     func::FuncOp function = getOperation();
     if (auto why = op->getAttrOfType<StringAttr>(kKeepFloat)) {
-      // Of matrix products compress-weights says so, too.
-      if (!isa<ContractOp>(op))
-        noteKept(function, op, why);
+      noteKept(function, op, why);
       return true;
     }
     if (auto conv = dyn_cast<ConvOp>(op); conv && !tiles && isWinograd(conv)) {

@@ -208,8 +208,8 @@ Value Lowering::product() {
   Value weights = stacked([&](RecurrentOp d) { return inPanels(d.getW(), gates); });
   weights = reshape(weights, {width, x[2]});
   ArrayRef<int64_t> none;
-  Value y =
-      b.create<ContractOp>(loc, op.getX(), weights, none, none, ArrayRef<int64_t>{2}, ArrayRef<int64_t>{1});
+  auto y = b.create<ContractOp>(loc, op.getX(), weights, none, none, ArrayRef<int64_t>{2}, ArrayRef<int64_t>{1});
+  y->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   if (!op.getBias())
     return y;
   Value biases = stacked([&](RecurrentOp d) {

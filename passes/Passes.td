@@ -232,7 +232,7 @@ def InsertQuantization : Pass<"insert-quantization", "::mlir::func::FuncOp"> {
     before:  %1 = optc.max %x, %0 {optc.range = array<f64: 0.0, 2.55>};  %2 = optc.conv %1, %w
     after:   %q = optc.quantize %1, 0.01, 0 : ui8;  %v = optc.quantize %w, (max |%w| / 127) : i8
              %2 = optc.conv (optc.dequantize %q, ...), (optc.dequantize %v, ...)
-    `optc.keep_float` on a layer says why it is left alone, `optc.weights_only` why only its weights become codes.
+    `optc.keep_float` on a layer says why it is left alone, as does `optc.faster_in_float`, `optc.weights_only` why only its weights become codes.
   }];
   let options = [Option<"dynamic", "dynamic", "bool", "false", "matrix products take unknown ranges from their operands when they run">];
   let dependentDialects = ["::optc::OptcDialect"];
@@ -242,7 +242,7 @@ def ChoosePrecision : Pass<"choose-precision", "::mlir::func::FuncOp"> {
   let summary = "Layers that 8 bits are estimated not to gain for stay in f32, or have 8 bits in their weights alone";
   let description = [{
     before:  %y = optc.conv %x, %w {groups = 32};  %z = optc.contract %r, %v
-    after:   %y = optc.conv %x, %w {groups = 32, optc.keep_float = "f32 is estimated to be faster ..."}
+    after:   %y = optc.conv %x, %w {groups = 32, optc.faster_in_float = "f32 is estimated to be faster ..."}
              %z = optc.contract %r, %v {optc.weights_only = "..."}
   }];
   let options = [ListOption<"levels", "levels", "std::string", "what the CPU levels of the artefact compute with: sse, avx2, ...">];
@@ -258,15 +258,6 @@ def SwitchQuantization : Pass<"switch-quantization", "::mlir::func::FuncOp"> {
     A switch for each tensor, then one for each layer: one compiled model shows every choice of layers.
   }];
   let options = [Option<"dynamic", "dynamic", "bool", "false", "matrix products take unknown ranges from their operands when they run">];
-  let dependentDialects = ["::optc::OptcDialect"];
-}
-
-def SwitchRounding : Pass<"switch-rounding", "::mlir::func::FuncOp"> {
-  let summary = "Products in bf16 and in f32, both ways, under bool inputs";
-  let description = [{
-    before:  @main(%x) { %y = optc.conv %x, %w {optc.switch = 0} }
-    after:   @main(%x, %s0) { %y = optc.select %s0, (optc.conv (round %x), (round %w)), (optc.conv %x, %w) }
-  }];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

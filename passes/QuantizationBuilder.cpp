@@ -11,7 +11,7 @@ using namespace optc;
 static constexpr double kSmallestScale = 1e-30;
 
 QuantizationChoice::QuantizationChoice(func::FuncOp function, bool dynamic) {
-  auto isAllowed = [](const QuantizableLayer &layer) { return !layer.op->hasAttr(kKeepFloat); };
+  auto isAllowed = [](const QuantizableLayer &layer) { return !layer.op->hasAttr(kKeepFloat) && !layer.op->hasAttr(kFasterInFloat); };
   QuantizedTensors possible(function, [&](const QuantizableLayer &layer) { return isAllowed(layer) && !isWeightsOnly(layer.op); });
   // A layer needs the ranges of all that it reads.
   auto isKnown = [&](Value operand) {

@@ -1,6 +1,6 @@
 //===- QuantizationBuilder.h - Values by way of 8 bits ----------*- C++ -*-===//
 //
-// What InsertQuantization, SwitchQuantization and SwitchRounding share: which layers and tensors are lowered, the ops that lower
+// What InsertQuantization and SwitchQuantization share: which layers and tensors are lowered, the ops that lower
 // them (InsertQuantization.cpp shows their form), and switches between them and what they stand for.
 //
 //===----------------------------------------------------------------------===//
@@ -12,7 +12,7 @@
 
 namespace optc {
 
-/// The layers without `optc.keep_float` that can compute in 8 bits, given the ranges on the IR.
+/// The layers without `optc.keep_float` and `optc.faster_in_float` that can compute in 8 bits, given the ranges on the IR.
 class QuantizationChoice {
 public:
   /// `dynamic`: matrix products with constant weights take unknown ranges when they run.

@@ -76,11 +76,10 @@ private:
 
 /// What is written on the IR between calibration and InsertQuantization: the range of a value's elements (`optc.range`, of
 /// an argument or an op's first result; `optc.range.result1`, ..., `optc.range.argument0` of its region), why a layer is
-/// to stay in floats or to have 8 bits in its weights alone, and what is to be added to each channel of its result in 8 bits (on the layer). SmoothQuant goes by
-/// the largest magnitude of each channel (on the normalisation), SwitchRounding by the number of a layer's switch.
-inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float", kWeightsOnly = "optc.weights_only",
-                                     kBiasCorrection = "optc.bias_correction", kChannelMax = "optc.channel_max",
-                                     kSwitch = "optc.switch";
+/// to stay in floats, is faster in them than in 8 bits or is to have 8 bits in its weights alone, and what is to be added to each channel of its result in 8 bits (on the layer). SmoothQuant goes by
+/// the largest magnitude of each channel (on the normalisation).
+inline constexpr llvm::StringLiteral kRange = "optc.range", kKeepFloat = "optc.keep_float", kFasterInFloat = "optc.faster_in_float",
+                                     kWeightsOnly = "optc.weights_only", kBiasCorrection = "optc.bias_correction", kChannelMax = "optc.channel_max";
 struct ElementRange {
   double low, high;
 };

@@ -47,21 +47,14 @@ std::optional<Float8Codes> optc::toFloat8(ArrayRef<float> w, int64_t k, int64_t 
 
 static float float8Value(const Float8Codes &c, size_t i) { return float(decodeSmallFloat(DType::f8e4m3fn, c.bits[i])) * c.scales[i % c.scales.size()]; }
 
-/// Of `rounded`, a function of an element's place.
-template <typename Rounded> static double decibels(ArrayRef<float> w, Rounded rounded) {
+double optc::signalToNoise(ArrayRef<float> w, const Float8Codes &codes) {
   double signal = 0, noise = 0;
   for (size_t i = 0; i < w.size(); ++i) {
-    double d = double(w[i]) - rounded(i);
+    double d = double(w[i]) - float8Value(codes, i);
     signal += double(w[i]) * w[i];
     noise += d * d;
   }
   return 10 * std::log10(signal / std::max(noise, 1e-300));
-}
-double optc::signalToNoise(ArrayRef<float> w, const Float8Codes &codes) {
-  return decibels(w, [&](size_t i) { return float8Value(codes, i); });
-}
-double optc::signalToNoise(ArrayRef<float> w, ArrayRef<float> rounded) {
-  return decibels(w, [&](size_t i) { return rounded[i]; });
 }
 
 std::optional<std::vector<float>> optc::roundedWeights(ArrayRef<float> w, int64_t k, int64_t n, const WeightFormat &format) {

@@ -41,9 +41,6 @@ std::optional<Float8Codes> toFloat8(llvm::ArrayRef<float> w, int64_t k, int64_t 
 /// 10 * log10(signal / noise) of a rounded matrix.
 double signalToNoise(llvm::ArrayRef<float> w, const Float8Codes &codes);
 
-/// The same of weights that are given as they became.
-double signalToNoise(llvm::ArrayRef<float> w, llvm::ArrayRef<float> rounded);
-
 /// w [k, n] as it is after it was stored in the format; nullopt where that does not hold it.
 std::optional<std::vector<float>> roundedWeights(llvm::ArrayRef<float> w, int64_t k, int64_t n, const WeightFormat &format);
 

@@ -94,8 +94,9 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
   int64_t dense = (n + kPanel - 1) / kPanel * kPanel * k, masked = sparseBytes(k, n, sparsity.count, sizeof(float)), count = blockCount(w, k, n);
   auto rows = dimsOf(user->getOperand(0))[0].constant();
   bool halves = !conv && (format.name == "bf16" || format.name == "f16");
-  if (!conv && (user->hasAttr(kKeepFloat) || format.isInteger() || format.name == "f8"))
-    return refuse(user->hasAttr(kKeepFloat) ? "as it is kept in f32" : "codes of few bits have no masks");
+  bool isKept = user->hasAttr(kKeepFloat) && !format.name.empty();
+  if (!conv && (isKept || format.isInteger() || format.name == "f8"))
+    return refuse(isKept ? "as it is kept in f32" : "codes of few bits have no masks");
   if (isBFloatProduct(user))
     return refuse("it is computed in bf16");
   if (llvm::any_of(matrix.value.getUsers(), [](Operation *o) { return isa<GatherOp>(o); }))

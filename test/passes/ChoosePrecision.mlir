@@ -8,9 +8,9 @@
 // CHECK-LABEL: func.func @mixed
 // CHECK-SAME: optc.float_regions = [{{{.*}}nodes = ["depthwise"]}]
 // CHECK: optc.conv {{.*}} : (tensor<1x256x14x14xf32>, tensor<256x256x1x1xf32>)
-// CHECK: optc.conv {{.*}}optc.keep_float = "f32 is estimated to be faster on avx2
+// CHECK: optc.conv {{.*}}optc.faster_in_float = "f32 is estimated to be faster on avx2
 // NONE-LABEL: func.func @mixed
-// NONE-NOT: optc.keep_float
+// NONE-NOT: optc.faster_in_float
 func.func @mixed(%x: tensor<1x256x14x14xf32> {optc.range = array<f64: -1.0, 1.0>}) -> tensor<1x256x14x14xf32> {
   %w = optc.constant dense<1.0> : tensor<256x256x1x1xf32>
   %v = optc.constant dense<1.0> : tensor<256x1x5x5xf32>
@@ -36,7 +36,7 @@ func.func @row(%x: tensor<1x768xf32>) -> tensor<1x3072xf32> {
 
 // Many rows are worth the ranges of run time.
 // AMX-LABEL: func.func @rows
-// AMX-NOT: optc.keep_float
+// AMX-NOT: optc.faster_in_float
 // AMX-NOT: optc.weights_only
 func.func @rows(%x: tensor<128x768xf32>) -> tensor<128x3072xf32> {
   %w = optc.constant dense<1.0> : tensor<768x3072xf32>
@@ -48,7 +48,7 @@ func.func @rows(%x: tensor<128x768xf32>) -> tensor<128x3072xf32> {
 // AMX-LABEL: @attention
 // AMX: optc.attention %arg0, %arg1, %arg2 {scale
 // AVX512-LABEL: @attention
-// AVX512: optc.attention {{.*}}optc.keep_float
+// AVX512: optc.attention {{.*}}optc.faster_in_float
 !heads = tensor<1x12x256x64xf32>
 func.func @attention(%q: !heads {optc.range = array<f64: -1.0, 1.0>}, %k: !heads {optc.range = array<f64: -1.0, 1.0>}, %v: !heads {optc.range = array<f64: -1.0, 1.0>}) -> !heads {
   %y = optc.attention %q, %k, %v {scale = 0.125 : f64} : (!heads, !heads, !heads) -> !heads
@@ -57,7 +57,7 @@ func.func @attention(%q: !heads {optc.range = array<f64: -1.0, 1.0>}, %k: !heads
 
 // A part of a tensor is read where it is as floats; codes of it are stored.
 // AMX-LABEL: @attention_of_parts
-// AMX: optc.attention {{.*}}optc.keep_float
+// AMX: optc.attention {{.*}}optc.faster_in_float
 !joined = tensor<1x12x64x192xf32>
 !part = tensor<1x12x64x64xf32>
 func.func @attention_of_parts(%x: !joined) -> !part {

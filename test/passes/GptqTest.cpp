@@ -119,18 +119,6 @@ TEST(Gptq, notFinite) {
   EXPECT_FALSE(InputFactors::of(layer.moments, 64, 32, 1));
 }
 
-TEST(Gptq, errorOfOtherWeights) {
-  Layer layer(200, 64, 20, 8, 0.3f);
-  auto factors = InputFactors::of(layer.moments, 64, 64, 1);
-  auto nearest = quantizeBlocks(layer.w, 64, 20, 4, 32);
-  ASSERT_TRUE(factors && nearest);
-  std::vector<float> error;
-  for (int64_t i = 0; i < 64; ++i)
-    for (int64_t j = 0; j < 20; ++j)
-      error.push_back(layer.w[i * 20 + j] - valueOf(*nearest, i, j));
-  EXPECT_NEAR(resultDecibels(layer.w, error, 20, *factors, 2), layer.decibels(*nearest), 0.01);
-}
-
 /// Values that lie on one side of 0 get zero points in 4 bits, those around it do not.
 TEST(BlockQuantization, zeroPoints) {
   Layer layer(1, 256, 16, 1, 0);

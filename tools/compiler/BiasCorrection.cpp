@@ -52,7 +52,10 @@ Error optc::measureBias(ModuleOp module, const SampleSource &source, unsigned jo
     return error;
   OwningOpRef<ModuleOp> copy = module.clone();
   auto function = copy->lookupSymbol<func::FuncOp>("main");
-  function.walk([](Operation *op) { op->removeAttr(kKeepFloat); });
+  function.walk([](Operation *op) {
+    op->removeAttr(kKeepFloat);
+    op->removeAttr(kFasterInFloat);
+  });
   QuantizationChoice choice(function, /*dynamic=*/false);
   QuantizedTensors tensors(function, [&](const QuantizableLayer &layer) { return choice.isLowered(layer.op); });
   llvm::DenseMap<mlir::Value, ElementRange> ranges;

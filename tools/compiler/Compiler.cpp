@@ -9,6 +9,7 @@
 #include "tools/compiler/CompareLayers.h"
 #include "tools/compiler/CompileGpu.h"
 #include "tools/compiler/NativeModel.h"
+#include "tools/compiler/Guard.h"
 #include "tools/compiler/RoundWeights.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
@@ -111,6 +112,20 @@ static llvm::Expected<std::vector<std::string>> bindingsOf(func::FuncOp main, co
   for (auto &[symbol, size] : values)
     bindings.push_back(symbol + "=" + std::to_string(size));
   return bindings;
+}
+
+/// The passes' options for a model that runs while it is compiled: kernels that this machine lacks instructions for aside.
+static PipelineOptions onThisMachine(PipelineOptions options) {
+  auto native = parseCpuTarget("native");
+  if (!native) {
+    llvm::consumeError(native.takeError());
+    return options;
+  }
+  options.gpu = false;
+  options.tables &= native->has(OPTC_CPU_AVX512_VBMI);
+  options.spreadsMasks &= native->spreadsMasks();
+  options.spreadsTwoOfFour &= native->spreadsTwoOfFour();
+  return options;
 }
 
 /// `calibration`: the ranges, where it took any.
@@ -239,13 +254,24 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     if (!pipeline.bfloat)
       notes.push_back(without->name + " does not multiply bf16: --bf16 stores weights in it and computes in f32");
   }
-  if (!options.weights.empty() && !options.quantization.int8) {
-    WeightOptions weights{{pipeline.weights, pipeline.weightBlock}, options.quantization.calibration, options.quantization.guard, pipeline};
-    if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.quantization.keepFloat))
-      return failWith(error);
-    if (Error error = prepareWeights(module, weights, options.jobs, progress, notes))
+  std::optional<WeightRounding> weights;
+  if (!options.weights.empty()) {
+    if (!options.quantization.int8)
+      if (Error error = keepInFloat(module.lookupSymbol<func::FuncOp>("main"), options.quantization.keepFloat))
+        return failWith(error);
+    weights.emplace(module, WeightFormat{pipeline.weights, pipeline.weightBlock});
+    // With --int8 samples choose ranges.
+    if (!options.quantization.int8 && !options.quantization.calibration.empty())
+      if (Error error = weights->roundByInputs(options.quantization.calibration, options.jobs, progress))
+        return failWith(error);
+  }
+  if (!options.quantization.guard.golden.empty()) {
+    GuardedLowering lowering{options.quantization.int8, weights ? &*weights : nullptr, onThisMachine(pipeline)};
+    if (Error error = guardAccuracy(module, options.quantization.guard, lowering, options.jobs, progress, notes))
       return failWith(error);
   }
+  if (weights)
+    weights->apply(module);
   auto sayNotes = [&] {
     for (const std::string &note : std::exchange(notes, {}))
       result.messages.push_back(model + ": note: " + note);

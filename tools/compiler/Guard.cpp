@@ -4,7 +4,9 @@
 #include "ir/Locations.h"
 #include "passes/Passes.h"
 #include "passes/QuantizationBuilder.h"
+#include "tools/compiler/FormatLayers.h"
 #include "tools/compiler/Metric.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
@@ -61,12 +63,39 @@ std::string number(double x) {
   return text;
 }
 
+/// What goes back to f32 together.
+struct Layer {
+  SmallVector<Operation *> ops;
+  mlir::Value weight = {}; // of a format's
+  std::string form;        // what it is lowered to
+  bool isLowered = true;
+  /// The outputs' error when it alone is.
+  double alone = 0;
+
+  std::string name() const {
+    auto nodes = nodesOf(ops.front()->getLoc());
+    return nodes.empty() ? ops.front()->getName().stripDialect().str() : nodes.front();
+  }
+  std::string reason() const { return "in " + form + " it alone puts the outputs' error at " + percentText(alone); }
+};
+
 class Guard {
 public:
-  Guard(ModuleOp module, const GuardOptions &options, unsigned jobs, const Progress &progress)
-      : module(module), function(module.lookupSymbol<func::FuncOp>("main")), options(options), jobs(jobs),
-        progress(progress), choice(function, /*dynamic=*/true), lowered(choice.layers().size(), true),
-        alone(choice.layers().size(), 0.0) {}
+  Guard(ModuleOp module, const GuardOptions &options, const GuardedLowering &lowering, unsigned jobs, const Progress &progress)
+      : module(module), function(module.lookupSymbol<func::FuncOp>("main")), options(options), lowering(lowering), jobs(jobs), progress(progress) {
+    if (lowering.int8) {
+      choice.emplace(function, /*dynamic=*/true);
+      for (const QuantizableLayer &layer : choice->layers())
+        layers.push_back({{layer.op}, {}, "8 bits"});
+    }
+    firstOfFormat = layers.size();
+    if (lowering.weights)
+      for (FormatLayer &layer : formatLayers(function, lowering.pipeline.bfloat)) {
+        llvm::erase_if(layer.ops, [&](Operation *op) { return choice && (choice->isLowered(op) || QuantizationChoice::isWeightsOnly(op)); });
+        if (!layer.ops.empty())
+          layers.push_back({layer.ops, layer.weight, lowering.weights->format().name});
+      }
+  }
 
   Error run(std::vector<std::string> &notes) {
     if (Error error = openReference())
@@ -77,9 +106,9 @@ public:
     if (plain.error > allowed())
       if (Error error = putBack(plain))
         return error;
-    for (auto [i, layer] : llvm::enumerate(choice.layers()))
-      if (!lowered[i])
-        notes.push_back("node '" + nameOf(i) + "' stays in f32: " + reasonOf(i));
+    for (const Layer &layer : layers)
+      if (!layer.isLowered)
+        notes.push_back("node '" + layer.name() + "' stays in f32: " + layer.reason());
     notes.push_back(hasMetric() ? dropText() : errorText() + ", --max-error allows " + percentText(options.maxError));
     if (!best.outputs.empty())
       notes.push_back(accuracyText(best));
@@ -121,49 +150,84 @@ private:
     return error;
   }
 
-  std::string nameOf(size_t layer) {
-    auto nodes = nodesOf(choice.layers()[layer].op->getLoc());
-    return nodes.empty() ? choice.layers()[layer].op->getName().stripDialect().str() : nodes.front();
-  }
-  std::string reasonOf(size_t layer) {
-    return "in 8 bits it alone puts the outputs' error at " + percentText(alone[layer]);
-  }
-
   /// Marks the layers that are not lowered.
   void mark() {
-    for (auto [i, layer] : llvm::enumerate(choice.layers()))
-      if (lowered[i])
-        layer.op->removeAttr(kKeepFloat);
-      else
-        layer.op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), reasonOf(i)));
+    for (const Layer &layer : layers)
+      for (Operation *op : layer.ops)
+        if (layer.isLowered)
+          op->removeAttr(kKeepFloat);
+        else
+          op->setAttr(kKeepFloat, StringAttr::get(module.getContext(), layer.reason()));
+  }
+  void lowerAll(bool isLowered) {
+    for (Layer &layer : layers)
+      layer.isLowered = isLowered;
   }
 
-  /// The choice as it is, by integer kernels, over all sets.
+  /// The choice as it is, by the kernels that the artefact will have, over all sets.
   Error measureFinal(Deviation &deviation) {
     mark();
-    progress("compile and measure the quantised model");
+    progress("compile and measure the model in " + form());
+    OwningOpRef<ModuleOp> copy = module.clone();
+    if (lowering.weights)
+      lowering.weights->apply(*copy);
     NativeModel model;
-    if (Error error = model.build(module, jobs, createInsertQuantization({/*dynamic=*/true})))
+    if (Error error = model.build(*copy, jobs, choice ? createInsertQuantization({/*dynamic=*/true}) : nullptr, lowering.pipeline))
       return error;
     return measured(judge(model, {}, kAll, deviation), deviation);
   }
 
-  /// The choice as it is, for the model with switches.
+  /// "8 bits and int4"
+  std::string form() const {
+    std::string text;
+    for (const Layer &layer : layers)
+      if (!StringRef(text).contains(layer.form))
+        text += (text.empty() ? "" : " and ") + layer.form;
+    return text.empty() ? "f32" : text;
+  }
+
+  /// All choices in one model.
+  Error buildSwitched() {
+    progress("compile with switches");
+    lowerAll(true);
+    mark();
+    IRMapping mapping;
+    OwningOpRef<ModuleOp> copy(cast<ModuleOp>(module->clone(mapping)));
+    if (choice) {
+      PassManager passes(module.getContext());
+      passes.addNestedPass<func::FuncOp>(createSwitchQuantization({/*dynamic=*/true}));
+      if (failed(passes.run(*copy)))
+        return internalError("layers cannot be switched");
+    }
+    auto main = copy->lookupSymbol<func::FuncOp>("main");
+    for (auto [i, layer] : llvm::enumerate(ArrayRef(layers).drop_front(firstOfFormat))) {
+      SmallVector<Operation *> ops;
+      for (Operation *op : layer.ops)
+        ops.push_back(mapping.lookup(op));
+      auto [codes, isTurned] = lowering.weights->codesOf(layer.weight);
+      switchFormat(ops, {lowering.weights->format(), lowering.pipeline.bfloat, codes, isTurned}, addSwitch(main, (choice ? choice->tensors().size() : 0) + firstOfFormat + i));
+    }
+    return switched.build(*copy, jobs);
+  }
+
+  /// The choice as it is, for the model with switches: of tensors, of layers in 8 bits, of layers of a format.
   std::vector<HostValue> switches() {
     mark();
-    QuantizationChoice now(function, /*dynamic=*/true);
-    llvm::DenseSet<mlir::Value> quantised;
-    for (const auto &[tensor, range] : now.tensors())
-      quantised.insert(tensor);
     std::vector<HostValue> switches;
     auto add = [&](bool on) {
       switches.push_back(HostValue::allocate(DType::boolean, {}));
       *switches.back().as<bool>() = on;
     };
-    for (const auto &[tensor, range] : choice.tensors())
-      add(quantised.contains(tensor));
-    for (bool on : lowered)
-      add(on);
+    if (choice) {
+      QuantizationChoice now(function, /*dynamic=*/true);
+      llvm::DenseSet<mlir::Value> quantised;
+      for (const auto &[tensor, range] : now.tensors())
+        quantised.insert(tensor);
+      for (const auto &[tensor, range] : choice->tensors())
+        add(quantised.contains(tensor));
+    }
+    for (const Layer &layer : layers)
+      add(layer.isLowered);
     return switches;
   }
 
@@ -174,15 +238,12 @@ private:
   }
 
   Error putBack(const Deviation &plain) {
-    progress("compile with switches");
-    lowered.assign(lowered.size(), true);
-    mark();
-    if (Error error = switched.build(module, jobs, createSwitchQuantization({/*dynamic=*/true})))
+    if (Error error = buildSwitched())
       return error;
     if (Error error = rank())
       return error;
     Deviation floats;
-    lowered.assign(lowered.size(), false);
+    lowerAll(false);
     if (Error error = measured(judge(switched, switches(), kAll, floats), floats))
       return error;
     // A metric may turn on the last bits, which the model with switches does not share: the final model decides.
@@ -204,25 +265,26 @@ private:
       else
         target *= std::clamp(options.maxError / final.error, 0.25, 1.0) * 0.9;
     }
-    lowered.assign(lowered.size(), false);
+    lowerAll(false);
     if (Error error = measureFinal(best))
       return error;
     return best.error <= allowed() ? Error::success() : cannotHold(plain, best);
   }
 
-  /// The outputs' error when each layer alone computes in 8 bits; the worst first.
+  /// Those first that put the outputs off most when they alone are lowered.
   Error rank() {
-    for (size_t i = 0; i < lowered.size(); ++i) {
-      progress("rank layers " + std::to_string(i + 1) + "/" + std::to_string(lowered.size()));
-      lowered.assign(lowered.size(), false);
-      lowered[i] = true;
+    for (auto [i, layer] : llvm::enumerate(layers)) {
+      progress("rank layers " + std::to_string(i + 1) + "/" + std::to_string(layers.size()));
+      lowerAll(false);
+      layer.isLowered = true;
       Deviation deviation;
       if (Error error = golden.measure(switched, switches(), kSearchSets, deviation))
         return error;
-      alone[i] = deviation.error;
-      order.push_back(i);
+      layer.alone = deviation.error;
     }
-    llvm::sort(order, [&](size_t a, size_t b) { return std::pair(-alone[a], a) < std::pair(-alone[b], b); });
+    for (Layer &layer : layers)
+      order.push_back(&layer);
+    llvm::sort(order, [](const Layer *a, const Layer *b) { return std::pair(-a->alone, a) < std::pair(-b->alone, b); });
     return Error::success();
   }
 
@@ -237,7 +299,7 @@ private:
   Error search(double target) {
     auto keepFirst = [&](size_t n) {
       for (size_t i = 0; i < order.size(); ++i)
-        lowered[order[i]] = i >= n;
+        order[i]->isLowered = i >= n;
     };
     size_t few = 0, many = order.size(); // `many` holds
     while (few < many) {
@@ -256,11 +318,11 @@ private:
     // What went back early may not have been to blame.
     for (size_t i = many; i-- > 0;) {
       progress("search: lower again " + std::to_string(many - i) + "/" + std::to_string(many));
-      lowered[order[i]] = true;
+      order[i]->isLowered = true;
       bool still;
       if (Error error = holds(target, still))
         return error;
-      lowered[order[i]] = still;
+      order[i]->isLowered = still;
     }
     return Error::success();
   }
@@ -268,14 +330,14 @@ private:
   Error cannotHold(const Deviation &plain, const Deviation &floats) {
     std::string worst;
     for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
-      worst += (i ? ", '" : "'") + nameOf(order[i]) + "' (" + percentText(alone[order[i]]) + ")";
+      worst += (i ? ", '" : "'") + order[i]->name() + "' (" + percentText(order[i]->alone) + ")";
     if (!worst.empty())
-      worst = "; the layers that hurt most, each alone in 8 bits: " + worst;
+      worst = "; the layers that hurt most, each alone in " + form() + ": " + worst;
     Error error = Error::at("", hasMetric() ? dropText() : errorText() + " at best (output '" + best.output + "'), --max-error allows " +
                                                                percentText(options.maxError));
-    error.hint = hasMetric() ? "in 8 bits it gives " + number(inFloats - plain.error) + ", with all layers back in f32 " +
+    error.hint = hasMetric() ? "in " + form() + " it gives " + number(inFloats - plain.error) + ", with all layers back in f32 " +
                                    number(inFloats - floats.error) + worst
-                             : "in 8 bits it is " + percentText(plain.error) + ", in f32 " + percentText(floats.error) + worst;
+                             : "in " + form() + " it is " + percentText(plain.error) + ", in f32 " + percentText(floats.error) + worst;
     error.exitCode = ExitCode::policy;
     return error;
   }
@@ -283,24 +345,26 @@ private:
   ModuleOp module;
   func::FuncOp function;
   const GuardOptions &options;
+  const GuardedLowering &lowering;
   unsigned jobs;
   const Progress &progress;
   GoldenSets golden;
   Metric metric;
   double inFloats = 0; // what it gives for f32
-  /// All that can be lowered, and what is at present.
-  QuantizationChoice choice;
-  std::vector<bool> lowered;
-  /// Of each layer, and their order, worst first.
-  std::vector<double> alone;
-  std::vector<size_t> order;
+  /// All that 8 bits can be had for.
+  std::optional<QuantizationChoice> choice;
+  /// Those of `choice`, then those of a format.
+  std::vector<Layer> layers;
+  size_t firstOfFormat;
+  /// The worst first.
+  std::vector<Layer *> order;
   NativeModel switched;
   Deviation best;
 };
 
 } // namespace
 
-Error optc::guardAccuracy(ModuleOp module, const GuardOptions &options, unsigned jobs, const Progress &progress,
+Error optc::guardAccuracy(ModuleOp module, const GuardOptions &options, const GuardedLowering &lowering, unsigned jobs, const Progress &progress,
                           std::vector<std::string> &notes) {
-  return Guard(module, options, jobs, progress).run(notes);
+  return Guard(module, options, lowering, jobs, progress).run(notes);
 }

@@ -11,8 +11,7 @@
 using namespace mlir;
 using namespace optc;
 
-/// An error of the compiler itself.
-static Error internalError(const std::string &what) {
+Error optc::internalError(const std::string &what) {
   Error result = Error::at("optc", "internal error: " + what);
   result.exitCode = ExitCode::internal;
   return result;

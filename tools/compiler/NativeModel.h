@@ -19,6 +19,9 @@
 
 namespace optc {
 
+/// An error of the compiler itself.
+Error internalError(const std::string &what);
+
 /// Compiles the plan's kernels for each target and writes the artefact.
 Error writeCompiled(BuiltPlan &built, llvm::ArrayRef<CpuTarget> targets, unsigned jobs, llvm::StringRef path,
                     llvm::function_ref<void(const std::string &)> progress);

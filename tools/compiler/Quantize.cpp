@@ -22,13 +22,13 @@ Error optc::keepInFloat(func::FuncOp function, const std::vector<std::string> &n
   for (const std::string &node : nodes) {
     bool found = false;
     function.walk([&](Operation *op) {
-      if (!isa<ConvOp, ContractOp, AttentionOp>(op) || !llvm::is_contained(nodesOf(op->getLoc()), node))
+      if (!isa<ConvOp, ContractOp, AttentionOp, GatherOp, RecurrentOp>(op) || !llvm::is_contained(nodesOf(op->getLoc()), node))
         return;
       op->setAttr(kKeepFloat, StringAttr::get(op->getContext(), "--keep-float names it"));
       found = true;
     });
     if (!found)
-      return Error::at("optc", "--keep-float=" + node + ": no convolution or matrix product is of a node of this name",
+      return Error::at("optc", "--keep-float=" + node + ": no layer with weights is of a node of this name",
                        "optc --emit=report lists the nodes");
   }
   return Error::success();
@@ -123,9 +123,7 @@ Error optc::prepareQuantization(ModuleOp module, const QuantizationOptions &opti
     return error;
   if (Error error = choosePrecision(module, levels, notes))
     return error;
-  if (Error error = findBias(module, options, jobs, progress, calibration))
-    return error;
-  return options.guard.golden.empty() ? Error::success() : guardAccuracy(module, options.guard, jobs, progress, notes);
+  return findBias(module, options, jobs, progress, calibration);
 }
 
 std::string optc::commandOf(const QuantizationOptions &options) {

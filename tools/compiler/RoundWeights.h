@@ -1,31 +1,42 @@
 //===- RoundWeights.h - Weights in few bits, chosen with samples *- C++ -*-===//
 //
 // --calib rounds the weights of matrix products to integers by what their inputs are (passes/Gptq.h) and writes them on the IR as
-// the model itself could have them, dequantize of codes; compress-weights stores those as they are. --golden, --max-error puts layers
-// back to f32 until the answers hold: those first whose own results the format puts off most, or, of bf16 as arithmetic, that alone
-// put the model's outputs off most (passes/SwitchRounding.cpp).
+// the model itself could have them, dequantize of codes; compress-weights stores those as they are.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_TOOLS_COMPILER_ROUNDWEIGHTS_H
 #define OPTC_TOOLS_COMPILER_ROUNDWEIGHTS_H
 
-#include "passes/Pipelines.h"
 #include "passes/WeightFormats.h"
-#include "tools/compiler/Guard.h"
+#include "tools/compiler/WeightTables.h"
 
 namespace optc {
 
-struct WeightOptions {
-  /// No name: weights stay as the model has them.
-  WeightFormat format;
-  SampleSource calibration; // sets of inputs; of formats of integers
-  GuardOptions guard;
-  /// What the model is compiled with where it is measured.
-  PipelineOptions pipeline;
-};
+/// The weights of a module in a format, once they are rounded.
+class WeightRounding {
+public:
+  /// `module` is as after recognition (passes/Pipelines.h).
+  WeightRounding(mlir::ModuleOp module, WeightFormat format);
 
-/// `module` is as after recognition (passes/Pipelines.h). Layers to be kept in f32 are marked (kKeepFloat), and further ones are.
-Error prepareWeights(mlir::ModuleOp module, const WeightOptions &options, unsigned jobs, const Progress &progress, std::vector<std::string> &notes);
+  const WeightFormat &format() const { return wanted; }
+  /// By samples, of integers; what is kept in f32 (kKeepFloat) aside.
+  Error roundByInputs(const SampleSource &samples, unsigned jobs, const Progress &progress);
+  /// Puts what was rounded by samples into the module or a copy of it, but for what is kept in f32 there. The module gets notes.
+  void apply(mlir::ModuleOp copy) const;
+  /// What samples made of a table of `module`, and whether that is [n, k]; null where they rounded nothing.
+  std::pair<const BlockCodes *, bool> codesOf(mlir::Value table) const;
+
+private:
+  mlir::ModuleOp module;
+  WeightFormat wanted;
+  llvm::SmallVector<WeightTable> tables;
+  /// By table: codes, and their signal over noise on the samples.
+  struct Rounded {
+    BlockCodes codes;
+    double decibels;
+  };
+  std::vector<std::optional<Rounded>> rounded;
+};
 
 } // namespace optc
 

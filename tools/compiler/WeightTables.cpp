@@ -70,22 +70,6 @@ SmallVector<WeightTable> optc::weightTables(func::FuncOp function) {
   return out;
 }
 
-SmallVector<WeightTable> optc::furtherProducts(func::FuncOp function, ArrayRef<WeightTable> tables) {
-  llvm::DenseSet<Operation *> listed;
-  for (const WeightTable &table : tables)
-    listed.insert(table.products.begin(), table.products.end());
-  SmallVector<WeightTable> out;
-  function.walk([&](ContractOp product) {
-    if (listed.contains(product) || !isCandidate(product) || isInFewBits(sourceOf(product).first))
-      return;
-    bool turned = product.getRhsContract().front() == 1;
-    auto dims = tensorOf(product.getRhs()).getShape();
-    if (dims[0] * dims[1] >= kMinCompressed && dims[turned] >= kMinCompressedK)
-      out.push_back({product.getRhs(), turned, dims[turned], dims[!turned], {product}});
-  });
-  return out;
-}
-
 std::string optc::nameOf(const WeightTable &table) {
   ContractOp op = table.products.front();
   auto nodes = nodesOf(op->getLoc());

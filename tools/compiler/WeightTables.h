@@ -24,8 +24,6 @@ struct WeightTable {
 
 /// In the order of their first products. `function` is as after recognition (passes/Pipelines.h); copies of it have the same list.
 llvm::SmallVector<WeightTable> weightTables(mlir::func::FuncOp function);
-/// The other products with such a matrix, one in each: those inside branches and loops, and those of tables with other users.
-llvm::SmallVector<WeightTable> furtherProducts(mlir::func::FuncOp function, llvm::ArrayRef<WeightTable> tables);
 /// The node of a table's first product.
 std::string nameOf(const WeightTable &table);
 /// Its elements as [k, n].

@@ -43,16 +43,14 @@ static std::string checkValues(const cxxopts::ParseResult &flags) {
 /// an empty text.
 static std::string readQuantization(const cxxopts::ParseResult &flags, const std::string &weights, QuantizationOptions &options) {
   options.int8 = flags.count("int8");
-  for (const char *flag : {"calib-method", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib", "metric", "max-drop"})
+  for (const char *flag : {"calib-method", "bias-correction", "equalize", "smooth-quant", "save-calib", "load-calib"})
     if (flags.count(flag) && !options.int8)
       return std::string("--") + flag + " has an effect with --int8 only";
-  for (const char *flag : {"keep-float", "golden", "max-error", "preprocess"})
+  for (const char *flag : {"keep-float", "golden", "max-error", "metric", "max-drop", "preprocess"})
     if (flags.count(flag) && !options.int8 && weights.empty())
       return std::string("--") + flag + " has an effect with --int8 or fewer bits for weights only";
   if (flags.count("calib") && !options.int8 && weights != "int4" && weights != "weights-int8")
     return "--calib has an effect with --int8, --int4 and --weights-int8 only";
-  if (options.int8 && !weights.empty() && flags.count("golden"))
-    return "--golden measures --int8 or --" + weights + ", not both together";
   auto text = [&](const char *flag) { return flags.count(flag) ? flags[flag].as<std::string>() : ""; };
   options.calibration.path = text("calib");
   options.save = text("save-calib");

@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import numpy
 import onnx
@@ -82,6 +83,59 @@ bad[0, 0] = numpy.inf
 write_set(f"{path}/bad/set_0", bad)
 done = compile_layers("never.so", "--int4", f"--calib={path}/bad")
 assert done.returncode == 1 and "infinite or not a number" in done.stderr and not os.path.exists(f"{path}/never.so"), done.stderr
+
+# A command may decide.
+metric = f"{sys.executable} {os.path.dirname(os.path.abspath(__file__))}/score.py share {path}/exact {{outputs}}"
+for i in range(8):
+    y = reference(numpy.load(f"{path}/golden/set_{i}/input_0.npy"))
+    os.makedirs(f"{path}/exact/set_{i}")
+    numpy.save(f"{path}/exact/set_{i}/output_0.npy", y)
+done = compile_layers("metric.so", "--int4", f"--golden={path}/golden", f"--metric={metric}", "--max-drop=0.5")
+assert done.returncode == 0 and "--max-drop allows 0.5 less" in done.stderr, done.stderr
+report = json.loads(subprocess.run([run, f"{path}/metric.so", "--report"], check=True, capture_output=True, text=True).stdout)
+assert len(report["precision"]["kept"]) == 3 and report["precision"]["accuracy"]["measure"] == "metric_drop", report["precision"]
+
+# Layers of --int8 and of a format are in one order; tables and pointwise convolutions have places in it.
+filters = random.normal(size=(96, 128, 1, 1)).astype(numpy.float32)
+table = (random.normal(size=(300, 128)) ** 3).astype(numpy.float32)
+words = helper.make_graph(
+    [
+        helper.make_node("Gather", ["table", "i"], ["a"], name="embedding"),
+        helper.make_node("MatMul", ["a", "w"], ["b"], name="product"),
+        helper.make_node("Unsqueeze", ["b", "axes"], ["c"], name="unsqueeze"),
+        helper.make_node("Transpose", ["c"], ["d"], name="transpose", perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["d", "f"], ["y"], name="pointwise"),
+    ],
+    "words",
+    [helper.make_tensor_value_info("i", TensorProto.INT64, [4, 64])],
+    [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4, 96, 1, 64])],
+    [numpy_helper.from_array(v, n) for v, n in
+     ((table, "table"), (random.normal(size=(128, 128)).astype(numpy.float32), "w"), (filters, "f"), (numpy.array([1]), "axes"))],
+)
+onnx.save(helper.make_model(words, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{path}/words.onnx")
+os.makedirs(f"{path}/texts/0")
+numpy.save(f"{path}/texts/0/i.npy", random.integers(0, 300, (4, 64)))
+
+
+def precision_of(*flags):
+    done = subprocess.run([optc, f"{path}/words.onnx", "--emit=report", "--target=x86-64-v4+avx512vnni", *flags], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["precision"]
+    return {e["node"]: e["precision"] for e in found["lowered"]}, {e["node"]: e["reason"] for e in found["kept"]}, found.get("accuracy")
+
+
+lowered, kept, _ = precision_of("--int4")
+assert set(lowered) == {"embedding", "product", "pointwise"} and not kept, (lowered, kept)
+for flags, most in ((["--int4"], 0.13), (["--int8", "--int4"], 0.1)):
+    lowered, kept, accuracy = precision_of(*flags, f"--golden={path}/texts", f"--max-error={most}")
+    assert accuracy["error"] <= most, accuracy
+    assert set(kept) == {"embedding"} | ({"pointwise"} if "--int8" in flags else set()), kept
+    assert kept["embedding"].startswith("in int4 it alone puts the outputs' error at "), kept
+    assert set(lowered) == {"product", "pointwise"} and lowered["product"].startswith("weights in int4" if flags == ["--int4"] else "int8"), lowered
+    lowered, kept, accuracy = precision_of(*flags, f"--golden={path}/texts", "--max-error=0.00001%")
+    assert accuracy["error"] <= 1e-7 and not lowered and set(kept) >= {"embedding", "product", "pointwise"}, (lowered, kept, accuracy)
+    lowered, kept, _ = precision_of(*flags, "--keep-float=embedding,product")
+    assert set(lowered) == {"pointwise"} and {kept["embedding"], kept["product"]} == {"--keep-float names it"}, (lowered, kept)
 
 # Products inside of branches go back, too.
 def branch(name):
