@@ -11,6 +11,8 @@ Value contract(Node &n, Value lhs, Value rhs, ArrayRef<int64_t> lhsBatch, ArrayR
                ArrayRef<int64_t> lhsContract, ArrayRef<int64_t> rhsContract);
 /// numpy.matmul: batch dims are broadcast, vectors are rows on the left and columns on the right.
 Value matMul(Node &n, Value lhs, Value rhs);
+/// `bias` added to the last dim of y; null: nothing.
+Value addBias(Node &n, Value y, Value bias);
 
 } // namespace optc
 

@@ -12,7 +12,7 @@ const Registry &Registry::instance() {
                         registerIndexing,     registerGenerators,   registerSelection,  registerNormalization,
                         registerControlFlow,  registerQuantization, registerResampling, registerRecurrent,
                         registerAttention,    registerSignal,       registerObjects,    registerClassicalML,
-                        registerTraining,     registerContribQuantization})
+                        registerTraining,     registerContribQuantization, registerContribWeights, registerContribAttention})
       family(r);
     return r;
   }();

@@ -74,3 +74,22 @@ WindowAttributes optc::readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, P
   }
   return w;
 }
+
+Value optc::channelsFirst(Node &n, Value x) {
+  if (!n.flag("channels_last"))
+    return x;
+  n.expect(n.rank(x) >= 3, "expected an input of rank 3 or more");
+  auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, n.rank(x) - 1));
+  permutation.insert(permutation.begin() + 1, n.rank(x) - 1);
+  return n.transpose(x, permutation);
+}
+Value optc::fromChannelsFirst(Node &n, Value y) {
+  if (!n.flag("channels_last"))
+    return y;
+  auto permutation = llvm::to_vector(llvm::seq<int64_t>(1, n.rank(y)));
+  permutation[0] = 0;
+  for (int64_t i = 1; i + 1 < n.rank(y); ++i)
+    permutation[i] = i + 1;
+  permutation.push_back(1);
+  return n.transpose(y, permutation);
+}

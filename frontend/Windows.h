@@ -30,6 +30,10 @@ WindowAttributes readWindow(Node &n, Value &x, ArrayRef<int64_t> kernel, Padding
 /// The kernel's size from the attribute `kernel_shape`.
 SmallVector<int64_t> kernelShape(Node &n, Value x);
 
+/// Between [N, spatial..., C] and [N, C, spatial...] where the attribute `channels_last` is set; else x itself.
+Value channelsFirst(Node &n, Value x);
+Value fromChannelsFirst(Node &n, Value y);
+
 } // namespace optc
 
 #endif // OPTC_FRONTEND_WINDOWS_H

@@ -47,6 +47,10 @@ Value optc::matMul(Node &n, Value lhs, Value rhs) {
   return contract(n, lhs, rhs, batchDims, batchDims, {rank - 1}, {rank - 2});
 }
 
+Value optc::addBias(Node &n, Value y, Value bias) {
+  return bias ? n.make<AddOp>(y, n.broadcast(n.cast(bias, elementOf(y)), n.dims(y))) : y;
+}
+
 namespace {
 
 Results importMatMul(Node &n) {

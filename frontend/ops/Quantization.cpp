@@ -45,14 +45,39 @@ Value spread(Node &n, Value p, Value x, int64_t axis, int64_t block) {
   return n.broadcast(n.slice(y, axis, 0, dims[axis]), dims);
 }
 
+std::string nameOf(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+/// What a quantised tensor may have: integers, small floats.
+void expectCodes(Node &n, Type type, unsigned most) {
+  auto integer = dyn_cast<IntegerType>(type);
+  bool isCode = isa<F4E2M1Type>(type) || (integer ? integer.getWidth() > 1 && integer.getWidth() <= most : isa<FloatType>(type) && type.getIntOrFloatBitWidth() <= 8);
+  n.expect(isCode, nameOf(type) + " is no type of quantised tensors");
+}
+
+void expectParameters(Node &n, Type code, Value scale, Value zero) {
+  Type type = elementOf(scale);
+  n.expect(type.isF32() || type.isF16() || type.isBF16(), "a scale of " + nameOf(type) + ": expected f32, f16 or bf16");
+  n.expect(!zero || elementOf(zero) == code, "the zero point's type is not that of the quantised tensor, " + nameOf(code));
+}
+
 } // namespace
 
 Value optc::dequantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis, int64_t block) {
+  expectCodes(n, elementOf(x), 32);
+  expectParameters(n, elementOf(x), scale, zero);
+  n.expect(isa<FloatType>(to) && to.getIntOrFloatBitWidth() >= 16, nameOf(to) + " is no type of dequantised tensors");
   return n.makeAs<DequantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
                                 spread(n, zero, x, axis, block));
 }
 Value optc::quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis, int64_t block,
                      bool saturate) {
+  expectCodes(n, to, 16);
+  expectParameters(n, to, scale, zero);
+  n.expect(isa<FloatType>(elementOf(x)) || elementOf(x).isSignlessInteger(32), "cannot quantise " + nameOf(elementOf(x)));
   return n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
                               spread(n, zero, x, axis, block), saturate);
 }
@@ -62,14 +87,24 @@ namespace {
 Results quantizeLinear(Node &n) {
   Value x = n[0], zero = n.optional(2);
   Type to = n.b.getIntegerType(8, false);
-  if (zero)
-    to = elementOf(zero);
-  else if (int64_t wanted = n.integer("output_dtype", 0))
+  if (int64_t wanted = n.integer("output_dtype", 0))
     to = n.element(wanted);
-  if (isa<IntegerType>(elementOf(x)) && !elementOf(x).isSignlessInteger(32))
-    n.unsupported("unsupported type: expected floats or int32");
-  return {quantize(n, x, n[1], zero, to, n.integer("axis", 1), n.integer("block_size", 0),
-                   n.flag("saturate", true))};
+  else if (zero)
+    to = elementOf(zero);
+  int64_t axis = n.integer("axis", 1), block = n.integer("block_size", 0);
+  bool saturate = n.flag("saturate", true);
+  int64_t precision = n.integer("precision", 0);
+  Type divided = precision ? n.element(precision) : Type();
+  if (!divided || divided.isF32())
+    return {quantize(n, x, n[1], zero, to, axis, block, saturate)};
+  if (!divided.isF16() && !divided.isBF16())
+    n.unsupported("unsupported: a precision of " + nameOf(divided));
+  expectCodes(n, to, 16);
+  expectParameters(n, to, n[1], zero);
+  // The quotient is rounded to the type before it is rounded to a code.
+  Value quotient = n.make<DivOp>(n.cast(x, divided), n.cast(spread(n, n[1], x, axis, block), divided));
+  quotient = n.cast(quotient, n.f32());
+  return {n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), quotient, n.full(quotient, 1), spread(n, zero, x, axis, block), saturate)};
 }
 
 Results dequantizeLinear(Node &n) {
@@ -104,8 +139,14 @@ bool isPlain(Node &n, Value zero) {
   return known && llvm::all_of(*known, [](int64_t z) { return z == 0; });
 }
 
+void expectBytes(Node &n, ArrayRef<Value> values) {
+  for (Value v : values)
+    n.expect(!v || elementOf(v).isInteger(8), "expected integers of 8 bits");
+}
+
 Results matMulInteger(Node &n) {
   Value a = n[0], b = n[1], zeroA = n.optional(2), zeroB = n.optional(3);
+  expectBytes(n, {a, b, zeroA, zeroB});
   if (isPlain(n, zeroA) && isPlain(n, zeroB))
     return {matMul(n, a, b)};
   return {matMul(n, centred(n, a, zeroA, std::max<int64_t>(n.rank(a) - 2, 0)),
@@ -130,6 +171,7 @@ Value conv(Node &n, Value x, Value w) {
 }
 
 Results convInteger(Node &n) {
+  expectBytes(n, {n[0], n[1], n.optional(2), n.optional(3)});
   return {conv(n, centred(n, n[0], n.optional(2), 1), centred(n, n[1], n.optional(3), 0))};
 }
 
@@ -142,18 +184,20 @@ Results qLinearMatMul(Node &n) {
   return {quantize(n, y, n.cast(n[6], f32), n[7], elementOf(n[7]), std::max<int64_t>(n.rank(y) - 2, 0))};
 }
 
+/// Of com.microsoft, too: x and y may have their channels last.
 Results qLinearConv(Node &n) {
   Type f32 = n.f32();
-  Value x = dequantize(n, n[0], n[1], n[2], f32), w = dequantize(n, n[3], n[4], n[5], f32, 0);
+  Value scaleX = n.cast(n[1], f32), scaleW = n.cast(n[4], f32);
+  Value x = channelsFirst(n, dequantize(n, n[0], scaleX, n[2], f32)), w = dequantize(n, n[3], scaleW, n[5], f32, 0);
   Value y = conv(n, x, w);
   if (Value bias = n.optional(8)) {
+    n.expect(elementOf(bias).isSignlessInteger(32), "expected a bias of int32");
     // The bias is in units of x's scale times w's.
-    Value scale = n.make<MulOp>(n.broadcast(n.reshape(n[1], {}), n.dims(bias)),
-                                n.broadcast(n.rank(n[4]) == 1 ? n[4] : n.reshape(n[4], {1}), n.dims(bias)));
-    y = n.make<AddOp>(
-        y, n.alongAxis(n.makeAs<DequantizeOp>(tensorType(n.dims(bias), f32), bias, scale, Value()), y, 1));
+    Value scale = n.make<MulOp>(n.broadcast(n.reshape(scaleX, {}), n.dims(bias)),
+                                n.broadcast(n.rank(scaleW) == 1 ? scaleW : n.reshape(scaleW, {1}), n.dims(bias)));
+    y = n.make<AddOp>(y, n.alongAxis(dequantize(n, bias, scale, {}, f32, 0), y, 1));
   }
-  return {quantize(n, y, n[6], n[7], elementOf(n[7]))};
+  return {quantize(n, fromChannelsFirst(n, y), n.cast(n[6], f32), n[7], elementOf(n[7]))};
 }
 
 } // namespace
@@ -166,4 +210,6 @@ void optc::registerQuantization(Registry &r) {
   r.add("QLinearConv", 10, qLinearConv);
   r.add("QLinearMatMul", 10, qLinearMatMul);
   r.add("QuantizeLinear", 10, quantizeLinear);
+  r.domain = "com.microsoft";
+  r.add("QLinearConv", 1, qLinearConv);
 }

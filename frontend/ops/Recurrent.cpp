@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "frontend/Quantize.h"
 #include "frontend/Registry.h"
 
 using namespace mlir;
@@ -34,19 +35,20 @@ std::pair<double, double> defaults(StringRef activation) {
       .Default({0, 0});
 }
 
-Results recurrent(Node &n, StringRef cell, int64_t gates, ArrayRef<StringRef> standard) {
+/// `w` [directions, gates * H, I] and `r` [directions, gates * H, H] are ONNX's W and R.
+Results recurrent(Node &n, StringRef cell, int64_t gates, ArrayRef<StringRef> standard, Value w, Value r) {
   std::string way = n.text("direction", "forward");
   n.expect(way == "forward" || way == "reverse" || way == "bidirectional", "unknown direction '" + way + "'");
   int64_t directions = way == "bidirectional" ? 2 : 1;
   bool batchFirst = n.flag("layout");
   Value x = n[0];
-  n.expect(n.rank(x) == 3 && n.rank(n[1]) == 3 && n.rank(n[2]) == 3, "X, W and R must have rank 3");
+  n.expect(n.rank(x) == 3 && n.rank(w) == 3 && n.rank(r) == 3, "X, W and R must have rank 3");
   if (batchFirst)
     x = n.transpose(x, {1, 0, 2});
   int64_t hidden = n.integer("hidden_size", 0);
-  n.expect(hidden == 0 || dimsMayMatch(n.dims(n[2])[2], DimExpr(hidden)),
+  n.expect(hidden == 0 || dimsMayMatch(n.dims(r)[2], DimExpr(hidden)),
            "hidden_size differs from R's last dim");
-  n.expect(dimsMayMatch(n.dims(n[1])[1], n.dims(n[2])[2] * DimExpr(gates)),
+  n.expect(dimsMayMatch(n.dims(w)[1], n.dims(r)[2] * DimExpr(gates)),
            "W's second dim is not " + Twine(gates) + " times the hidden size");
 
   auto names = n.texts("activations");
@@ -81,7 +83,7 @@ Results recurrent(Node &n, StringRef cell, int64_t gates, ArrayRef<StringRef> st
     bool isLstm = cell == "lstm", reverse = way == "reverse" || d == 1;
     Value lengths = n.optional(4);
     auto op = n.op<RecurrentOp>(
-        x, direction(n, n[1], d, directions), direction(n, n[2], d, directions),
+        x, direction(n, w, d, directions), direction(n, r, d, directions),
         direction(n, n.optional(3), d, directions), lengths, initial(5), isLstm ? initial(6) : Value(),
         isLstm ? direction(n, n.optional(7), d, directions) : Value(), cell, reverse,
         n.b.getArrayAttr(functions), alpha, beta, llvm::APFloat(n.number("clip", 0)),
@@ -107,9 +109,29 @@ Results recurrent(Node &n, StringRef cell, int64_t gates, ArrayRef<StringRef> st
   return {all, last, cells};
 }
 
-Results lstm(Node &n) { return recurrent(n, "lstm", 4, {"sigmoid", "tanh", "tanh"}); }
-Results gru(Node &n) { return recurrent(n, "gru", 3, {"sigmoid", "tanh"}); }
-Results rnn(Node &n) { return recurrent(n, "rnn", 1, {"tanh"}); }
+Results lstm(Node &n) { return recurrent(n, "lstm", 4, {"sigmoid", "tanh", "tanh"}, n[1], n[2]); }
+Results gru(Node &n) { return recurrent(n, "gru", 3, {"sigmoid", "tanh"}, n[1], n[2]); }
+Results rnn(Node &n) { return recurrent(n, "rnn", 1, {"tanh"}, n[1], n[2]); }
+
+/// Weights of operand i, codes [directions, I, 4 * H] with a scale and a zero point for each direction or each column of it, as LSTM has them.
+Value dequantizedWeights(Node &n, size_t i, size_t scale) {
+  Value codes = n[i];
+  n.expect(n.rank(codes) == 3, "W and R must have rank 3");
+  Dims dims = n.dims(codes), own{dims[0], 1, dims[2]};
+  auto perColumn = [&](Value v) {
+    bool isColumns = n.rank(v) == 2;
+    n.expect((isColumns || n.rank(v) == 1) && dimsMayMatch(n.dims(v)[0], dims[0]) && (!isColumns || dimsMayMatch(n.dims(v)[1], dims[2])),
+             "a scale or zero point must be [directions] or [directions, 4 * hidden_size]");
+    return n.broadcast(n.reshape(v, {dims[0], 1, isColumns ? dims[2] : DimExpr(1)}), own);
+  };
+  Value w = dequantize(n, codes, perColumn(n[scale]), perColumn(n[scale + 1]), n.f32(), 1);
+  return n.transpose(w, {0, 2, 1});
+}
+
+/// The products compute in f32, where ONNX Runtime rounds what they read to bytes in each step.
+Results dynamicQuantizeLstm(Node &n) {
+  return recurrent(n, "lstm", 4, {"sigmoid", "tanh", "tanh"}, dequantizedWeights(n, 1, 8), dequantizedWeights(n, 2, 10));
+}
 
 } // namespace
 
@@ -118,4 +140,6 @@ void optc::registerRecurrent(Registry &r) {
   r.add("GRU", 7, gru);
   r.add("LSTM", 7, lstm);
   r.add("RNN", 7, rnn);
+  r.domain = "com.microsoft";
+  r.add("DynamicQuantizeLSTM", 1, dynamicQuantizeLstm);
 }
