@@ -12,7 +12,6 @@
 using namespace mlir;
 using namespace optc;
 
-
 llvm::Expected<uint64_t> optc::writeWeights(BuiltPlan &built, llvm::raw_ostream &out, uint64_t &hash) {
   constexpr uint64_t kAlign = 64;
   llvm::DenseMap<mlir::Value, HostValue> cache;
@@ -21,9 +20,10 @@ llvm::Expected<uint64_t> optc::writeWeights(BuiltPlan &built, llvm::raw_ostream 
   uint64_t end = 0;
   hash = 0;
   for (mlir::Value weight : built.weights) {
-    auto value = evaluateWeight(weight, cache);
+    std::string problem;
+    auto value = evaluateWeight(weight, cache, &problem);
     if (failed(value))
-      return llvm::createStringError("a weight cannot be evaluated");
+      return llvm::createStringError(problem);
     // Values inside a weight's expression are rarely shared; keep memory near the largest tensor.
     cache.clear();
     llvm::ArrayRef<uint8_t> bytes(value->as<uint8_t>(), value->bytes());

@@ -1,6 +1,7 @@
 //===- Evaluate.cpp - Ops on host values ----------------------------------===//
 
 #include "ir/eval/Evaluate.h"
+#include "ir/Locations.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/StringMap.h"
@@ -310,7 +311,7 @@ Status optc::evaluate(Operation *op, ArrayRef<const HostValue *> inputs, SmallVe
   return function(call);
 }
 
-FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir::Value, HostValue> &cache) {
+FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir::Value, HostValue> &cache, std::string *problem) {
   if (auto it = cache.find(value); it != cache.end())
     return it->second;
   Operation *op = value.getDefiningOp();
@@ -318,7 +319,7 @@ FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir
     return valueOf(constant.getValue());
   SmallVector<HostValue> inputs;
   for (mlir::Value operand : op->getOperands()) {
-    auto input = evaluateWeight(operand, cache);
+    auto input = evaluateWeight(operand, cache, problem);
     if (failed(input))
       return failure();
     inputs.push_back(*input);
@@ -328,8 +329,12 @@ FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir
   for (mlir::Value operand : referenceOperands(op))
     pointers.push_back(operand ? &inputs[next++] : nullptr);
   SmallVector<HostValue> outputs;
-  if (Status status = evaluate(op, pointers, outputs); !status.ok())
-    return op->emitError() << status.message;
+  if (Status status = evaluate(op, pointers, outputs); !status.ok()) {
+    auto nodes = nodesOf(op->getLoc());
+    if (problem)
+      *problem = (nodes.empty() ? "" : "node '" + nodes.front() + "': ") + status.message;
+    return failure();
+  }
   for (auto [result, output] : llvm::zip(op->getResults(), outputs))
     cache[result] = output;
   return outputs[cast<OpResult>(value).getResultNumber()];

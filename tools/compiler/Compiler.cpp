@@ -35,10 +35,11 @@ public:
           if (!nodes.empty())
             where = "node '" + nodes.front() + "': ";
           result.messages.push_back(model + ": error: " + where + diagnostic.str());
+          sawError = true;
           sawUnsupported |= StringRef(diagnostic.str()).contains("unsupported");
           return success();
         }) {}
-  bool sawUnsupported = false;
+  bool sawError = false, sawUnsupported = false;
 
 private:
   ScopedDiagnosticHandler handler;
@@ -207,7 +208,8 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     if (options.timing)
       passes.enableTiming();
     fill(passes);
-    if (succeeded(passes.run(module)))
+    // What was called an error is one, whatever the pass made of it.
+    if (succeeded(passes.run(module)) && !diagnostics.sawError)
       return true;
     result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
     return false;
