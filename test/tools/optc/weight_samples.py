@@ -160,3 +160,15 @@ for format in ("--bf16", "--int4"):
     precision = json.loads(done.stdout)["precision"]
     assert "taken" in [e["node"] for e in precision["kept"]] and precision["accuracy"]["error"] == 0, precision
     assert precision["accuracy"]["outputs"][0]["top1_agreement"] == 1, precision
+
+# Weights that have no codes stay in f32.
+for value in (numpy.inf, numpy.nan):
+    holes = w1.copy()
+    holes[3, 5] = value
+    model = onnx.load(f"{path}/layers.onnx")
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(holes, "w1"))
+    onnx.save(model, f"{path}/holes.onnx")
+    for format in ("--int8", "--int4", "--weights-int8", "--fp8"):
+        done = subprocess.run([optc, f"{path}/holes.onnx", "--emit=report", format], capture_output=True, text=True)
+        kept = {e["node"]: e["reason"] for e in json.loads(done.stdout)["precision"]["kept"]}
+        assert kept.get("first") == "a weight is not finite", (format, kept)
