@@ -53,6 +53,8 @@ FailureOr<BufferId> FrameBuilder::bufferOf(Operation *user, mlir::Value value) {
     return it->second;
   if (!isWeight(value))
     return user->emitError("internal: operand has no buffer: ") << value;
+  if (auto tensor = dyn_cast<RankedTensorType>(value.getType()); tensor && isa<StringType>(tensor.getElementType()))
+    return constantStrings(user, value);
   auto [it, inserted] = context.weightIds.try_emplace(value, context.result.weights.size());
   if (inserted)
     context.result.weights.push_back(value);
@@ -60,6 +62,26 @@ FailureOr<BufferId> FrameBuilder::bufferOf(Operation *user, mlir::Value value) {
   storage.kind = Storage::Kind::weight;
   storage.index = it->second;
   return newBuffer(user, value, storage);
+}
+
+/// Weights are bytes: strings are made by a step.
+FailureOr<BufferId> FrameBuilder::constantStrings(Operation *user, mlir::Value value) {
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  std::string problem;
+  auto known = evaluateWeight(value, cache, &problem);
+  if (failed(known))
+    return user->emitError(problem);
+  Step step = newStep(Step::Kind::library, value.getDefiningOp());
+  step.function = "constant_strings";
+  const auto *texts = known->as<std::string>();
+  step.attributes.set("value", std::vector<std::string>(texts, texts + known->size()));
+  auto buffer = newResult(user, value);
+  if (failed(buffer))
+    return failure();
+  step.outputs = {*buffer};
+  seal(step);
+  finish(std::move(step));
+  return *buffer;
 }
 
 /// Outputs are written where the caller wants them: the value's storage becomes the output's. What cannot be

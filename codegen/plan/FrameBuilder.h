@@ -46,6 +46,7 @@ private:
 
   // Buffers (FrameBuffers.cpp).
   mlir::FailureOr<BufferId> bufferOf(mlir::Operation *user, mlir::Value value);
+  mlir::FailureOr<BufferId> constantStrings(mlir::Operation *user, mlir::Value value);
   mlir::FailureOr<BufferId> newBuffer(mlir::Operation *op, mlir::Value value, Storage storage);
   mlir::FailureOr<BufferId> newResult(mlir::Operation *op, mlir::Value value);
   BufferId newView(mlir::Value value, BufferId of, std::vector<RegisterId> dims);

@@ -61,7 +61,7 @@ static json::Object precisionReport(func::FuncOp function) {
 }
 
 /// A step that moves a size or a result where it is wanted: no operator's work.
-static bool isBookkeeping(const Step &step) { return step.function == "from_dims" || step.function == "reshape"; }
+static bool isBookkeeping(const Step &step) { return step.function == "from_dims" || step.function == "reshape" || step.function == "constant_strings"; }
 
 std::vector<LibraryCall> optc::libraryCallsOf(const Plan &plan) {
   std::vector<LibraryCall> calls;
@@ -159,7 +159,7 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
       entry["bytes"] = *bytes;
     if (step.kind == Step::Kind::library) {
       entry["function"] = step.function;
-      entry["reason"] = isBookkeeping(step) ? "copies a result or a size" : LibraryCall{step.name, step.function}.reason();
+      entry["reason"] = isBookkeeping(step) ? "copies a result, a size or a constant" : LibraryCall{step.name, step.function}.reason();
     }
     steps.push_back(std::move(entry));
   }

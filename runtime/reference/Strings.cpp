@@ -26,6 +26,17 @@ static Status expectStringResult(const Call &call) {
   return Status::success();
 }
 
+/// The strings of the attribute `value`: a model's own constants.
+static Status constantStrings(Call &call) {
+  OPTC_TRY(expectStringResult(call));
+  std::vector<std::string> texts = call.attributes.texts("value");
+  OPTC_TRY(call.allocate(0, call.outputs[0].dims));
+  if (call.outputs[0].size() != int64_t(texts.size()))
+    return Status::error("has " + std::to_string(texts.size()) + " strings for shape " + shapeText(call.outputs[0].dims));
+  std::copy(texts.begin(), texts.end(), call.outputs[0].as<std::string>());
+  return Status::success();
+}
+
 /// Operands are broadcast as in numpy.
 static Status stringConcat(Call &call) {
   OPTC_TRY(expectStrings(call, 2));
@@ -262,6 +273,7 @@ static Status labelEncoder(Call &call) {
 }
 
 void optc::registerStrings(ReferenceTable &table) {
+  table["constant_strings"] = constantStrings;
   table["string_concat"] = stringConcat;
   table["string_split"] = stringSplit;
   table["string_normalizer"] = stringNormalizer;

@@ -68,9 +68,8 @@ func.func @residual(%x: tensor<1x2x8x8xf32> {optc.range = array<f64: 0.0, 5.1>},
 // DYNAMIC: %[[Q:.*]] = optc.quantize %arg0, %{{.*}}, %{{.*}} -> tensor<?x4xui8
 // DYNAMIC: %[[D:.*]] = optc.dequantize %[[Q]]
 // DYNAMIC: %[[P:.*]] = optc.contract %[[D]], %{{.*}}
-// DYNAMIC: optc.contract %[[P]], %{{[^ ]*}} {{.*}} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<4x4xf32>)
-// The format of weights goes by it, too.
-// DYNAMIC-SAME: optc.keep_float = "asked for"
+// The format of weights goes by the attribute, too.
+// DYNAMIC: optc.contract %[[P]], %{{[^ ]*}} {{.*}}optc.keep_float = "asked for"{{.*}} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<4x4xf32>)
 func.func @unknown(%x: tensor<?x4xf32, #optc.dims<["n", 4]>>) -> (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<?x?xf32, #optc.dims<["n", "n"]>>) {
   %w = optc.constant dense<1.0> : tensor<4x4xf32>
   %0 = optc.contract %x, %w {lhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_batch = array<i64>, rhs_contract = array<i64: 0>} : (tensor<?x4xf32, #optc.dims<["n", 4]>>, tensor<4x4xf32>) -> tensor<?x4xf32, #optc.dims<["n", 4]>>

@@ -40,7 +40,7 @@ func.func @movement(%x: tensor<?x8x8xf32, #optc.dims<["n", 8, 8]>>) -> tensor<?x
 
 // A weight beyond bf16, a small product, one that is to be kept, and one of dequantised bytes stay.
 // CHECK-LABEL: func.func @kept
-// CHECK-SAME: optc.kept = [{node = "large", reason = "a weight does not fit bf16"}]
+// CHECK-SAME: optc.kept = [{node = "large", reason = "a weight does not fit bf16"}, {node = "optc.contract", reason = "--keep-float"}]
 // CHECK-NOT: bf16>
 // CHECK: return
 func.func @kept(%x: tensor<12x64xf32>, %q: tensor<12x64xui8>) -> (tensor<12x64xf32>, tensor<12x4xf32>, tensor<12x64xf32>, tensor<12x64xf32>) {

@@ -79,6 +79,9 @@ Side sideOf(Runner &runner, const Samples &samples) {
           double(runner.session().arenaBytes()), double(runner.loaded().program().weightBytes)};
 }
 
+/// Equal or not: there is nothing to measure.
+bool isText(const OutputError &e) { return e.problem.empty() && e.type.starts_with("string"); }
+
 void printTable(const Side (&sides)[2], const std::vector<OutputError> &errors, double ratio, size_t pairs) {
   Table times;
   times.rows.push_back({"", "p50 ms", "p95 ms", "arena", "weights"});
@@ -89,7 +92,10 @@ void printTable(const Side (&sides)[2], const std::vector<OutputError> &errors, 
   outputs.alignment = "llrrrrrr";
   outputs.rows.push_back({"output", "type", "max abs error", "max rel error", "|a-b|/|b|", "cosine", "SQNR dB", "top-1"});
   for (const OutputError &e : errors)
-    outputs.rows.push_back(e.problem.empty()
+    if (isText(e))
+      outputs.rows.push_back({e.name, e.type, std::to_string(e.outside) + " of " + std::to_string(e.count) + " differ"});
+    else
+      outputs.rows.push_back(e.problem.empty()
                                ? std::vector<std::string>{e.name, e.type, formatted("%.3g", e.maxAbsolute),
                                                           formatted("%.3g", e.maxRelative),
                                                           formatted("%.3g", e.relativeNorm()), formatted("%.6f", e.cosine()),
@@ -110,6 +116,10 @@ void printJson(const Side (&sides)[2], const std::vector<OutputError> &errors, d
   };
   nlohmann::ordered_json outputs = nlohmann::ordered_json::array();
   for (const OutputError &e : errors) {
+    if (isText(e)) {
+      outputs.push_back({{"name", e.name}, {"differing", e.outside}, {"elements", e.count}});
+      continue;
+    }
     outputs.push_back({{"name", e.name},
                        {"max_abs_error", e.maxAbsolute},
                        {"max_rel_error", e.maxRelative},
