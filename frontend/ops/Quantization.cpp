@@ -58,9 +58,21 @@ void expectCodes(Node &n, Type type, unsigned most) {
   n.expect(isCode, nameOf(type) + " is no type of quantised tensors");
 }
 
-void expectParameters(Node &n, Type code, Value scale, Value zero) {
+/// The scale as a float that kernels multiply with: a power of two by its exponent (f8E8M0) is exact in f32.
+Value scaleOf(Node &n, Value scale) {
   Type type = elementOf(scale);
-  n.expect(type.isF32() || type.isF16() || type.isBF16(), "a scale of " + nameOf(type) + ": expected f32, f16 or bf16");
+  if (isa<F8E8M0Type>(type))
+    return n.cast(scale, n.f32());
+  n.expect(type.isF32() || type.isF16() || type.isBF16(), "a scale of " + nameOf(type) + ": expected f32, f16, bf16 or f8E8M0");
+  return scale;
+}
+
+/// What can be quantised.
+void expectNumbers(Node &n, Value x) {
+  n.expect(isa<FloatType>(elementOf(x)) || elementOf(x).isSignlessInteger(32), "cannot quantise " + nameOf(elementOf(x)));
+}
+
+void expectZero(Node &n, Type code, Value zero) {
   n.expect(!zero || elementOf(zero) == code, "the zero point's type is not that of the quantised tensor, " + nameOf(code));
 }
 
@@ -68,17 +80,17 @@ void expectParameters(Node &n, Type code, Value scale, Value zero) {
 
 Value optc::dequantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis, int64_t block) {
   expectCodes(n, elementOf(x), 32);
-  expectParameters(n, elementOf(x), scale, zero);
+  expectZero(n, elementOf(x), zero);
   n.expect(isa<FloatType>(to) && to.getIntOrFloatBitWidth() >= 16, nameOf(to) + " is no type of dequantised tensors");
-  return n.makeAs<DequantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
+  return n.makeAs<DequantizeOp>(tensorType(n.dims(x), to), x, spread(n, scaleOf(n, scale), x, axis, block),
                                 spread(n, zero, x, axis, block));
 }
 Value optc::quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis, int64_t block,
                      bool saturate) {
   expectCodes(n, to, 16);
-  expectParameters(n, to, scale, zero);
-  n.expect(isa<FloatType>(elementOf(x)) || elementOf(x).isSignlessInteger(32), "cannot quantise " + nameOf(elementOf(x)));
-  return n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), x, spread(n, scale, x, axis, block),
+  expectZero(n, to, zero);
+  expectNumbers(n, x);
+  return n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), x, spread(n, scaleOf(n, scale), x, axis, block),
                               spread(n, zero, x, axis, block), saturate);
 }
 
@@ -93,18 +105,20 @@ Results quantizeLinear(Node &n) {
     to = elementOf(zero);
   int64_t axis = n.integer("axis", 1), block = n.integer("block_size", 0);
   bool saturate = n.flag("saturate", true);
-  int64_t precision = n.integer("precision", 0);
-  Type divided = precision ? n.element(precision) : Type();
-  if (!divided || divided.isF32())
-    return {quantize(n, x, n[1], zero, to, axis, block, saturate)};
+  Value scale = scaleOf(n, n[1]);
+  // Before opset 23 the quotient is one of f32; since then the scale's type is the precision unless another is named.
+  Type divided = n.opset < 23 ? n.f32() : elementOf(scale);
+  if (int64_t precision = n.integer("precision", 0))
+    divided = n.element(precision);
+  if (divided.isF32())
+    return {quantize(n, x, scale, zero, to, axis, block, saturate)};
   if (!divided.isF16() && !divided.isBF16())
     n.unsupported("unsupported: a precision of " + nameOf(divided));
-  expectCodes(n, to, 16);
-  expectParameters(n, to, n[1], zero);
-  // The quotient is rounded to the type before it is rounded to a code.
-  Value quotient = n.make<DivOp>(n.cast(x, divided), n.cast(spread(n, n[1], x, axis, block), divided));
-  quotient = n.cast(quotient, n.f32());
-  return {n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), quotient, n.full(quotient, 1), spread(n, zero, x, axis, block), saturate)};
+  expectNumbers(n, x);
+  // A quotient of the type: of f32 and rounded. Kernels keep f16 and bf16 in f32, and round where a cast says so.
+  auto rounded = [&](Value v) { return n.cast(n.cast(v, divided), n.f32()); };
+  Value quotient = rounded(n.make<DivOp>(rounded(x), rounded(spread(n, scale, x, axis, block))));
+  return {quantize(n, quotient, n.scalar(n.f32(), 1), zero, to, axis, block, saturate)};
 }
 
 Results dequantizeLinear(Node &n) {
@@ -175,19 +189,22 @@ Results convInteger(Node &n) {
   return {conv(n, centred(n, n[0], n.optional(2), 1), centred(n, n[1], n.optional(3), 0))};
 }
 
+/// The QLinear operators compute in f32, whatever their scales are.
+Value wideScale(Node &n, size_t i) { return n.cast(scaleOf(n, n[i]), n.f32()); }
+
 Results qLinearMatMul(Node &n) {
   Type f32 = n.f32();
   int64_t rankA = n.rank(n[0]);
-  Value a = dequantize(n, n[0], n.cast(n[1], f32), n[2], f32, std::max<int64_t>(rankA - 2, 0));
-  Value b = dequantize(n, n[3], n.cast(n[4], f32), n[5], f32, n.rank(n[3]) - 1);
+  Value a = dequantize(n, n[0], wideScale(n, 1), n[2], f32, std::max<int64_t>(rankA - 2, 0));
+  Value b = dequantize(n, n[3], wideScale(n, 4), n[5], f32, n.rank(n[3]) - 1);
   Value y = matMul(n, a, b);
-  return {quantize(n, y, n.cast(n[6], f32), n[7], elementOf(n[7]), std::max<int64_t>(n.rank(y) - 2, 0))};
+  return {quantize(n, y, wideScale(n, 6), n[7], elementOf(n[7]), std::max<int64_t>(n.rank(y) - 2, 0))};
 }
 
 /// Of com.microsoft, too: x and y may have their channels last.
 Results qLinearConv(Node &n) {
   Type f32 = n.f32();
-  Value scaleX = n.cast(n[1], f32), scaleW = n.cast(n[4], f32);
+  Value scaleX = wideScale(n, 1), scaleW = wideScale(n, 4);
   Value x = channelsFirst(n, dequantize(n, n[0], scaleX, n[2], f32)), w = dequantize(n, n[3], scaleW, n[5], f32, 0);
   Value y = conv(n, x, w);
   if (Value bias = n.optional(8)) {
@@ -197,7 +214,7 @@ Results qLinearConv(Node &n) {
                                 n.broadcast(n.rank(scaleW) == 1 ? scaleW : n.reshape(scaleW, {1}), n.dims(bias)));
     y = n.make<AddOp>(y, n.alongAxis(dequantize(n, bias, scale, {}, f32, 0), y, 1));
   }
-  return {quantize(n, fromChannelsFirst(n, y), n.cast(n[6], f32), n[7], elementOf(n[7]))};
+  return {quantize(n, fromChannelsFirst(n, y), wideScale(n, 6), n[7], elementOf(n[7]))};
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-"""Operators of com.microsoft with inputs, and what they give by their description, computed in numpy.
+"""Operators of com.microsoft, and precisions of QuantizeLinear, with inputs, and what they give by their description, computed in numpy.
 
 cases() yields (name, model, inputs, expected, tolerance): arrays by name, the tolerance of elements.
 """
@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 random = numpy.random.default_rng(3)
 f4, u1, i1, i4, i8 = numpy.float32, numpy.uint8, numpy.int8, numpy.int32, numpy.int64
 kinds = {numpy.dtype(a): b for a, b in ((f4, TensorProto.FLOAT), (u1, TensorProto.UINT8), (i1, TensorProto.INT8), (i4, TensorProto.INT32),
-                                        (i8, TensorProto.INT64), (bool, TensorProto.BOOL))}
+                                        (i8, TensorProto.INT64), (bool, TensorProto.BOOL), (numpy.float16, TensorProto.FLOAT16))}
 
 
 def normal(*shape):
@@ -38,13 +38,13 @@ def packed(values, bits):
     return sum(parts[..., i] << (i * bits) for i in range(each)).astype(u1)
 
 
-def case(name, operator, operands, constants, outputs, tolerance=0.0, **attributes):
+def case(name, operator, operands, constants, outputs, tolerance=0.0, domain="com.microsoft", opset=17, **attributes):
     """`operands` by name, "" where absent; those in `constants` are initialisers."""
-    node = helper.make_node(operator, [k if v is not None else "" for k, v in operands.items()], list(outputs), name="node", domain="com.microsoft", **attributes)
+    node = helper.make_node(operator, [k if v is not None else "" for k, v in operands.items()], list(outputs), name="node", domain=domain, **attributes)
     info = lambda v: [helper.make_tensor_value_info(k, kinds[a.dtype], a.shape) for k, a in v.items()]
     inputs = {k: v for k, v in operands.items() if v is not None and k not in constants}
     graph = helper.make_graph([node], name, info(inputs), info(outputs), [numpy_helper.from_array(operands[k], k) for k in constants])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
     return name, model, inputs, outputs, tolerance
 
 
@@ -191,6 +191,18 @@ def lstm():
                    hidden_size=hidden, direction="bidirectional" if directions == 2 else "forward")
 
 
+def precision():
+    """ONNX's QuantizeLinear: the quotient is of the type that `precision` names, of the scale's since opset 23, of f32 before."""
+    f2 = numpy.float16
+    for opset, kind, scale_kind, named, divided in ((21, f2, f2, None, f4), (23, f2, f2, None, f2), (23, f4, f2, None, f2), (23, f2, f4, None, f4), (23, f4, f4, f2, f2),
+                                                    (23, f2, f2, f4, f4)):
+        x, scale = (normal(63, 101) * 20).astype(kind), scale_kind(0.37)
+        quotient = (x.astype(divided) / divided(scale)).astype(divided)
+        y = numpy.clip(numpy.rint(quotient.astype(f4)), -128, 127).astype(i1)
+        yield case(f"precision_{opset}_{kind.__name__}_{scale_kind.__name__}_{named.__name__ if named else 0}", "QuantizeLinear", {"x": x, "s": scale, "z": i1(0)}, ["s", "z"],
+                   {"y": y}, domain="", opset=opset, **({"precision": kinds[numpy.dtype(named)]} if named else {}))
+
+
 def cases():
-    for family in (where, conv, n_bits, bnb4, gather, attention, lstm):
+    for family in (precision, where, conv, n_bits, bnb4, gather, attention, lstm):
         yield from family()
