@@ -156,6 +156,8 @@ optc_status optc_session_create(optc_model *model, unsigned threads, optc_sessio
     return statusOf(OPTC_BAD_ARGUMENT, "model and session must not be null");
   *out = nullptr;
   return guarded([&] {
+    if (Status status = model->model->program().openDevice(); !status.ok())
+      return statusOf(OPTC_UNAVAILABLE, status.message);
     auto session = std::make_unique<optc_session>();
     session->model = model->model;
     session->session = std::make_unique<Session>(model->model->program(), threadsOr(threads));
@@ -188,6 +190,8 @@ static optc_status runModel(Model &model, optc_session *session, std::span<const
     if (std::string problem = viewOf(outputs[i], out[i]); !problem.empty())
       return statusOf(OPTC_BAD_ARGUMENT, where + problem);
   }
+  if (Status status = model.program().openDevice(); !status.ok())
+    return statusOf(OPTC_UNAVAILABLE, status.message);
   std::unique_ptr<Session> borrowed;
   Session *runner = session ? session->session.get() : nullptr;
   if (!runner) {

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define OPTC_ARTEFACT_VERSION 1
+#define OPTC_ARTEFACT_VERSION 2
 #define OPTC_DESCRIPTOR_MAGIC 0x4c444f4d4354504fu /* "OPTCMODL" */
 #define OPTC_TRAILER_MAGIC 0x4c49415254435450u
 
@@ -61,6 +61,8 @@ typedef struct OptcDescriptor {
   uint64_t levelCount;
   const uint8_t *plan;
   uint64_t planBytes;
+  const uint8_t *images; /* code of GPUs; the plan has what lies where */
+  uint64_t imageBytes;
 } OptcDescriptor;
 
 /// The file's last bytes.

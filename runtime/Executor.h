@@ -7,7 +7,7 @@
 #define OPTC_RUNTIME_EXECUTOR_H
 
 #include "runtime/Artefact.h"
-#include "runtime/Plan.h"
+#include "runtime/gpu/DeviceProgram.h"
 
 namespace optc {
 
@@ -18,6 +18,10 @@ struct Program {
   uint64_t kernelCount = 0;
   const char *weights = nullptr;
   uint64_t weightBytes = 0;
+  /// Null: no step runs on a GPU.
+  std::unique_ptr<gpu::DeviceProgram> device;
+  /// Opens the GPU where steps run on one; why it cannot be had.
+  Status openDevice() const { return device ? device->use() : Status::success(); }
 };
 
 /// Time of one step, summed over the runs since it was reset.

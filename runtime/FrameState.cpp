@@ -1,30 +1,12 @@
 //===- FrameState.cpp - Sizes and memory of a frame -----------------------===//
 
 #include "runtime/FrameState.h"
+#include "runtime/Instructions.h"
 #include <cstring>
 
 using namespace optc;
 
 namespace {
-
-int64_t floorDiv(int64_t a, int64_t b) {
-  if (b == 0)
-    return 0;
-  if (b == -1)
-    return int64_t(0 - uint64_t(a));
-  int64_t q = a / b;
-  return (a % b != 0 && ((a < 0) != (b < 0))) ? q - 1 : q;
-}
-
-// Saturating, so that the size of an impossible shape is refused and does not wrap to a possible one.
-int64_t addSaturating(int64_t a, int64_t b) {
-  int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? (a < 0 ? INT64_MIN : INT64_MAX) : sum;
-}
-int64_t mulSaturating(int64_t a, int64_t b) {
-  int64_t product;
-  return __builtin_mul_overflow(a, b, &product) ? ((a < 0) != (b < 0) ? INT64_MIN : INT64_MAX) : product;
-}
 
 Status outOfMemory(uint64_t bytes) {
   return Status::error("out of memory for " + std::to_string(bytes) + " bytes");
@@ -71,6 +53,17 @@ FrameState::FrameState(Session &session, uint32_t index)
       for (RegisterId r : step.registers)
         readyAt[r] = uint32_t(i) + 1;
   }
+  if (isTop && session.program.device) {
+    device = std::make_unique<gpu::DeviceSession>(*session.program.device, frame);
+    // What takes no memory of its own when it runs may be launched with what follows it.
+    deviceEnd.resize(frame.steps.size());
+    for (size_t i = frame.steps.size(); i-- > 0;) {
+      auto takesMemory = [&](BufferId b) { return frame.storages[frame.buffers[b].storage].kind == Storage::Kind::dynamic; };
+      auto isAlone = [&](const Step &step) { return std::any_of(step.outputs.begin(), step.outputs.end(), takesMemory); };
+      bool joins = i + 1 < frame.steps.size() && frame.steps[i + 1].onDevice && !isAlone(frame.steps[i]) && !isAlone(frame.steps[i + 1]);
+      deviceEnd[i] = frame.steps[i].onDevice ? (joins ? deviceEnd[i + 1] : uint32_t(i) + 1) : 0;
+    }
+  }
   for (uint32_t p = frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd;
        p < frame.program.size(); ++p)
     readyAt[frame.program[p].target] = uint32_t(frame.steps.size());
@@ -95,28 +88,8 @@ FrameState::FrameState(Session &session, uint32_t index)
 //===----------------------------------------------------------------------===//
 
 void FrameState::execute(uint32_t begin, uint32_t end) {
-  int64_t *r = registers.data();
-  for (uint32_t i = begin; i < end; ++i) {
-    const Instruction &in = frame.program[i];
-    using Op = Instruction::Op;
-    if (in.op == Op::constant) {
-      r[in.target] = in.value;
-      continue;
-    }
-    int64_t a = r[in.args[0]], b = r[in.args[1]], value = 0;
-    switch (in.op) {
-    case Op::constant: break;
-    case Op::add: value = addSaturating(a, b); break;
-    case Op::mul: value = mulSaturating(a, b); break;
-    case Op::floordiv: value = floorDiv(a, b); break;
-    case Op::mod: value = int64_t(uint64_t(a) - uint64_t(floorDiv(a, b)) * uint64_t(b)); break;
-    case Op::min: value = a < b ? a : b; break;
-    case Op::max: value = a > b ? a : b; break;
-    case Op::bcast: value = a == 1 ? b : a; break;
-    case Op::ifeq: value = a == b ? r[in.args[2]] : r[in.args[3]]; break;
-    }
-    r[in.target] = value;
-  }
+  for (uint32_t i = begin; i < end; ++i)
+    optc::execute(frame.program[i], registers.data());
 }
 
 void FrameState::executeAfter(size_t index) {
@@ -167,7 +140,7 @@ void FrameState::place(std::span<const Value *const> inputs) {
     if (s.kind == Storage::Kind::input)
       pointers[i] = inputs[s.index]->data;
     else if (s.kind == Storage::Kind::weight)
-      pointers[i] = const_cast<char *>(session.program.weights) + s.offset;
+      pointers[i] = s.onDevice ? reinterpret_cast<void *>(device->weightAt(s.offset)) : const_cast<char *>(session.program.weights) + s.offset;
     else if (s.kind == Storage::Kind::output)
       pointers[i] = nullptr;
   }
@@ -176,46 +149,64 @@ void FrameState::place(std::span<const Value *const> inputs) {
       object(frame.inputs[i]) = *inputs[i];
 }
 
-/// Gives the arena's storages their place, from the plan or by packing for these sizes.
-Status FrameState::layOut() {
-  if (frame.isStatic) {
-    if (!arena.reserve(frame.arenaBytes))
-      return outOfMemory(frame.arenaBytes);
-    if (arenaSize != frame.arenaBytes || !frame.arenaBytes)
-      for (size_t i = 0; i < frame.storages.size(); ++i)
-        if (frame.storages[i].kind == Storage::Kind::arena)
-          pointers[i] = static_cast<char *>(arena.memory.get()) + frame.storages[i].offset;
-    arenaSize = frame.arenaBytes;
+Status FrameState::reserveArena(bool onDevice, uint64_t bytes, char *&base) {
+  if (onDevice) {
+    if (bytes)
+      if (Status status = device->reserve(bytes); !status.ok())
+        return status;
+    base = bytes ? reinterpret_cast<char *>(device->arena()) : nullptr;
     return Status::success();
   }
-  lifetimes.clear();
-  bool same = laidOutSizes.size() == frame.storages.size();
-  laidOutSizes.resize(frame.storages.size());
-  for (size_t i = 0; i < frame.storages.size(); ++i) {
-    const Storage &s = frame.storages[i];
-    int64_t bytes = 0;
-    if (s.kind == Storage::Kind::arena) {
-      bytes = registers[s.bytes];
-      if (firstBuffer[i] != kNone)
-        if (Status status = checkDims(frame.buffers[firstBuffer[i]]); !status.ok())
-          return status;
-      if (bytes < 0 || bytes > kMostBytes)
-        return Status::error("the sizes of the inputs give a negative or impossible shape");
+  if (!arena.reserve(bytes))
+    return outOfMemory(bytes);
+  base = static_cast<char *>(arena.memory.get());
+  return Status::success();
+}
+
+/// Gives the arenas' storages their place, from the plan or by packing for these sizes.
+Status FrameState::layOut() {
+  bool same = frame.isStatic || laidOutSizes.size() == frame.storages.size();
+  if (!frame.isStatic) {
+    for (bool onDevice : {false, true})
+      lifetimes[onDevice].assign(frame.storages.size(), {0, 0, 0});
+    laidOutSizes.resize(frame.storages.size());
+    for (size_t i = 0; i < frame.storages.size(); ++i) {
+      const Storage &s = frame.storages[i];
+      int64_t bytes = 0;
+      if (s.kind == Storage::Kind::arena) {
+        bytes = registers[s.bytes];
+        if (firstBuffer[i] != kNone)
+          if (Status status = checkDims(frame.buffers[firstBuffer[i]]); !status.ok())
+            return status;
+        if (bytes < 0 || bytes > kMostBytes)
+          return Status::error("the sizes of the inputs give a negative or impossible shape");
+      }
+      same &= laidOutSizes[i] == uint64_t(bytes);
+      laidOutSizes[i] = uint64_t(bytes);
+      lifetimes[s.onDevice][i] = {uint64_t(bytes), s.firstStep, s.lastStep};
     }
-    same &= laidOutSizes[i] == uint64_t(bytes);
-    laidOutSizes[i] = uint64_t(bytes);
-    lifetimes.push_back({uint64_t(bytes), s.firstStep, s.lastStep});
   }
-  if (!same)
-    arenaSize = packArena(lifetimes, arenaOffsets);
-  if (!arena.reserve(arenaSize)) {
-    laidOutSizes.clear();
-    return outOfMemory(arenaSize);
-  }
-  if (!same)
+  for (bool onDevice : {false, true}) {
+    if (onDevice && !device)
+      break;
+    uint64_t &size = arenaSizes[onDevice];
+    if (frame.isStatic)
+      size = onDevice ? frame.deviceArenaBytes : frame.arenaBytes;
+    else if (!same)
+      size = packArena(lifetimes[onDevice], arenaOffsets[onDevice]);
+    char *base = nullptr;
+    if (Status status = reserveArena(onDevice, size, base); !status.ok()) {
+      laidOutSizes.clear();
+      arenaBases[onDevice] = nullptr;
+      return status;
+    }
+    if (same && base == arenaBases[onDevice])
+      continue;
+    arenaBases[onDevice] = base;
     for (size_t i = 0; i < frame.storages.size(); ++i)
-      if (frame.storages[i].kind == Storage::Kind::arena)
-        pointers[i] = static_cast<char *>(arena.memory.get()) + arenaOffsets[i];
+      if (frame.storages[i].kind == Storage::Kind::arena && frame.storages[i].onDevice == onDevice)
+        pointers[i] = base + (frame.isStatic ? frame.storages[i].offset : arenaOffsets[onDevice][i]);
+  }
   return Status::success();
 }
 
@@ -256,6 +247,13 @@ Status FrameState::prepare(BufferId buffer) {
     return Status::error("a result has an impossible size");
   if (s.kind == Storage::Kind::output)
     return prepareOutput(s, b, uint64_t(bytes));
+  if (s.onDevice) {
+    gpu::DevicePointer address = 0;
+    if (Status status = device->grow(b.storage, uint64_t(bytes), address); !status.ok())
+      return status;
+    pointers[b.storage] = reinterpret_cast<void *>(address);
+    return Status::success();
+  }
   if (!blocks[b.storage].reserve(uint64_t(bytes)))
     return outOfMemory(uint64_t(bytes));
   pointers[b.storage] = blocks[b.storage].memory.get();
@@ -342,7 +340,7 @@ Status FrameState::finish() {
 }
 
 uint64_t FrameState::arenaBytes() const {
-  uint64_t total = arena.capacity + scratch.capacity;
+  uint64_t total = arena.capacity + scratch.capacity + (device ? device->bytes() : 0);
   for (const Block &block : blocks)
     total += block.capacity;
   for (auto &pair : children)

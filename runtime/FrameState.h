@@ -11,6 +11,7 @@
 #define OPTC_RUNTIME_FRAMESTATE_H
 
 #include "runtime/Executor.h"
+#include "runtime/gpu/DeviceSession.h"
 #include "runtime/reference/Blocks.h"
 #include <array>
 #include <cstdlib>
@@ -69,6 +70,8 @@ private:
   // Memory.
   void place(std::span<const Value *const> inputs);
   Status layOut();
+  /// Where an arena begins once it has so many bytes; null and a status where there is no memory.
+  Status reserveArena(bool onDevice, uint64_t bytes, char *&base);
   /// Makes sure that a result's storage has memory before a step writes it.
   Status prepare(BufferId buffer);
   Status prepareOutput(const Storage &storage, const Buffer &buffer, uint64_t bytes);
@@ -82,6 +85,11 @@ private:
   // Steps.
   Status runStep(const Step &step, size_t index);
   Status runKernel(const Step &step);
+  /// The output takes the memory of an input.
+  bool overwrites(const Step &step, BufferId output) const;
+  Status runCopy(const Step &step);
+  /// Steps [begin, end) of the GPU.
+  Status runOnDevice(size_t begin, size_t end);
   Status runLibrary(const Step &step, size_t index);
   Status runBind(const Step &step);
   Status runBranch(const Step &step, size_t index);
@@ -119,11 +127,14 @@ private:
   std::vector<int64_t> kernelRegisters;
 
   Block arena, scratch;
+  std::unique_ptr<gpu::DeviceSession> device; // of the model's frame
+  std::vector<uint32_t> deviceEnd;            // by step: the end of the launches that begin there
   std::vector<BufferId> firstBuffer; // by storage
-  std::vector<uint64_t> arenaOffsets;
-  std::vector<uint64_t> laidOutSizes; // sizes that arenaOffsets are for
-  std::vector<Lifetime> lifetimes;
-  uint64_t arenaSize = 0;
+  std::vector<uint64_t> arenaOffsets[2]; // of host and GPU
+  std::vector<uint64_t> laidOutSizes;    // sizes that arenaOffsets are for
+  std::vector<Lifetime> lifetimes[2];
+  uint64_t arenaSizes[2] = {0, 0};
+  char *arenaBases[2] = {nullptr, nullptr}; // that `pointers` are for
 };
 
 } // namespace optc

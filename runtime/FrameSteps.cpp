@@ -15,15 +15,28 @@ Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> ou
     registers[to] = outer->registers[from];
   if (Status status = bindInputs(inputs); !status.ok())
     return status;
+  if (device)
+    if (Status status = device->begin(); !status.ok())
+      return status;
   place(inputs);
   if (Status status = layOut(); !status.ok())
     return status;
   const bool timed = isTop && session.profiling;
   for (size_t i = 0; i < frame.steps.size(); ++i) {
     const Step &step = frame.steps[i];
+    if (step.onDevice && !timed) {
+      if (Status status = runOnDevice(i, deviceEnd[i]); !status.ok())
+        return status;
+      i = deviceEnd[i] - 1;
+      continue;
+    }
     execute(step.programBegin, step.programEnd);
     auto start = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-    Status status = runStep(step, i);
+    Status status = step.onDevice ? runOnDevice(i, i + 1) : runStep(step, i);
+    if (status.ok() && step.onDevice)
+      status = device->synchronize();
+    if (!status.ok() && step.onDevice)
+      return status;
     if (!status.ok()) // what is wrong with an output's memory is the caller's to mend, not the step's
       return status.message.starts_with("output '")
                  ? status
@@ -36,6 +49,9 @@ Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> ou
   // Sizes that the last step defined.
   execute(frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd,
           uint32_t(frame.program.size()));
+  if (device)
+    if (Status status = device->finish(); !status.ok())
+      return status;
   return finish();
 }
 
@@ -62,8 +78,56 @@ Status FrameState::runStep(const Step &step, size_t index) {
   case Step::Kind::bind: return runBind(step);
   case Step::Kind::branch: return runBranch(step, index);
   case Step::Kind::loop: return runLoop(step, index);
+  case Step::Kind::copy: return runCopy(step);
   }
   return Status::error("damaged plan");
+}
+
+Status FrameState::runCopy(const Step &step) {
+  BufferId from = step.inputs[0], to = step.outputs[0];
+  if (Status status = prepare(to); !status.ok())
+    return status;
+  const Buffer &source = frame.buffers[from];
+  if (Status status = checkDims(source); !status.ok())
+    return status;
+  uint64_t bytes = uint64_t(bytesOf(source));
+  void *target = pointers[frame.buffers[to].storage], *origin = pointers[source.storage];
+  if (bytes == 0)
+    return Status::success();
+  return frame.storages[source.storage].onDevice ? device->download(target, origin, bytes) : device->upload(target, origin, bytes);
+}
+
+Status FrameState::runOnDevice(size_t begin, size_t end) {
+  std::vector<gpu::DeviceSession::Launch> launches;
+  for (size_t i = begin; i < end; ++i) {
+    const Step &step = frame.steps[i];
+    execute(step.programBegin, step.programEnd);
+    auto failed = [&](const Status &status) { return Status::error("step '" + step.name + "': " + status.message); };
+    gpu::DeviceSession::Launch launch{i, {}, {}};
+    for (BufferId b : step.inputs) {
+      if (b != kNone && viewChecks[b])
+        if (Status status = checkView(b); !status.ok())
+          return failed(status);
+      launch.buffers.push_back(b == kNone ? nullptr : pointers[frame.buffers[b].storage]);
+    }
+    for (BufferId b : step.outputs) {
+      if (!step.inPlace || !overwrites(step, b))
+        if (Status status = prepare(b); !status.ok())
+          return failed(status);
+      launch.buffers.push_back(pointers[frame.buffers[b].storage]);
+    }
+    for (RegisterId r : step.registers)
+      launch.registers.push_back(registers[r]);
+    launches.push_back(std::move(launch));
+  }
+  return device->launchAll(begin, std::move(launches));
+}
+
+bool FrameState::overwrites(const Step &step, BufferId output) const {
+  for (BufferId in : step.inputs)
+    if (in != kNone && frame.buffers[in].storage == frame.buffers[output].storage)
+      return true;
+  return false;
 }
 
 Status FrameState::runKernel(const Step &step) {
@@ -72,15 +136,9 @@ Status FrameState::runKernel(const Step &step) {
   kernelBuffers.clear();
   for (BufferId b : step.inputs)
     kernelBuffers.push_back(b == kNone ? nullptr : pointers[frame.buffers[b].storage]);
-  auto overwrites = [&](BufferId b) {
-    for (BufferId in : step.inputs)
-      if (in != kNone && frame.buffers[in].storage == frame.buffers[b].storage)
-        return true;
-    return false;
-  };
   for (BufferId b : step.outputs) {
     // What is written in place has its memory, which may be an adopted value's.
-    if (!step.inPlace || !overwrites(b))
+    if (!step.inPlace || !overwrites(step, b))
       if (Status status = prepare(b); !status.ok())
         return status;
     kernelBuffers.push_back(pointers[frame.buffers[b].storage]);

@@ -13,7 +13,7 @@ using namespace optc;
 
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 struct Writer {
   std::string bytes;
@@ -118,24 +118,29 @@ template <typename S> void visit(S &s, Instruction &v) {
   visitAll(s, v.op, v.target, v.value, v.args[0], v.args[1], v.args[2], v.args[3]);
 }
 template <typename S> void visit(S &s, Storage &v) {
-  visitAll(s, v.kind, v.index, v.offset, v.bytes, v.firstStep, v.lastStep);
+  visitAll(s, v.kind, v.index, v.offset, v.bytes, v.firstStep, v.lastStep, v.onDevice);
 }
 template <typename S> void visit(S &s, Buffer &v) { visitAll(s, v.storage, v.type, v.kind, v.dims); }
 template <typename S> void visit(S &s, RegisterList &v) { visitAll(s, v.name, v.registers); }
 template <typename S> void visit(S &s, DimDefinition &v) { visitAll(s, v.output, v.axis, v.target); }
 template <typename S> void visit(S &s, DimBinding &v) { visitAll(s, v.input, v.axis, v.target, v.check); }
 template <typename S> void visit(S &s, Step &v) {
-  visitAll(s, v.kind, v.name, v.programBegin, v.programEnd, v.target, v.inputs, v.outputs, v.registers, v.tiles,
+  visitAll(s, v.kind, v.name, v.programBegin, v.programEnd, v.onDevice, v.target, v.inputs, v.outputs, v.registers, v.tiles,
            v.scratch, v.function);
   visit(s, v.attributes);
   visitAll(s, v.registerAttributes, v.definitions, v.carried, v.inPlace, v.flops, v.report);
 }
 template <typename S> void visit(S &s, Frame &v) {
   visitAll(s, v.registers, v.program, v.entryEnd, v.bindings, v.inherited, v.storages, v.buffers, v.steps, v.inputs,
-           v.outputs, v.isStatic, v.arenaBytes);
+           v.outputs, v.isStatic, v.arenaBytes, v.deviceArenaBytes);
 }
 template <typename S> void visit(S &s, Port &v) { visitAll(s, v.name, v.type, v.kind, v.dims, v.symbols); }
-template <typename S> void visit(S &s, Plan &v) { visitAll(s, v.inputs, v.outputs, v.frames, v.report); }
+template <typename S> void visit(S &s, BoxMap &v) { visitAll(s, v.operand, v.offset, v.sizes, v.strides, v.box); }
+template <typename S> void visit(S &s, DeviceKernel &v) {
+  visitAll(s, v.symbol, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.isPersistent, v.checksIndices, v.maps);
+}
+template <typename S> void visit(S &s, DeviceImage &v) { visitAll(s, v.architecture, v.isPtx, v.offset, v.bytes, v.kernels); }
+template <typename S> void visit(S &s, Plan &v) { visitAll(s, v.inputs, v.outputs, v.frames, v.images, v.report); }
 
 } // namespace
 
@@ -187,7 +192,7 @@ std::string instructionText(const Instruction &i) {
 
 std::string frameText(const Frame &f) {
   static const char *kinds[] = {"input", "output", "weight", "arena", "dynamic", "object"};
-  static const char *stepKinds[] = {"kernel", "library", "bind", "branch", "loop"};
+  static const char *stepKinds[] = {"kernel", "library", "bind", "branch", "loop", "copy"};
   std::string out;
   for (const DimBinding &b : f.bindings)
     out += "  " + registerText(b.target) + (b.check ? " == " : " = ") + "dim " + std::to_string(b.axis) + " of input " +
@@ -201,17 +206,17 @@ std::string frameText(const Frame &f) {
     const Buffer &b = f.buffers[i];
     const Storage &s = f.storages[b.storage];
     out += "  b" + std::to_string(i) + ": " + nameOf(b.type) + "[" + join(b.dims, ", ", registerText) + "] in " +
-           kinds[int(s.kind)] + " s" + std::to_string(b.storage);
+           (s.onDevice ? "device " : "") + kinds[int(s.kind)] + " s" + std::to_string(b.storage);
     if (s.kind == Storage::Kind::weight || (s.kind == Storage::Kind::arena && f.isStatic))
       out += " at " + std::to_string(s.offset);
     out += "\n";
   }
   for (const Step &s : f.steps) {
     program(s.programBegin, s.programEnd);
-    out += std::string("  ") + stepKinds[int(s.kind)];
+    out += std::string("  ") + (s.onDevice ? "device " : "") + stepKinds[int(s.kind)];
     if (s.kind == Step::Kind::library)
       out += " " + s.function;
-    else if (s.kind != Step::Kind::bind)
+    else if (s.kind != Step::Kind::bind && s.kind != Step::Kind::copy)
       out += " #" + std::to_string(s.target);
     out += " \"" + s.name + "\" (" + join(s.inputs, ", ", bufferText) + ") -> (" + join(s.outputs, ", ", bufferText) + ")";
     if (!s.registers.empty())
@@ -239,7 +244,18 @@ std::string optc::print(const Plan &plan) {
     out += "frame " + std::to_string(i);
     if (plan.frames[i].isStatic)
       out += " arena " + std::to_string(plan.frames[i].arenaBytes);
+    if (plan.frames[i].deviceArenaBytes)
+      out += " device arena " + std::to_string(plan.frames[i].deviceArenaBytes);
     out += "\n" + frameText(plan.frames[i]);
+  }
+  for (const DeviceImage &image : plan.images) {
+    out += "image " + std::string(image.isPtx ? "ptx" : "cubin") + " for sm_" + std::to_string(image.architecture) + "\n";
+    for (const DeviceKernel &k : image.kernels) {
+      for (const Instruction &i : k.program)
+        out += "    " + instructionText(i) + "\n";
+      out += "  " + k.symbol + " of r0 to r" + std::to_string(k.sizes) + ": blocks " + registerText(k.blocks) + (k.isPersistent ? " at most" : "") + ", threads " +
+             std::to_string(k.threads) + ", shared " + std::to_string(k.sharedBytes) + "\n";
+    }
   }
   return out;
 }

@@ -7,6 +7,9 @@
 //
 //   step 3: kernel "conv1+relu"  reads b0 w1 w2  writes b3  tiles r7
 //
+// Storages lie in host memory or on a GPU (`onDevice`); steps that run there read and write what is there, and copy steps are between
+// the two.
+//
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_RUNTIME_PLAN_H
 #define OPTC_RUNTIME_PLAN_H
@@ -46,6 +49,8 @@ struct Storage {
   RegisterId bytes = kNone;
   /// Steps between which the contents matter (arena only).
   uint32_t firstStep = 0, lastStep = 0;
+  /// In the GPU's memory: of arena, dynamic and weight.
+  bool onDevice = false;
 };
 
 struct Buffer {
@@ -70,13 +75,15 @@ struct DimDefinition {
 };
 
 struct Step {
-  enum class Kind : uint8_t { kernel, library, bind, branch, loop };
+  enum class Kind : uint8_t { kernel, library, bind, branch, loop, copy };
   Kind kind = Kind::kernel;
   /// For people: the ONNX nodes' names joined, as reports show them.
   std::string name;
   /// Instructions [programBegin, programEnd) run before the step.
   uint32_t programBegin = 0, programEnd = 0;
-  /// kernel: index into the artefact's kernels; branch: the then frame (else is +1); loop: the body.
+  /// kernel: it runs on the GPU.
+  bool onDevice = false;
+  /// kernel: index into the artefact's kernels, or those of its images; branch: the then frame (else is +1); loop: the body.
   uint32_t target = 0;
   std::vector<BufferId> inputs; // kNone: absent
   std::vector<BufferId> outputs;
@@ -124,7 +131,39 @@ struct Frame {
   std::vector<BufferId> inputs, outputs;
   /// True: every arena storage has its offset, and the arena is `arenaBytes`.
   bool isStatic = false;
-  uint64_t arenaBytes = 0;
+  uint64_t arenaBytes = 0, deviceArenaBytes = 0;
+};
+
+/// How boxes of a kernel's operand are copied by a tensor map (gpu::encodeTensorMap): sizes and strides of the dims in elements,
+/// innermost first.
+struct BoxMap {
+  uint32_t operand = 0;
+  RegisterId offset = 0;
+  std::vector<RegisterId> sizes, strides;
+  std::vector<uint32_t> box;
+};
+
+/// A kernel of a GPU. Its registers are the step's, in the step's order, and those that its program computes of them.
+struct DeviceKernel {
+  std::string symbol;
+  uint32_t sizes = 0, registers = 0;
+  std::vector<Instruction> program;
+  RegisterId blocks = 0;
+  uint32_t threads = 0, sharedBytes = 0;
+  /// There are at most as many blocks as the device has multiprocessors.
+  bool isPersistent = false;
+  /// Its last pointer is to an int32 that becomes 1 where an index is out of range.
+  bool checksIndices = false;
+  std::vector<BoxMap> maps;
+};
+
+/// Code for one kind of GPU: `bytes` at `offset` of the artefact's images. All images have the same kernels.
+struct DeviceImage {
+  uint32_t architecture = 0; // 90 of sm_90
+  /// Text that drivers translate for this kind and later ones; else machine code.
+  bool isPtx = false;
+  uint64_t offset = 0, bytes = 0;
+  std::vector<DeviceKernel> kernels;
 };
 
 /// A graph input or output as users see it.
@@ -141,6 +180,7 @@ struct Plan {
   std::vector<Port> inputs, outputs;
   /// frames[0] is the model.
   std::vector<Frame> frames;
+  std::vector<DeviceImage> images;
   std::string report; // JSON
 };
 

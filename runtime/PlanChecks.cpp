@@ -49,6 +49,8 @@ private:
   }
 
   bool storage(const Storage &s) const {
+    if (s.onDevice && s.kind != Storage::Kind::arena && s.kind != Storage::Kind::dynamic && s.kind != Storage::Kind::weight)
+      return false;
     switch (s.kind) {
     case Storage::Kind::input: return s.index < f.inputs.size() && regOrNone(s.bytes);
     case Storage::Kind::output: return s.index < f.outputs.size() && reg(s.bytes);
@@ -56,7 +58,7 @@ private:
     case Storage::Kind::object: return regOrNone(s.bytes);
     case Storage::Kind::dynamic: return reg(s.bytes);
     case Storage::Kind::arena:
-      return f.isStatic ? s.offset <= f.arenaBytes && regOrNone(s.bytes) : reg(s.bytes);
+      return f.isStatic ? s.offset <= (s.onDevice ? f.deviceArenaBytes : f.arenaBytes) && regOrNone(s.bytes) : reg(s.bytes);
     }
     return false;
   }
@@ -121,8 +123,21 @@ private:
         !all(s.definitions,
              [&](const DimDefinition &d) { return d.output < s.outputs.size() && reg(d.target); }))
       return false;
+    // What runs on the GPU sees what is there, and nothing else does but copies.
+    if (s.onDevice && (s.kind != Step::Kind::kernel || &f != &plan.frames[0]))
+      return false;
+    if (s.kind != Step::Kind::copy)
+      for (auto *list : {&s.inputs, &s.outputs})
+        if (!all(*list, [&](BufferId b) { return b == kNone || f.storages[f.buffers[b].storage].onDevice == s.onDevice; }))
+          return false;
     switch (s.kind) {
-    case Step::Kind::kernel: return s.tiles != kNone;
+    case Step::Kind::kernel: return s.onDevice ? isLaunch(s) : s.tiles != kNone;
+    case Step::Kind::copy: {
+      if (s.inputs.size() != 1 || s.outputs.size() != 1 || isObject(s.inputs[0]) || isObject(s.outputs[0]) || &f != &plan.frames[0])
+        return false;
+      const Buffer &from = f.buffers[s.inputs[0]], &to = f.buffers[s.outputs[0]];
+      return from.type == to.type && from.dims == to.dims && f.storages[from.storage].onDevice != f.storages[to.storage].onDevice;
+    }
     case Step::Kind::library: return true;
     case Step::Kind::bind: return s.inputs.size() == 1 && !isObject(s.inputs[0]) && s.outputs.empty();
     case Step::Kind::branch: {
@@ -144,6 +159,14 @@ private:
     }
     }
     return false;
+  }
+
+  /// The step has the sizes that the kernel takes, and the operands that its maps name.
+  bool isLaunch(const Step &s) const {
+    return !plan.images.empty() && all(plan.images, [&](const DeviceImage &image) {
+      return s.target < image.kernels.size() && image.kernels[s.target].sizes == s.registers.size() &&
+             all(image.kernels[s.target].maps, [&](const BoxMap &m) { return m.operand < s.inputs.size() && s.inputs[m.operand] != kNone; });
+    });
   }
 
   /// A frame that a step runs takes and gives what the step has.
@@ -205,6 +228,19 @@ bool isAcyclic(const Plan &plan, uint32_t frame, std::vector<uint8_t> &state) {
   return true;
 }
 
+bool isLaunchable(const DeviceKernel &k) {
+  auto reg = [&](RegisterId r) { return r < k.registers; };
+  return k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) &&
+         all(k.program, [&](const Instruction &i) {
+           return reg(i.target) && i.op <= Instruction::Op::ifeq &&
+                  (i.op == Instruction::Op::constant || all(i.args, [&](RegisterId r) { return reg(r); }));
+         }) &&
+         all(k.maps, [&](const BoxMap &m) {
+           return reg(m.offset) && all(m.sizes, reg) && all(m.strides, reg) && m.sizes.size() >= 1 && m.sizes.size() <= 5 &&
+                  m.box.size() == m.sizes.size() && m.strides.size() + 1 == m.sizes.size();
+         });
+}
+
 bool portsFit(const std::vector<Port> &ports, const Frame &top, const std::vector<BufferId> &buffers) {
   if (ports.size() != buffers.size())
     return false;
@@ -225,6 +261,9 @@ bool optc::isConsistent(const Plan &plan) {
     return false;
   for (const Frame &frame : plan.frames)
     if (!FrameChecks(plan, frame).ok())
+      return false;
+  for (const DeviceImage &image : plan.images)
+    if (image.kernels.size() != plan.images.front().kernels.size() || !all(image.kernels, isLaunchable))
       return false;
   std::vector<uint8_t> state(plan.frames.size());
   const Frame &top = plan.frames[0];

@@ -10,7 +10,7 @@
 using namespace optc;
 using namespace llvm;
 
-Expected<std::string> optc::emitDescriptor(StringRef plan, size_t kernels, ArrayRef<CompiledLevel> levels) {
+Expected<std::string> optc::emitDescriptor(StringRef plan, StringRef images, size_t kernels, ArrayRef<CompiledLevel> levels) {
   LLVMContext context;
   Module module("descriptor", context);
   Type *i64 = Type::getInt64Ty(context);
@@ -38,9 +38,11 @@ Expected<std::string> optc::emitDescriptor(StringRef plan, size_t kernels, Array
   }
   Constant *levelTable = data(ConstantArray::get(ArrayType::get(levelType, rows.size()), rows), "levels");
   Constant *planData = data(ConstantDataArray::getString(context, plan, /*AddNull=*/false), "plan");
-  StructType *type = StructType::get(context, {i64, i64, pointer, i64, pointer, i64});
+  Constant *imageData = images.empty() ? static_cast<Constant *>(ConstantPointerNull::get(pointer))
+                                       : data(ConstantDataArray::getString(context, images, /*AddNull=*/false), "images");
+  StructType *type = StructType::get(context, {i64, i64, pointer, i64, pointer, i64, pointer, i64});
   Constant *value = ConstantStruct::get(type, {word(OPTC_DESCRIPTOR_MAGIC), word(OPTC_ARTEFACT_VERSION), levelTable, word(levels.size()),
-                                               planData, word(plan.size())});
+                                               planData, word(plan.size()), imageData, word(images.size())});
   auto *descriptor = new GlobalVariable(module, type, true, GlobalValue::ExternalLinkage, value, "optc_model");
   descriptor->setAlignment(Align(16));
   return emitObject(module, baselineTarget());

@@ -90,7 +90,7 @@ llvm::Error optc::writeArtefact(BuiltPlan &built, llvm::ArrayRef<CompiledLevel> 
     objects.push_back(folder.file(std::to_string(objects.size()) + ".o"));
     return writeFile(objects.back(), bytes);
   };
-  auto descriptor = emitDescriptor(serialize(built.plan), built.kernelTexts.size(), levels);
+  auto descriptor = emitDescriptor(serialize(built.plan), built.imageBytes, built.kernelTexts.size(), levels);
   if (!descriptor)
     return descriptor.takeError();
   if (llvm::Error error = addObject(*descriptor))

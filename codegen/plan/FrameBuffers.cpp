@@ -29,12 +29,13 @@ FailureOr<BufferId> FrameBuilder::newBuffer(Operation *op, mlir::Value value, St
   frame.storages.push_back(storage);
   BufferId id = frame.buffers.size();
   frame.buffers.push_back(std::move(buffer));
-  buffers[value] = id;
+  buffers[storage.onDevice][value] = id;
   return id;
 }
 
-FailureOr<BufferId> FrameBuilder::newResult(Operation *op, mlir::Value value) {
+FailureOr<BufferId> FrameBuilder::newResult(Operation *op, mlir::Value value, bool onDevice) {
   Storage storage;
+  storage.onDevice = onDevice;
   storage.firstStep = storage.lastStep = frame.steps.size();
   return newBuffer(op, value, storage);
 }
@@ -43,14 +44,33 @@ BufferId FrameBuilder::newView(mlir::Value value, BufferId of, std::vector<Regis
   Buffer buffer = frame.buffers[of];
   buffer.dims = std::move(dims);
   BufferId id = frame.buffers.size();
+  bool onDevice = frame.storages[buffer.storage].onDevice;
   frame.buffers.push_back(std::move(buffer));
-  buffers[value] = id;
+  buffers[onDevice][value] = id;
   return id;
 }
 
-FailureOr<BufferId> FrameBuilder::bufferOf(Operation *user, mlir::Value value) {
-  if (auto it = buffers.find(value); it != buffers.end())
+FailureOr<BufferId> FrameBuilder::copyAcross(Operation *user, mlir::Value value, bool toDevice) {
+  BufferId from = buffers[!toDevice][value];
+  if (frame.storages[frame.buffers[from].storage].kind == Storage::Kind::object)
+    return user->emitError("internal: a value of the GPU that is no tensor");
+  Step step = newStep(Step::Kind::copy, user);
+  step.name = "copy " + step.name + (toDevice ? " to the GPU" : " from the GPU");
+  step.inputs = {from};
+  auto to = newResult(user, value, toDevice);
+  if (failed(to))
+    return failure();
+  step.outputs = {*to};
+  seal(step);
+  finish(std::move(step));
+  return *to;
+}
+
+FailureOr<BufferId> FrameBuilder::bufferOf(Operation *user, mlir::Value value, bool onDevice) {
+  if (auto it = buffers[onDevice].find(value); it != buffers[onDevice].end())
     return it->second;
+  if (buffers[!onDevice].contains(value) && !isWeight(value))
+    return copyAcross(user, value, onDevice);
   if (!isWeight(value))
     return user->emitError("internal: operand has no buffer: ") << value;
   if (auto tensor = dyn_cast<RankedTensorType>(value.getType()); tensor && isa<StringType>(tensor.getElementType()))
@@ -61,6 +81,7 @@ FailureOr<BufferId> FrameBuilder::bufferOf(Operation *user, mlir::Value value) {
   Storage storage;
   storage.kind = Storage::Kind::weight;
   storage.index = it->second;
+  storage.onDevice = onDevice;
   return newBuffer(user, value, storage);
 }
 
@@ -137,26 +158,28 @@ void FrameBuilder::computeLifetimes() {
       }
 }
 
-/// Places the arena now when every size in it is a constant.
+/// Places the arenas now when every size in them is a constant.
 void FrameBuilder::place() {
   std::map<RegisterId, int64_t> values;
   for (const Instruction &i : frame.program)
     if (i.op == Instruction::Op::constant)
       values[i.target] = i.value;
-  std::vector<Lifetime> lifetimes;
-  std::vector<uint32_t> placed;
+  std::vector<Lifetime> lifetimes[2];
+  std::vector<uint32_t> placed[2];
   for (auto [i, s] : llvm::enumerate(frame.storages)) {
     if (s.kind != Storage::Kind::arena)
       continue;
     auto it = values.find(s.bytes);
     if (it == values.end())
       return;
-    lifetimes.push_back({uint64_t(it->second), s.firstStep, s.lastStep});
-    placed.push_back(i);
+    lifetimes[s.onDevice].push_back({uint64_t(it->second), s.firstStep, s.lastStep});
+    placed[s.onDevice].push_back(i);
   }
-  std::vector<uint64_t> offsets;
-  frame.arenaBytes = packArena(lifetimes, offsets);
-  for (auto [i, s] : llvm::enumerate(placed))
-    frame.storages[s].offset = offsets[i];
+  for (bool onDevice : {false, true}) {
+    std::vector<uint64_t> offsets;
+    (onDevice ? frame.deviceArenaBytes : frame.arenaBytes) = packArena(lifetimes[onDevice], offsets);
+    for (auto [i, s] : llvm::enumerate(placed[onDevice]))
+      frame.storages[s].offset = offsets[i];
+  }
   frame.isStatic = true;
 }

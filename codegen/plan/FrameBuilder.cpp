@@ -31,13 +31,13 @@ void FrameBuilder::finish(Step step) { frame.steps.push_back(std::move(step)); }
 /// runs before the next one.
 void FrameBuilder::seal(Step &step) { step.programEnd = frame.program.size(); }
 
-LogicalResult FrameBuilder::addOperands(Operation *op, ValueRange values, std::vector<BufferId> &list) {
+LogicalResult FrameBuilder::addOperands(Operation *op, ValueRange values, std::vector<BufferId> &list, bool onDevice) {
   for (mlir::Value value : values) {
     if (!value) {
       list.push_back(kNone);
       continue;
     }
-    auto buffer = bufferOf(op, value);
+    auto buffer = bufferOf(op, value, onDevice);
     if (failed(buffer))
       return failure();
     list.push_back(*buffer);
@@ -68,7 +68,7 @@ LogicalResult FrameBuilder::addResults(Operation *op, Step &step) {
         step.outputs[i] = newView(result, step.inputs[*operand], std::move(*dims));
         continue;
       }
-      auto buffer = newResult(op, result);
+      auto buffer = newResult(op, result, step.onDevice);
       if (failed(buffer))
         return failure();
       step.outputs[i] = *buffer;
@@ -77,28 +77,59 @@ LogicalResult FrameBuilder::addResults(Operation *op, Step &step) {
   return success();
 }
 
+/// A few sizes that the host has: a launch and a copy back would take longer than they do.
+bool FrameBuilder::isShapeArithmetic(KernelOp op) {
+  constexpr int64_t kMostElements = 64;
+  auto isSmall = [](mlir::Value value) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    return tensor && tensor.hasStaticShape() && tensor.getNumElements() <= kMostElements && isa<IntegerType>(tensor.getElementType());
+  };
+  return llvm::all_of(op.getResults(), isSmall) && llvm::all_of(op.getOperands(), [&](mlir::Value value) {
+           return isSmall(value) && (buffers[0].contains(value) || isWeight(value));
+         });
+}
+
+uint32_t FrameBuilder::placeOnDevice(KernelOp op, StringRef text, const Step &step) {
+  if (!context.device || isShapeArithmetic(op))
+    return kNone;
+  auto it = context.device->numbers.find(text);
+  if (it != context.device->numbers.end() && !parent)
+    return it->second;
+  std::string reason = context.device->refusals.lookup(text);
+  context.result.hostKernels.push_back({step.name, op.getKind().str(), reason.empty() ? "branches and loops run on the CPU" : reason});
+  return kNone;
+}
+
 LogicalResult FrameBuilder::addKernel(KernelOp op) {
   Step step = newStep(Step::Kind::kernel, op);
-  if (failed(addOperands(op, op.getOperands(), step.inputs)))
+  CanonicalKernel canonical = canonicalize(op);
+  uint32_t onDevice = placeOnDevice(op, canonical.text, step);
+  step.onDevice = onDevice != kNone;
+  if (failed(addOperands(op, op.getOperands(), step.inputs, step.onDevice)))
     return failure();
   KernelSchedule schedule = scheduleOf(op);
-  CanonicalKernel canonical = canonicalize(op);
-  auto [it, inserted] = context.kernelIds.try_emplace(canonical.text, context.result.kernelTexts.size());
-  if (inserted) {
-    context.result.kernelTexts.push_back(canonical.text);
-    context.result.kernelNames.push_back(step.name);
+  if (step.onDevice) {
+    step.target = onDevice;
+  } else {
+    auto [it, inserted] = context.kernelIds.try_emplace(canonical.text, context.result.kernelTexts.size());
+    if (inserted) {
+      context.result.kernelTexts.push_back(canonical.text);
+      context.result.kernelNames.push_back(step.name);
+    }
+    step.target = it->second;
   }
-  step.target = it->second;
   for (const std::string &symbol : canonical.symbols) {
     RegisterId r = symbolRegister(symbol);
     if (r == kNone)
       return op.emitError("the size '") << symbol << "' is not determined by the inputs";
     step.registers.push_back(r);
   }
-  step.tiles = expressionRegister(schedule.tiles);
   step.flops = expressionRegister(schedule.flops);
-  step.scratch = schedule.scratchBytes == DimExpr(0) ? kNone : expressionRegister(schedule.scratchBytes);
-  if (step.tiles == kNone)
+  if (!step.onDevice) {
+    step.tiles = expressionRegister(schedule.tiles);
+    step.scratch = schedule.scratchBytes == DimExpr(0) ? kNone : expressionRegister(schedule.scratchBytes);
+  }
+  if (!step.onDevice && step.tiles == kNone)
     return op.emitError("the number of tiles is not determined by the inputs");
   if (failed(addResults(op, step)))
     return failure();
@@ -150,15 +181,22 @@ LogicalResult FrameBuilder::addBind(BindOp op) {
 
 /// A view of the operand: no step.
 LogicalResult FrameBuilder::addReshape(ReshapeOp op) {
-  auto source = bufferOf(op, op.getX());
-  if (failed(source))
+  bool isAnywhere = buffers[0].contains(op.getX()) || buffers[1].contains(op.getX());
+  if (!isAnywhere && failed(bufferOf(op, op.getX())))
     return failure();
-  if (frame.storages[frame.buffers[*source].storage].kind == Storage::Kind::object)
-    return addLibrary(op);
-  auto dims = dimRegisters(op, op.getType());
-  if (failed(dims))
-    return failure();
-  newView(op.getY(), *source, std::move(*dims));
+  // Wherever the operand is by now.
+  for (bool onDevice : {false, true}) {
+    auto it = buffers[onDevice].find(op.getX());
+    if (it == buffers[onDevice].end())
+      continue;
+    BufferId source = it->second;
+    if (frame.storages[frame.buffers[source].storage].kind == Storage::Kind::object)
+      return addLibrary(op);
+    auto dims = dimRegisters(op, op.getType());
+    if (failed(dims))
+      return failure();
+    newView(op.getY(), source, std::move(*dims));
+  }
   return success();
 }
 

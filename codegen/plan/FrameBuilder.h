@@ -18,6 +18,7 @@ struct PlanContext {
   llvm::StringMap<uint32_t> kernelIds;
   llvm::DenseMap<mlir::Value, uint32_t> weightIds;
   std::vector<mlir::Location> stepLocations; // of the steps of frame 0, by Step::report
+  const DeviceCode *device = nullptr;
 };
 
 class FrameBuilder {
@@ -45,10 +46,12 @@ private:
   RegisterId byteRegister(mlir::Type type);
 
   // Buffers (FrameBuffers.cpp).
-  mlir::FailureOr<BufferId> bufferOf(mlir::Operation *user, mlir::Value value);
+  /// Where `user` finds the value: in host memory or on the GPU, by a copy step where it is on the other side alone.
+  mlir::FailureOr<BufferId> bufferOf(mlir::Operation *user, mlir::Value value, bool onDevice = false);
+  mlir::FailureOr<BufferId> copyAcross(mlir::Operation *user, mlir::Value value, bool toDevice);
   mlir::FailureOr<BufferId> constantStrings(mlir::Operation *user, mlir::Value value);
   mlir::FailureOr<BufferId> newBuffer(mlir::Operation *op, mlir::Value value, Storage storage);
-  mlir::FailureOr<BufferId> newResult(mlir::Operation *op, mlir::Value value);
+  mlir::FailureOr<BufferId> newResult(mlir::Operation *op, mlir::Value value, bool onDevice = false);
   BufferId newView(mlir::Value value, BufferId of, std::vector<RegisterId> dims);
   mlir::LogicalResult assignOutputs(mlir::Operation *terminator);
   void computeLifetimes();
@@ -62,7 +65,10 @@ private:
   mlir::LogicalResult addIf(IfOp op);
   mlir::LogicalResult addLoop(LoopOp op);
   mlir::LogicalResult addReshape(ReshapeOp op);
-  mlir::LogicalResult addOperands(mlir::Operation *op, mlir::ValueRange values, std::vector<BufferId> &list);
+  mlir::LogicalResult addOperands(mlir::Operation *op, mlir::ValueRange values, std::vector<BufferId> &list, bool onDevice = false);
+  /// Number of the kernel among those of the GPU; kNone: it runs on the CPU, which is noted where that was not meant to be.
+  uint32_t placeOnDevice(KernelOp op, llvm::StringRef text, const Step &step);
+  bool isShapeArithmetic(KernelOp op);
   mlir::LogicalResult addResults(mlir::Operation *op, Step &step);
   Step newStep(Step::Kind kind, mlir::Operation *op);
   void seal(Step &step);
@@ -72,7 +78,8 @@ private:
   PlanContext &context;
   FrameBuilder *parent;
   Frame frame;
-  llvm::DenseMap<mlir::Value, BufferId> buffers;
+  /// In host memory and on the GPU.
+  llvm::DenseMap<mlir::Value, BufferId> buffers[2];
   llvm::StringMap<RegisterId> symbols;
   llvm::StringMap<RegisterId> expressions;
   std::map<int64_t, RegisterId> constants;

@@ -24,8 +24,9 @@ static Port portOf(Type type, StringRef name) {
   return port;
 }
 
-FailureOr<BuiltPlan> optc::buildPlan(func::FuncOp function, const ReportHeader &header) {
+FailureOr<BuiltPlan> optc::buildPlan(func::FuncOp function, const ReportHeader &header, const DeviceCode *device) {
   PlanContext context;
+  context.device = device;
   Plan &plan = context.result.plan;
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
     auto name = function.getArgAttrOfType<StringAttr>(i, "optc.name");
@@ -40,6 +41,10 @@ FailureOr<BuiltPlan> optc::buildPlan(func::FuncOp function, const ReportHeader &
   if (failed(top.build(function.getBody().front(), {})))
     return failure();
   plan.frames[0] = top.take();
+  if (device) {
+    plan.images = device->images;
+    context.result.imageBytes = device->contents;
+  }
   plan.report = reportOf(context, function, header);
   context.result.libraryCalls = libraryCallsOf(plan);
   return std::move(context.result);

@@ -9,6 +9,7 @@
 #define OPTC_CODEGEN_PLAN_PLANBUILDER_H
 
 #include "codegen/kernel/Kernel.h"
+#include "codegen/plan/DeviceCode.h"
 #include "ir/Locations.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "runtime/Plan.h"
@@ -19,6 +20,11 @@ namespace optc {
 struct LibraryCall {
   std::string node, function;
   std::string reason() const { return "no kernel computes '" + function + "' on these types and attributes"; }
+};
+
+/// A kernel of an artefact for GPUs that runs on the CPU.
+struct HostKernel {
+  std::string node, kind, reason;
 };
 
 /// What the report says of the compile itself. The same for equal flags, wherever and however fast it runs.
@@ -36,10 +42,13 @@ struct BuiltPlan {
   /// gives it an offset.
   std::vector<mlir::Value> weights;
   std::vector<LibraryCall> libraryCalls;
+  std::vector<HostKernel> hostKernels;
+  /// Of the plan's images.
+  std::string imageBytes;
 };
 
-/// Fails with a diagnostic at the op that cannot be planned.
-mlir::FailureOr<BuiltPlan> buildPlan(mlir::func::FuncOp function, const ReportHeader &header = {});
+/// Fails with a diagnostic at the op that cannot be planned. `device`: kernels that run on a GPU; null: there is none.
+mlir::FailureOr<BuiltPlan> buildPlan(mlir::func::FuncOp function, const ReportHeader &header = {}, const DeviceCode *device = nullptr);
 
 } // namespace optc
 

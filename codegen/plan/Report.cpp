@@ -140,7 +140,7 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
   if (nodeNames)
     for (auto name : nodeNames.getAsValueRange<StringAttr>())
       known.insert(name);
-  static const char *kinds[] = {"kernel", "library", "bind", "subplan", "subplan"};
+  static const char *kinds[] = {"kernel", "library", "bind", "subplan", "subplan", "copy"};
   Constants constants(top);
   for (const Step &step : top.steps) {
     json::Array nodes;
@@ -150,7 +150,7 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
       nodes.push_back(name);
       present.insert(name);
     }
-    json::Object entry{{"name", step.name}, {"nodes", std::move(nodes)}, {"kind", kinds[int(step.kind)]}, {"device", "cpu"}};
+    json::Object entry{{"name", step.name}, {"nodes", std::move(nodes)}, {"kind", kinds[int(step.kind)]}, {"device", step.onDevice ? "gpu" : "cpu"}};
     if (StringRef precision = precisionOf(top, step); !precision.empty())
       entry["precision"] = precision;
     if (auto flops = constants.valueOf(step.flops); flops && *flops > 0)
@@ -163,6 +163,8 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
     }
     steps.push_back(std::move(entry));
   }
+  for (const HostKernel &kernel : context.result.hostKernels)
+    fallbacks.push_back(json::Object{{"node", kernel.node}, {"operator", kernel.kind}, {"to", "cpu"}, {"reason", kernel.reason}});
   for (const LibraryCall &call : libraryCallsOf(plan))
     fallbacks.push_back(json::Object{{"node", call.node}, {"operator", call.function}, {"to", "library"}, {"reason", call.reason()}});
   if (nodeNames)
@@ -195,6 +197,8 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
                                               {"arena_bytes", int64_t(top.arenaBytes)},
                                               {"static", top.isStatic},
                                               {"state_bytes", 0}}}};
+  if (context.device)
+    report.getObject("memory")->insert({"device_arena_bytes", int64_t(top.deviceArenaBytes)});
   std::string text;
   llvm::raw_string_ostream os(text);
   os << llvm::formatv("{0:2}", json::Value(std::move(report)));

@@ -56,12 +56,12 @@ Status Device::open(int ordinal) {
       api->cuDeviceGetAttribute(&width, kMemoryBusWidth, found) == 0)
     bandwidth = 2.0 * clock * 1e3 * width / 8;
   OPTC_TRY_CALL(cuDeviceTotalMem, &memoryBytes, found);
-  Context context = nullptr;
   OPTC_TRY_CALL(cuDevicePrimaryCtxRetain, &context, found);
   device = found;
-  OPTC_TRY_CALL(cuCtxSetCurrent, context);
-  return Status::success();
+  return makeCurrent();
 }
+
+Status Device::makeCurrent() { return OPTC_DRIVER_CALL(*api, cuCtxSetCurrent, context); }
 
 //===-- Memory ------------------------------------------------------------===//
 

@@ -24,6 +24,8 @@ public:
   ~Device();
   /// Makes the device's primary context current on this thread.
   Status open(int ordinal);
+  /// The same on another thread, once it is open.
+  Status makeCurrent();
 
   const Driver &driver() const { return *api; }
   std::string name;
@@ -38,6 +40,7 @@ public:
 private:
   const Driver *api = nullptr;
   int device = -1;
+  Context context = nullptr;
 };
 
 /// Bytes of a device, aligned to 256.

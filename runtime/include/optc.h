@@ -45,7 +45,7 @@ enum optc_code {
   OPTC_OK = 0,
   OPTC_BAD_ARGUMENT = 1, /**< a wrong name, type, rank or dim; memory too small */
   OPTC_BAD_ARTEFACT = 2, /**< not a model, damaged, or of another version */
-  OPTC_UNAVAILABLE = 3,  /**< this CPU lacks what the model needs */
+  OPTC_UNAVAILABLE = 3,  /**< this CPU lacks what the model needs, or there is no GPU, driver or code for the one there is */
   OPTC_RUN_FAILED = 4,   /**< an error inside the run: an index out of range, out of memory */
 };
 

@@ -1,4 +1,5 @@
 // The C ABI, the C++ header over it and the loader, on models made by hand (handmade/MakeModel.cpp).
+#include "runtime/Artefact.h"
 #include "runtime/include/optc.hpp"
 #include <algorithm>
 #include <atomic>
@@ -199,7 +200,7 @@ TEST(Loader, DamagedFiles) {
   c = Copy();
   c.bytes[c.bytes.size() - 16] = 99;
   EXPECT_EQ(c.open(OPTC_BAD_ARTEFACT),
-            ": was made for version 99 of the artefact format, this runtime has 1");
+            ": was made for version 99 of the artefact format, this runtime has " + std::to_string(OPTC_ARTEFACT_VERSION));
   EXPECT_EQ(Copy("/foreign.so").open(OPTC_UNAVAILABLE).substr(0, 8), ": needs ");
 }
 

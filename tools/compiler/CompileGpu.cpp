@@ -2,6 +2,7 @@
 
 #include "tools/compiler/CompileGpu.h"
 #include "codegen/gpu/CudaSource.h"
+#include "codegen/gpu/GenerateDeviceCode.h"
 #include "codegen/gpu/Nvrtc.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "llvm/ADT/StringSet.h"
@@ -12,45 +13,93 @@ using namespace optc;
 
 bool optc::isGpuEmit(Emit emit) { return emit == Emit::cuda || emit == Emit::ptx || emit == Emit::cubin; }
 
-std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget &target,
-                                            const CompileOptions &options, CompileResult &result) {
-  auto fail = [&](ExitCode code, const std::string &message) {
-    result.code = code;
-    result.messages.push_back(message);
-    return std::nullopt;
-  };
-  // Locations also name inputs and weights.
-  llvm::StringSet<> nodes;
-  if (auto names = model->getAttrOfType<ArrayAttr>("optc.nodes"))
-    for (StringRef name : names.getAsValueRange<StringAttr>())
-      nodes.insert(name);
-  GpuTarget printed = target;
-  printed.isPortable = options.emit == Emit::ptx;
-  CudaSource source = emitCuda(model, printed, [&](Operation *op) {
+namespace {
+
+/// The ONNX nodes of an op: locations also name inputs and weights.
+class NodeNames {
+public:
+  explicit NodeNames(func::FuncOp model) {
+    if (auto names = model->getAttrOfType<ArrayAttr>("optc.nodes"))
+      for (StringRef name : names.getAsValueRange<StringAttr>())
+        nodes.insert(name);
+  }
+  SmallVector<std::string> of(Operation *op) const {
     SmallVector<std::string> names = nodesOf(op->getLoc());
     llvm::erase_if(names, [&](const std::string &name) { return !nodes.empty() && !nodes.contains(name); });
     return names;
-  });
+  }
+
+private:
+  llvm::StringSet<> nodes;
+};
+
+std::nullopt_t fail(CompileResult &result, ExitCode code, const std::string &message) {
+  result.code = code;
+  result.messages.push_back(message);
+  return std::nullopt;
+}
+
+/// NVRTC, if it knows the targets; else null and messages.
+std::unique_ptr<Nvrtc> openNvrtc(const CompileOptions &options, ArrayRef<GpuTarget> targets, CompileResult &result) {
+  auto nvrtc = Nvrtc::open(options.nvrtc);
+  if (!nvrtc) {
+    fail(result, ExitCode::toolchain, "optc: error: NVRTC cannot be loaded: " + llvm::toString(nvrtc.takeError()));
+    fail(result, ExitCode::toolchain,
+         "optc: hint: install the CUDA toolkit, or the Python package nvidia-cuda-nvrtc and give --nvrtc=.../libnvrtc.so.13");
+    return nullptr;
+  }
+  for (const GpuTarget &target : targets)
+    if (!(*nvrtc)->supports(target)) {
+      fail(result, ExitCode::toolchain, "optc: error: this NVRTC does not know " + target.name + ": a newer one is needed");
+      return nullptr;
+    }
+  return std::move(*nvrtc);
+}
+
+} // namespace
+
+std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget &target,
+                                            const CompileOptions &options, CompileResult &result) {
+  NodeNames names(model);
+  GpuTarget printed = target;
+  printed.isPortable = options.emit == Emit::ptx;
+  CudaSource source = emitCuda(model, printed, [&](Operation *op) { return names.of(op); });
   for (const std::string &problem : source.problems)
-    fail(ExitCode::unsupported, llvm::sys::path::filename(options.model).str() + ": error: " + problem);
+    fail(result, ExitCode::unsupported, llvm::sys::path::filename(options.model).str() + ": error: " + problem);
   if (!source.problems.empty())
     return std::nullopt;
   if (options.emit == Emit::cuda)
     return source.text;
-
-  auto nvrtc = Nvrtc::open(options.nvrtc);
-  if (!nvrtc) {
-    fail(ExitCode::toolchain, "optc: error: NVRTC cannot be loaded: " + llvm::toString(nvrtc.takeError()));
-    return fail(ExitCode::toolchain,
-                "optc: hint: install the CUDA toolkit, or the Python package nvidia-cuda-nvrtc and give "
-                "--nvrtc=.../libnvrtc.so.13");
-  }
-  if (!(*nvrtc)->supports(target))
-    return fail(ExitCode::toolchain,
-                "optc: error: this NVRTC does not know " + target.name + ": a newer one is needed");
-  auto compiled = (*nvrtc)->compile(source.text, target,
-                                    options.emit == Emit::ptx ? Nvrtc::Output::ptx : Nvrtc::Output::cubin);
+  auto nvrtc = openNvrtc(options, target, result);
+  if (!nvrtc)
+    return std::nullopt;
+  auto compiled = nvrtc->compile(source.text, target, options.emit == Emit::ptx ? Nvrtc::Output::ptx : Nvrtc::Output::cubin);
   if (!compiled)
-    return fail(ExitCode::internal, "optc: internal error: NVRTC: " + llvm::toString(compiled.takeError()));
+    return fail(result, ExitCode::internal, "optc: internal error: NVRTC: " + llvm::toString(compiled.takeError()));
   return *compiled;
+}
+
+std::optional<DeviceCode> optc::compileForGpus(func::FuncOp model, ArrayRef<GpuTarget> targets, const CompileOptions &options, CompileResult &result) {
+  NodeNames names(model);
+  auto namesOf = [&](Operation *op) { return names.of(op); };
+  std::unique_ptr<Nvrtc> nvrtc;
+  SmallVector<GpuTarget> images(targets);
+  if (!options.hostEmulation) {
+    nvrtc = openNvrtc(options, targets, result);
+    if (!nvrtc)
+      return std::nullopt;
+    // Later chips translate text of the oldest target.
+    auto numberOf = [](const GpuTarget &target) { return std::stoi(target.name.substr(3)); };
+    GpuTarget oldest = *std::min_element(targets.begin(), targets.end(), [&](const GpuTarget &a, const GpuTarget &b) { return numberOf(a) < numberOf(b); });
+    oldest.isPortable = true;
+    images.push_back(oldest);
+  }
+  auto code = generateDeviceCode(model, images, namesOf, [&](const std::string &source, const GpuTarget &target) -> llvm::Expected<std::string> {
+    if (!nvrtc)
+      return source;
+    return nvrtc->compile(source, target, target.isPortable ? Nvrtc::Output::ptx : Nvrtc::Output::cubin);
+  });
+  if (!code)
+    return fail(result, ExitCode::internal, "optc: internal error: NVRTC: " + llvm::toString(code.takeError()));
+  return std::move(*code);
 }

@@ -14,6 +14,11 @@ bool isGpuEmit(Emit emit);
 std::optional<std::string> emitForGpu(mlir::func::FuncOp model, const GpuTarget &target,
                                       const CompileOptions &options, CompileResult &result);
 
+/// The kernels of an artefact for `targets`, machine code of each and text for later chips, or with --emit-host-emulation what
+/// test/runtime/gpu runs in their place; nullopt and messages where it cannot be had.
+std::optional<DeviceCode> compileForGpus(mlir::func::FuncOp model, llvm::ArrayRef<GpuTarget> targets, const CompileOptions &options,
+                                         CompileResult &result);
+
 } // namespace optc
 
 #endif // OPTC_TOOLS_COMPILER_COMPILEGPU_H

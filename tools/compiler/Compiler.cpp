@@ -170,9 +170,9 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     return fail(ExitCode::badModel, "optc: error: kernels for a GPU need a target of one (--target=sm_90)");
   if ((options.emit == Emit::llvm || options.emit == Emit::assembly) && targets.empty())
     return fail(ExitCode::badModel, "optc: error: LLVM IR and assembly need the target of a CPU; of a GPU there are cuda and ptx");
-  if (options.emit == Emit::so && !gpuTargets.empty())
-    return fail(ExitCode::unsupported, "optc: error: artefacts for " + gpuTargets.front().name +
-                                           " are not built yet: --emit=cuda, ptx or cubin gives its kernels");
+  // What the GPU does not run.
+  if (targets.empty() && !isGpuEmit(options.emit))
+    targets.push_back(llvm::cantFail(parseCpuTarget("x86-64-v3")));
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
   DiagnosticCollector diagnostics(context, result, model);
@@ -236,6 +236,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     levels.push_back(target.costModel());
   PipelineOptions pipeline;
   pipeline.gpu = !gpuTargets.empty();
+  pipeline.flash = llvm::all_of(gpuTargets, [](const GpuTarget &target) { return target.hasWgmma(); });
   pipeline.keepRounding = options.keepRounding;
   if (!options.quantization.int8)
     pipeline.levels = levels;
@@ -330,7 +331,19 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     header.command += " --" + options.weights;
   if (options.weightBlock)
     header.command += " --int4-block=" + std::to_string(options.weightBlock);
-  auto built = buildPlan(main, header);
+  for (const GpuTarget &target : gpuTargets) {
+    header.targets.push_back(target.name);
+    header.command += " --target=" + target.name;
+  }
+  std::optional<DeviceCode> device;
+  if (!gpuTargets.empty()) {
+    progress("generate kernels for GPUs");
+    device = compileForGpus(main, gpuTargets, options, result);
+    if (!device)
+      return result;
+    progress("plan");
+  }
+  auto built = buildPlan(main, header, device ? &*device : nullptr);
   if (failed(built)) {
     result.code = diagnostics.sawUnsupported ? ExitCode::unsupported : ExitCode::internal;
     return result;
@@ -356,9 +369,21 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     return writeText(options, text, result);
   }
 
-  // What is not compiled code is said, not only recorded.
+  // What is not compiled code, or not the GPU's, is said, not only recorded.
+  using Fallback = CompileOptions::Fallback;
+  bool isError = options.fallback == Fallback::error && !gpuTargets.empty();
+  std::string kind = isError ? ": error: node '" : ": note: node '";
+  size_t before = result.messages.size();
+  for (const HostKernel &kernel : built->hostKernels)
+    result.messages.push_back(model + kind + kernel.node + "' (" + kernel.kind + "): " + kernel.reason + ": it runs on the CPU");
   for (const LibraryCall &call : built->libraryCalls)
-    result.messages.push_back(model + ": note: node '" + call.node + "': " + call.reason() + ": it runs as a library step");
+    result.messages.push_back(model + kind + call.node + "': " + call.reason() + ": it runs as a library step");
+  if (isError && result.messages.size() > before) {
+    result.code = ExitCode::policy;
+    return result;
+  }
+  if (options.fallback == Fallback::allow)
+    result.messages.resize(before);
   if (Error error = writeCompiled(*built, targets, options.jobs, options.output, progress))
     return failWith(error);
   return result;

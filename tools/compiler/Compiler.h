@@ -40,6 +40,10 @@ struct CompileOptions {
   bool keepRounding = false;
   /// File of the NVRTC library; empty: where it is usually found.
   std::string nvrtc;
+  /// What is to happen where a step leaves the GPU.
+  enum class Fallback { report, allow, error } fallback = Fallback::report;
+  /// CUDA C++ in place of machine code, for tests without a GPU.
+  bool hostEmulation = false;
   unsigned jobs = 0; // 0: the cores this process may use
   bool verifyPasses = false;
   bool printAfterAll = false;

@@ -27,22 +27,17 @@ void addPorts(Table &table, const char *title, const std::vector<Port> &ports) {
     table.rows.push_back({title, "none"});
 }
 
-std::string plural(size_t n, const std::string &what) {
-  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
-}
-
 std::string stepsText(const Frame &frame) {
-  static const char *kinds[] = {"kernel", "library step", "size", "branch", "loop"};
+  static const char *kinds[] = {"kernel", "library step", "size", "branch", "loop", "copy", "kernel of the GPU"};
+  static const char *several[] = {"kernels", "library steps", "sizes", "branches", "loops", "copies", "kernels of the GPU"};
   size_t counts[std::size(kinds)] = {};
   for (const Step &step : frame.steps)
-    ++counts[int(step.kind)];
+    ++counts[step.onDevice ? std::size(kinds) - 1 : size_t(step.kind)];
   std::string text = std::to_string(frame.steps.size());
   const char *separator = ": ";
   for (size_t i = 0; i < std::size(kinds); ++i)
     if (counts[i]) {
-      std::string what = kinds[i];
-      text += separator + (what == "branch" && counts[i] > 1 ? std::to_string(counts[i]) + " branches"
-                                                             : plural(counts[i], what));
+      text += separator + std::to_string(counts[i]) + " " + (counts[i] == 1 ? kinds : several)[i];
       separator = ", ";
     }
   return text;
@@ -95,11 +90,16 @@ Error optc::describe(const Options &options) {
   ports.alignment = facts.alignment = "lll";
   addPorts(ports, "inputs", model.plan().inputs);
   addPorts(ports, "outputs", model.plan().outputs);
-  facts.rows.push_back({"code for", model.level()});
+  std::string code = model.level();
+  for (const DeviceImage &image : model.plan().images)
+    code += std::string(image.isPtx ? ", PTX from sm_" : ", sm_") + std::to_string(image.architecture);
+  facts.rows.push_back({"code for", code});
   facts.rows.push_back({"steps", stepsText(top)});
   addFallbacks(facts, model.plan());
   std::string arena =
       top.isStatic ? "arena " + bytesText(double(top.arenaBytes)) : "arena by the inputs' sizes";
+  if (top.isStatic && !model.plan().images.empty())
+    arena += ", of the GPU " + bytesText(double(top.deviceArenaBytes));
   facts.rows.push_back(
       {"memory", "weights " + bytesText(double(model.program().weightBytes)) + ", " + arena});
   Table library;

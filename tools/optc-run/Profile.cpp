@@ -40,7 +40,7 @@ std::string nodesOf(const Json &entry) {
 }
 
 std::vector<StepProfile> profileOf(const Plan &plan, const std::vector<StepTime> &times) {
-  static const char *kinds[] = {"kernel", "library", "bind", "branch", "loop"};
+  static const char *kinds[] = {"kernel", "library", "bind", "branch", "loop", "copy"};
   Json report = Json::parse(plan.report, nullptr, /*allow_exceptions=*/false);
   Json entries = report.is_object() ? report.value("steps", Json::array()) : Json::array();
   std::vector<StepProfile> steps;

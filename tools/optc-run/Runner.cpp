@@ -19,7 +19,18 @@ Error Runner::load(const std::string &file) {
   return Error::at(path, problem);
 }
 
+Error Runner::openDevice() {
+  Status status = model->program().openDevice();
+  if (status.ok())
+    return Error::success();
+  Error error = Error::at(path, status.message);
+  error.exitCode = ExitCode::toolchain;
+  return error;
+}
+
 Error Runner::firstRun() {
+  if (Error error = openDevice())
+    return error;
   pointers.clear();
   for (const Value &value : inputValues)
     pointers.push_back(&value);

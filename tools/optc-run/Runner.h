@@ -41,6 +41,8 @@ public:
 
 private:
   Error firstRun();
+  /// Status 4 where the model runs on a GPU that cannot be had.
+  Error openDevice();
 
   std::string path;
   std::shared_ptr<Model> model;

@@ -137,7 +137,9 @@ int main(int argc, char **argv) {
     ("metric", "command that gives the worth of {outputs}, a folder with those of each golden set", cxxopts::value<std::string>())
     ("max-drop", "how far the metric may be below that of f32: 0.01", cxxopts::value<std::string>())
     ("compare-layers", "print each node's error in 8 bits, worst first: text, json, svg", cxxopts::value<std::string>()->implicit_value("text"))
-    ("nvrtc", "NVRTC's library, for ptx and cubin", cxxopts::value<std::string>()->default_value(""))
+    ("nvrtc", "NVRTC's library, for what runs on GPUs", cxxopts::value<std::string>()->default_value(""))
+    ("fallback", "steps that a GPU has no code for: report, allow, error", cxxopts::value<std::string>()->default_value("report"))
+    ("emit-host-emulation", "with a GPU's target: an artefact for tests on a machine without one")
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
     ("verify-passes", "verify the IR after every pass")
     ("print-after-all", "print the IR after every pass that changes it")
@@ -224,8 +226,21 @@ int main(int argc, char **argv) {
       return usageError("no output given (-o model.so)");
     else if (compile.emit == Emit::cubin)
       return usageError("no output given (-o kernels.cubin)");
-    if (flags.count("nvrtc") && compile.emit != Emit::ptx && compile.emit != Emit::cubin)
-      return usageError("--nvrtc has an effect with --emit=ptx and --emit=cubin only");
+    bool hasGpu = llvm::any_of(compile.targets, [](const std::string &name) { return isGpuTargetName(name); });
+    for (const char *flag : {"nvrtc", "fallback", "emit-host-emulation"})
+      if (flags.count(flag) && !hasGpu)
+        return usageError(std::string("--") + flag + " has an effect with the target of a GPU only");
+    if (flags.count("nvrtc") && compile.emit == Emit::cuda)
+      return usageError("--nvrtc has an effect with what it compiles only: artefacts, --emit=ptx and --emit=cubin");
+    if (hasGpu && !compile.weights.empty())
+      return usageError("--" + compile.weights + " with the target of a GPU: GPUs have no kernels for weights in few bits yet");
+    compile.hostEmulation = flags.count("emit-host-emulation");
+    static const std::map<std::string, CompileOptions::Fallback> fallbacks = {
+        {"report", CompileOptions::Fallback::report}, {"allow", CompileOptions::Fallback::allow}, {"error", CompileOptions::Fallback::error}};
+    auto fallback = fallbacks.find(flags["fallback"].as<std::string>());
+    if (fallback == fallbacks.end())
+      return usageError("--fallback=" + flags["fallback"].as<std::string>() + " is none of report, allow, error");
+    compile.fallback = fallback->second;
     bool terminal = isatty(2) && !flags.count("quiet");
     if (terminal)
       compile.progress = [](const std::string &phase) { std::cerr << "\r\033[Koptc: " << phase << std::flush; };

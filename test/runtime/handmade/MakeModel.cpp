@@ -89,7 +89,7 @@ static int writeSource(const std::string &model) {
     std::cout << int(uint8_t(c)) << ",";
   std::cout << "};\nextern \"C\" __attribute__((visibility(\"default\"))) const OptcDescriptor optc_model;\n"
                "const OptcDescriptor optc_model = {OPTC_DESCRIPTOR_MAGIC, OPTC_ARTEFACT_VERSION, levels, "
-               "sizeof levels / sizeof *levels, plan, sizeof plan};\n";
+               "sizeof levels / sizeof *levels, plan, sizeof plan, nullptr, 0};\n";
   return 0;
 }
 

@@ -1,0 +1,121 @@
+//===- GenerateDeviceCode.cpp - A model's kernels for GPUs ----------------===//
+
+#include "codegen/gpu/GenerateDeviceCode.h"
+#include "llvm/ADT/StringSwitch.h"
+#include <set>
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+/// Instructions for what a launch is given, over the kernel's symbols s0, s1, ...; handles are registers.
+class LaunchProgram : public DimExpr::Visitor {
+public:
+  explicit LaunchProgram(DeviceKernel &kernel) : kernel(kernel) {}
+
+  RegisterId registerOf(const DimExpr &expr) { return RegisterId(expr.visit(*this)); }
+  std::vector<RegisterId> registersOf(ArrayRef<DimExpr> list) {
+    std::vector<RegisterId> registers;
+    for (const DimExpr &expr : list)
+      registers.push_back(registerOf(expr));
+    return registers;
+  }
+
+  int64_t constant(int64_t value) override {
+    auto [it, isNew] = constants.try_emplace(value, kernel.registers);
+    if (isNew) {
+      Instruction instruction;
+      instruction.value = value;
+      add(instruction);
+    }
+    return it->second;
+  }
+  int64_t symbol(StringRef name) override {
+    int64_t number = 0;
+    (void)name.drop_front().getAsInteger(10, number);
+    return number;
+  }
+  int64_t apply(StringRef function, const std::vector<int64_t> &args) override {
+    using Op = Instruction::Op;
+    Instruction instruction;
+    instruction.op = llvm::StringSwitch<Op>(function)
+                         .Case("+", Op::add)
+                         .Case("*", Op::mul)
+                         .Case("floordiv", Op::floordiv)
+                         .Case("mod", Op::mod)
+                         .Case("min", Op::min)
+                         .Case("max", Op::max)
+                         .Case("bcast", Op::bcast)
+                         .Default(Op::ifeq);
+    for (size_t i = 0; i < args.size(); ++i)
+      instruction.args[i] = RegisterId(args[i]);
+    return add(instruction);
+  }
+
+private:
+  int64_t add(Instruction instruction) {
+    instruction.target = kernel.registers++;
+    kernel.program.push_back(instruction);
+    return instruction.target;
+  }
+
+  DeviceKernel &kernel;
+  std::map<int64_t, RegisterId> constants;
+};
+
+DeviceKernel launchOf(const CudaKernel &from) {
+  DeviceKernel kernel;
+  kernel.symbol = from.symbol;
+  kernel.sizes = kernel.registers = uint32_t(from.symbols.size());
+  kernel.threads = uint32_t(from.threads);
+  kernel.sharedBytes = uint32_t(from.sharedBytes);
+  kernel.isPersistent = from.isPersistent;
+  kernel.checksIndices = from.checksIndices;
+  LaunchProgram program(kernel);
+  kernel.blocks = program.registerOf(from.blocks);
+  for (const DeviceTensorMap &map : from.maps)
+    kernel.maps.push_back({map.operand, program.registerOf(map.offset), program.registersOf(map.sizes), program.registersOf(map.strides),
+                           {map.box.begin(), map.box.end()}});
+  return kernel;
+}
+
+} // namespace
+
+llvm::Expected<DeviceCode> optc::generateDeviceCode(func::FuncOp model, ArrayRef<GpuTarget> targets,
+                                                    llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf, CompileImage compile) {
+  DeviceCode code;
+  std::vector<CudaSource> sources;
+  for (const GpuTarget &target : targets) {
+    sources.push_back(emitCuda(model, target, nodesOf));
+    if (!target.isPortable)
+      for (const auto &refusal : sources.back().refusals)
+        code.refusals.try_emplace(refusal.first(), refusal.second);
+  }
+  for (auto [target, source] : llvm::zip(targets, sources)) {
+    if (target.isPortable && llvm::any_of(source.refusals, [&](const auto &refusal) { return !code.refusals.contains(refusal.first()); }))
+      continue;
+    // Numbers are the same in all images.
+    if (llvm::any_of(source.kernels, [&](const CudaKernel &kernel) { return code.refusals.contains(kernel.text); }))
+      source = emitCuda(model, target, nodesOf, [&](StringRef text) { return !code.refusals.contains(text); });
+    if (source.kernels.empty())
+      continue;
+    auto bytes = compile(source.text, target);
+    if (!bytes)
+      return bytes.takeError();
+    DeviceImage image;
+    image.architecture = uint32_t(std::stoi(target.name.substr(3)));
+    image.isPtx = target.isPortable;
+    image.offset = code.contents.size();
+    image.bytes = bytes->size();
+    // Text ends in a zero; machine code is aligned.
+    code.contents += *bytes;
+    code.contents.resize((code.contents.size() + 16) / 16 * 16);
+    for (const CudaKernel &kernel : source.kernels) {
+      code.numbers.try_emplace(kernel.text, uint32_t(image.kernels.size()));
+      image.kernels.push_back(launchOf(kernel));
+    }
+    code.images.push_back(std::move(image));
+  }
+  return code;
+}

@@ -1,0 +1,147 @@
+//===- DeviceSession.cpp - What a session has of a GPU --------------------===//
+
+#include "runtime/gpu/DeviceSession.h"
+#include "runtime/reference/Blocks.h"
+#include "runtime/Instructions.h"
+#include <algorithm>
+
+using namespace optc;
+using namespace optc::gpu;
+
+/// Shapes whose graphs are kept.
+static constexpr size_t kMostGraphs = 8;
+
+DeviceSession::~DeviceSession() {
+  // What is freed is the context's.
+  if (isOpen)
+    (void)program.use();
+}
+
+Status DeviceSession::begin() {
+  OPTC_TRY(program.use());
+  if (isOpen)
+    return Status::success();
+  OPTC_TRY(stream.create(program.device()));
+  OPTC_TRY(flags.allocate(program.device(), frame.steps.size() * sizeof(int32_t)));
+  OPTC_TRY(stream.fill(flags.address(), 0, frame.steps.size() * sizeof(int32_t)));
+  for (const Step &step : frame.steps)
+    checksIndices |= step.onDevice && program.launchOf(step.target).checksIndices;
+  isOpen = true;
+  return Status::success();
+}
+
+Status DeviceSession::finish() {
+  OPTC_TRY(stream.synchronize());
+  if (!checksIndices)
+    return Status::success();
+  std::vector<int32_t> values(frame.steps.size());
+  OPTC_TRY(download(values.data(), reinterpret_cast<void *>(flags.address()), values.size() * sizeof(int32_t)));
+  auto first = std::find_if(values.begin(), values.end(), [](int32_t v) { return v != 0; });
+  if (first == values.end())
+    return Status::success();
+  OPTC_TRY(stream.fill(flags.address(), 0, values.size() * sizeof(int32_t)));
+  return Status::error("step '" + frame.steps[size_t(first - values.begin())].name + "': an index is out of range");
+}
+
+Status DeviceSession::reserve(uint64_t bytes) {
+  if (bytes <= arenaMemory.bytes() && arenaMemory.address())
+    return Status::success();
+  // Not both at once; nothing that was launched may still use it.
+  OPTC_TRY(stream.synchronize());
+  return arenaMemory.allocate(program.device(), bytes);
+}
+
+Status DeviceSession::grow(uint32_t storage, uint64_t bytes, DevicePointer &address) {
+  if (bytes > blocks[storage].bytes() || !blocks[storage].address()) {
+    OPTC_TRY(stream.synchronize());
+    OPTC_TRY(blocks[storage].allocate(program.device(), bytes));
+  }
+  address = blocks[storage].address();
+  return Status::success();
+}
+
+uint64_t DeviceSession::bytes() const {
+  uint64_t total = arenaMemory.bytes();
+  for (const Memory &block : blocks)
+    total += block.bytes();
+  return total;
+}
+
+Status DeviceSession::download(void *to, const void *from, uint64_t bytes) {
+  OPTC_TRY(stream.download(to, DevicePointer(from), bytes));
+  return stream.synchronize();
+}
+
+/// Rows are swizzled by 128 bytes.
+Status DeviceSession::encode(const BoxMap &map, const Launch &launch, const std::vector<int64_t> &registers, TensorMap &encoded) const {
+  const Buffer &buffer = frame.buffers[frame.steps[launch.step].inputs[map.operand]];
+  TensorMapType element = buffer.type == DType::bf16  ? TensorMapType::bf16
+                          : buffer.type == DType::f16 ? TensorMapType::f16
+                          : buffer.type == DType::f32 ? TensorMapType::f32
+                                                      : TensorMapType::u8;
+  uint64_t width = sizeOf(buffer.type);
+  std::vector<uint64_t> sizes, strides;
+  for (RegisterId r : map.sizes)
+    sizes.push_back(uint64_t(registers[r]));
+  for (RegisterId r : map.strides)
+    strides.push_back(uint64_t(registers[r]) * width);
+  DevicePointer address = DevicePointer(launch.buffers[map.operand]) + uint64_t(registers[map.offset]) * width;
+  return encodeTensorMap(program.device().driver(), encoded, element, address, sizes, strides, map.box, Swizzle::bytes128);
+}
+
+Status DeviceSession::launch(const Launch &launch) {
+  const Step &step = frame.steps[launch.step];
+  const DeviceKernel &kernel = program.launchOf(step.target);
+  std::vector<int64_t> registers = launch.registers;
+  registers.resize(kernel.registers);
+  for (const Instruction &i : kernel.program)
+    execute(i, registers.data());
+  int64_t blocks = registers[kernel.blocks];
+  if (kernel.isPersistent)
+    blocks = std::min<int64_t>(blocks, program.device().multiprocessors);
+  if (blocks <= 0) // nothing to compute
+    return Status::success();
+  if (blocks > INT32_MAX)
+    return Status::error("it is too large for one launch");
+  // Operands, results, sizes, the word for indices, maps.
+  DevicePointer flag = flags.address() + launch.step * sizeof(int32_t);
+  std::vector<TensorMap> maps(kernel.maps.size());
+  std::vector<void *> arguments;
+  for (void *const &buffer : launch.buffers)
+    arguments.push_back(const_cast<void **>(&buffer));
+  for (uint32_t i = 0; i < kernel.sizes; ++i)
+    arguments.push_back(&registers[i]);
+  if (kernel.checksIndices)
+    arguments.push_back(&flag);
+  for (size_t i = 0; i < maps.size(); ++i) {
+    OPTC_TRY(encode(kernel.maps[i], launch, registers, maps[i]));
+    arguments.push_back(&maps[i]);
+  }
+  return program.kernel(step.target).launch(stream, {unsigned(blocks), kernel.threads, kernel.sharedBytes}, arguments);
+}
+
+Status DeviceSession::launchAll(size_t first, std::vector<Launch> launches) {
+  auto launchEach = [&] {
+    for (const Launch &one : launches)
+      if (Status status = launch(one); !status.ok())
+        return Status::error("step '" + frame.steps[one.step].name + "': " + status.message);
+    return Status::success();
+  };
+  if (launches.size() < 2)
+    return launchEach();
+  std::vector<Recorded> &known = recorded[first];
+  auto same = std::find_if(known.begin(), known.end(), [&](const Recorded &r) { return r.launches == launches; });
+  if (same == known.end()) {
+    OPTC_TRY(launchEach());
+    if (known.size() >= kMostGraphs)
+      known.erase(known.begin());
+    known.push_back({std::move(launches), nullptr});
+    return Status::success();
+  }
+  if (!same->graph) {
+    auto graph = std::make_unique<Graph>();
+    OPTC_TRY(graph->record(stream, launchEach));
+    same->graph = std::move(graph);
+  }
+  return same->graph->launch(stream);
+}

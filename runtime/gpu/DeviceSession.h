@@ -1,0 +1,70 @@
+//===- DeviceSession.h - What a session has of a GPU ------------*- C++ -*-===//
+//
+// A stream, an arena, memory for results whose sizes come from values, and one word a step that kernels set where an index is out
+// of range. Launches that are the same as in an earlier run are recorded as a graph and given to the device as one.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_RUNTIME_GPU_DEVICESESSION_H
+#define OPTC_RUNTIME_GPU_DEVICESESSION_H
+
+#include "runtime/gpu/DeviceProgram.h"
+
+namespace optc::gpu {
+
+class DeviceSession {
+public:
+  DeviceSession(DeviceProgram &program, const Frame &frame) : program(program), frame(frame), blocks(frame.storages.size()) {}
+
+  /// On any thread.
+  ~DeviceSession();
+  /// Before each run.
+  Status begin();
+  /// Waits for all that was begun; names the step whose index was out of range.
+  Status finish();
+  Status synchronize() { return stream.synchronize(); }
+
+  /// The arena, of so many bytes at least; its contents do not survive growth.
+  Status reserve(uint64_t bytes);
+  DevicePointer arena() const { return arenaMemory.address(); }
+  /// Memory of a dynamic storage.
+  Status grow(uint32_t storage, uint64_t bytes, DevicePointer &address);
+  DevicePointer weightAt(uint64_t offset) const { return program.weightAt(offset); }
+  uint64_t bytes() const;
+
+  Status upload(void *to, const void *from, uint64_t bytes) { return stream.upload(DevicePointer(to), from, bytes); }
+  /// Waits for it.
+  Status download(void *to, const void *from, uint64_t bytes);
+
+  /// What a launch works on: addresses of the step's inputs and outputs, and its registers.
+  struct Launch {
+    size_t step;
+    std::vector<void *> buffers;
+    std::vector<int64_t> registers;
+    bool operator==(const Launch &) const = default;
+  };
+  Status launch(const Launch &launch);
+  /// Launches that follow each other. `first`: the first's step.
+  Status launchAll(size_t first, std::vector<Launch> launches);
+
+private:
+  Status encode(const BoxMap &map, const Launch &launch, const std::vector<int64_t> &registers, TensorMap &encoded) const;
+
+  /// Launches of an earlier run, and the graph once they came a second time.
+  struct Recorded {
+    std::vector<Launch> launches;
+    std::unique_ptr<Graph> graph;
+  };
+
+  DeviceProgram &program;
+  const Frame &frame;
+  bool isOpen = false, checksIndices = false;
+  Stream stream;
+  Memory arenaMemory, flags;
+  std::vector<Memory> blocks; // by storage
+  /// By their first step: the last few.
+  std::map<size_t, std::vector<Recorded>> recorded;
+};
+
+} // namespace optc::gpu
+
+#endif // OPTC_RUNTIME_GPU_DEVICESESSION_H

@@ -1,0 +1,481 @@
+//===- FakeDriver.cpp - NVIDIA's driver without a GPU -----------*- C++ -*-===//
+//
+// A libcuda.so.1 whose device is this machine. An image is CUDA C++ (optc --emit-host-emulation), which it compiles on top of emulate.h.
+// What a stream is given happens when the stream is waited for, no sooner; copies from host memory take their bytes at once, as those
+// of pageable memory do. What a device would refuse is refused: addresses outside of allocations, launches beyond a
+// kernel's bounds, shared memory that was not asked for, tensor maps that are not aligned.
+//
+//   OPTC_FAKE_GPU="arch=90,devices=1,memory=1000000,schedule=2,late=1,log=FILE"
+//
+// log: how often each entry point was called, when the process ends.
+//
+//===----------------------------------------------------------------------===//
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+enum Result {
+  kSuccess = 0,
+  kInvalidValue = 1,
+  kOutOfMemory = 2,
+  kNoDevice = 100,
+  kInvalidImage = 200,
+  kInvalidContext = 201,
+  kInvalidHandle = 400,
+  kNotFound = 500,
+  kLaunchOutOfResources = 701,
+  kStreamCaptureUnsupported = 900,
+};
+
+using Address = uint64_t;
+using Work = std::function<void()>;
+
+struct Settings {
+  int architecture = 90, devices = 1, schedule = 0, late = 0;
+  uint64_t memory = uint64_t(1) << 33;
+  std::string log;
+
+  Settings() {
+    const char *text = std::getenv("OPTC_FAKE_GPU");
+    std::istringstream items(text ? text : "");
+    for (std::string item; std::getline(items, item, ',');) {
+      size_t at = item.find('=');
+      std::string name = item.substr(0, at), value = at == std::string::npos ? "" : item.substr(at + 1);
+      if (name == "log")
+        log = value;
+      else if (name == "memory")
+        memory = std::stoull(value);
+      else if (name == "arch")
+        architecture = std::stoi(value);
+      else if (name == "devices")
+        devices = std::stoi(value);
+      else if (name == "schedule")
+        schedule = std::stoi(value);
+      else if (name == "late")
+        late = std::stoi(value);
+    }
+  }
+};
+
+struct Stream {
+  std::vector<Work> queue;
+  bool isCapturing = false;
+};
+struct Graph {
+  std::vector<Work> work;
+};
+struct Function {
+  void (*launch)(void **, int64_t, int, int64_t);
+  std::vector<size_t> parameters;
+  unsigned bound;
+  int64_t shared = 48 << 10;
+};
+struct Module {
+  void *library = nullptr;
+  std::map<std::string, Function> functions;
+};
+
+struct Driver {
+  Settings settings;
+  std::mutex mutex;
+  std::map<Address, uint64_t> allocations;
+  uint64_t allocated = 0;
+  std::map<std::string, int> calls;
+  std::string folder;
+  std::map<std::string, std::string> libraries; // by image
+  std::vector<std::unique_ptr<Stream>> streams;
+
+  ~Driver() {
+    if (!settings.log.empty()) {
+      std::ofstream log(settings.log);
+      for (auto &[name, count] : calls)
+        log << name << " " << count << "\n";
+    }
+    if (!folder.empty())
+      std::system(("rm -rf " + folder).c_str());
+  }
+
+  bool contains(Address address, uint64_t bytes) {
+    auto it = allocations.upper_bound(address);
+    if (it == allocations.begin())
+      return false;
+    --it;
+    return address + bytes <= it->first + it->second;
+  }
+};
+
+Driver &driver() {
+  static Driver d;
+  return d;
+}
+
+thread_local bool hasContext = false;
+
+/// Each entry point: counted, one at a time.
+#define ENTER(name)                                                                                          \
+  Driver &d = driver();                                                                                      \
+  std::lock_guard lock(d.mutex);                                                                             \
+  ++d.calls[name];
+
+void wait(Stream &stream) {
+  std::vector<Work> queue = std::move(stream.queue);
+  stream.queue.clear();
+  for (Work &work : queue)
+    work();
+}
+
+/// The image's kernels as code of the host.
+Result load(Driver &d, const std::string &image, Module &module) {
+  std::string &library = d.libraries[image];
+  std::regex definition("__global__ void (?:__launch_bounds__\\((\\d+)[^)]*\\)\\s*)?(\\w+)\\(");
+  if (library.empty()) {
+    if (d.folder.empty()) {
+      char name[] = "/tmp/optc-fake-XXXXXX";
+      d.folder = mkdtemp(name);
+    }
+    std::string base = d.folder + "/image" + std::to_string(d.libraries.size());
+    std::ofstream source(base + ".cpp");
+    source << "#include \"" OPTC_EMULATE "\"\n#include \"" OPTC_FAKE_LAUNCH "\"\n" << image;
+    for (std::sregex_iterator it(image.begin(), image.end(), definition), end; it != end; ++it) {
+      std::string name = (*it)[2];
+      source << "extern \"C\" void launch_" << name << "(void **arguments, int64_t blocks, int threads, int64_t shared) { fake::launchWith("
+             << name << ", arguments, blocks, threads, shared); }\n"
+             << "extern \"C\" int sizes_" << name << "(size_t *sizes) { return fake::sizesOf(" << name << ", sizes); }\n";
+    }
+    source << "extern \"C\" void set_schedule(int schedule, int late) { emulated::schedule = emulated::Schedule(schedule); emulated::late = late; }\n";
+    source.close();
+    library = base + ".so";
+    std::string command = OPTC_CXX " -std=c++20 -O1 -w -ffp-contract=off -shared -fPIC " + base + ".cpp -o " + library;
+    if (std::system(command.c_str()) != 0)
+      return kInvalidImage;
+  }
+  module.library = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!module.library)
+    return kInvalidImage;
+  reinterpret_cast<void (*)(int, int)>(dlsym(module.library, "set_schedule"))(d.settings.schedule, d.settings.late);
+  for (std::sregex_iterator it(image.begin(), image.end(), definition), end; it != end; ++it) {
+    std::string name = (*it)[2];
+    Function f{};
+    f.launch = reinterpret_cast<decltype(f.launch)>(dlsym(module.library, ("launch_" + name).c_str()));
+    size_t sizes[256];
+    f.parameters.assign(sizes, sizes + reinterpret_cast<int (*)(size_t *)>(dlsym(module.library, ("sizes_" + name).c_str()))(sizes));
+    f.bound = (*it)[1].matched ? unsigned(std::stoul((*it)[1])) : 1024;
+    f.shared = 48 << 10;
+    module.functions[name] = f;
+  }
+  return kSuccess;
+}
+
+struct LaunchConfig {
+  unsigned grid[3], block[3], sharedBytes;
+  Stream *stream;
+  void *attributes;
+  unsigned attributeCount;
+};
+struct alignas(128) Words {
+  unsigned char bytes[128];
+};
+
+} // namespace
+
+extern "C" {
+
+int cuInit(unsigned) {
+  ENTER("cuInit")
+  return d.settings.devices ? kSuccess : kNoDevice;
+}
+int cuDriverGetVersion(int *version) {
+  *version = 13000;
+  return kSuccess;
+}
+int cuDeviceGetCount(int *count) {
+  *count = driver().settings.devices;
+  return kSuccess;
+}
+int cuDeviceGet(int *device, int ordinal) {
+  *device = ordinal;
+  return ordinal < driver().settings.devices ? kSuccess : kInvalidValue;
+}
+int cuDeviceGetName(char *name, int length, int) {
+  std::snprintf(name, size_t(length), "emulated GPU");
+  return kSuccess;
+}
+int cuDeviceGetAttribute(int *value, int attribute, int) {
+  constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76, kSharedOptin = 97;
+  int architecture = driver().settings.architecture;
+  *value = attribute == kMultiprocessors ? 3
+           : attribute == kMajor         ? architecture / 10
+           : attribute == kMinor         ? architecture % 10
+           : attribute == kSharedOptin   ? 227 << 10
+                                         : 1;
+  return kSuccess;
+}
+int cuDeviceTotalMem(size_t *bytes, int) {
+  *bytes = driver().settings.memory;
+  return kSuccess;
+}
+int cuDevicePrimaryCtxRetain(void **context, int) {
+  *context = &driver();
+  return kSuccess;
+}
+int cuDevicePrimaryCtxRelease(int) { return kSuccess; }
+int cuCtxSetCurrent(void *context) {
+  hasContext = context != nullptr;
+  return kSuccess;
+}
+
+int cuModuleLoadData(Module **module, const void *image) {
+  ENTER("cuModuleLoadData")
+  if (!hasContext)
+    return kInvalidContext;
+  if (std::memcmp(image, "\x7f"
+                         "ELF",
+                  4) == 0)
+    return kInvalidImage; // machine code of a real device
+  auto loaded = std::make_unique<Module>();
+  Result result = load(d, static_cast<const char *>(image), *loaded);
+  if (result == kSuccess)
+    *module = loaded.release();
+  return result;
+}
+int cuModuleUnload(Module *module) {
+  ENTER("cuModuleUnload")
+  for (auto &stream : d.streams)
+    wait(*stream);
+  dlclose(module->library);
+  delete module;
+  return kSuccess;
+}
+int cuModuleGetFunction(Function **function, Module *module, const char *name) {
+  ENTER("cuModuleGetFunction")
+  auto it = module->functions.find(name);
+  if (it == module->functions.end())
+    return kNotFound;
+  *function = &it->second;
+  return kSuccess;
+}
+int cuFuncSetAttribute(Function *function, int attribute, int value) {
+  ENTER("cuFuncSetAttribute")
+  constexpr int kMaxDynamicShared = 8;
+  if (attribute != kMaxDynamicShared || value > 227 << 10)
+    return kInvalidValue;
+  function->shared = value;
+  return kSuccess;
+}
+int cuFuncGetAttribute(int *value, int, Function *) {
+  *value = 0;
+  return kSuccess;
+}
+
+int cuMemAlloc(Address *pointer, size_t bytes) {
+  ENTER("cuMemAlloc")
+  if (!hasContext)
+    return kInvalidContext;
+  if (bytes == 0)
+    return kInvalidValue;
+  if (d.allocated + bytes > d.settings.memory)
+    return kOutOfMemory;
+  void *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (!memory)
+    return kOutOfMemory;
+  std::memset(memory, 0xcd, bytes);
+  *pointer = Address(memory);
+  d.allocations[*pointer] = bytes;
+  d.allocated += bytes;
+  return kSuccess;
+}
+int cuMemFree(Address pointer) {
+  ENTER("cuMemFree")
+  auto it = d.allocations.find(pointer);
+  if (it == d.allocations.end())
+    return kInvalidValue;
+  for (auto &stream : d.streams)
+    wait(*stream);
+  d.allocated -= it->second;
+  d.allocations.erase(it);
+  std::free(reinterpret_cast<void *>(pointer));
+  return kSuccess;
+}
+
+int cuMemcpyHtoDAsync(Address to, const void *from, size_t bytes, Stream *stream) {
+  ENTER("cuMemcpyHtoDAsync")
+  if (!d.contains(to, bytes))
+    return kInvalidValue;
+  if (stream->isCapturing)
+    return kStreamCaptureUnsupported;
+  std::string staged(static_cast<const char *>(from), bytes);
+  stream->queue.push_back([=] { std::memcpy(reinterpret_cast<void *>(to), staged.data(), bytes); });
+  return kSuccess;
+}
+int cuMemcpyDtoHAsync(void *to, Address from, size_t bytes, Stream *stream) {
+  ENTER("cuMemcpyDtoHAsync")
+  if (!d.contains(from, bytes))
+    return kInvalidValue;
+  stream->queue.push_back([=] { std::memcpy(to, reinterpret_cast<void *>(from), bytes); });
+  return kSuccess;
+}
+int cuMemcpyDtoDAsync(Address to, Address from, size_t bytes, Stream *stream) {
+  ENTER("cuMemcpyDtoDAsync")
+  if (!d.contains(from, bytes) || !d.contains(to, bytes))
+    return kInvalidValue;
+  stream->queue.push_back([=] { std::memmove(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes); });
+  return kSuccess;
+}
+int cuMemsetD8Async(Address to, unsigned char value, size_t bytes, Stream *stream) {
+  ENTER("cuMemsetD8Async")
+  if (!d.contains(to, bytes))
+    return kInvalidValue;
+  stream->queue.push_back([=] { std::memset(reinterpret_cast<void *>(to), value, bytes); });
+  return kSuccess;
+}
+
+int cuStreamCreate(Stream **stream, unsigned) {
+  ENTER("cuStreamCreate")
+  if (!hasContext)
+    return kInvalidContext;
+  d.streams.push_back(std::make_unique<Stream>());
+  *stream = d.streams.back().get();
+  return kSuccess;
+}
+int cuStreamDestroy(Stream *stream) {
+  ENTER("cuStreamDestroy")
+  wait(*stream);
+  std::erase_if(d.streams, [&](auto &s) { return s.get() == stream; });
+  return kSuccess;
+}
+int cuStreamSynchronize(Stream *stream) {
+  ENTER("cuStreamSynchronize")
+  if (stream->isCapturing)
+    return kStreamCaptureUnsupported;
+  wait(*stream);
+  return kSuccess;
+}
+int cuStreamBeginCapture(Stream *stream, int) {
+  ENTER("cuStreamBeginCapture")
+  wait(*stream); // what came before is no part of it
+  stream->isCapturing = true;
+  return kSuccess;
+}
+int cuStreamEndCapture(Stream *stream, Graph **graph) {
+  ENTER("cuStreamEndCapture")
+  stream->isCapturing = false;
+  *graph = new Graph{std::move(stream->queue)};
+  stream->queue.clear();
+  return kSuccess;
+}
+int cuGraphInstantiateWithFlags(Graph **exec, Graph *graph, unsigned long long) {
+  ENTER("cuGraphInstantiateWithFlags")
+  *exec = new Graph(*graph);
+  return kSuccess;
+}
+int cuGraphLaunch(Graph *exec, Stream *stream) {
+  ENTER("cuGraphLaunch")
+  stream->queue.insert(stream->queue.end(), exec->work.begin(), exec->work.end());
+  return kSuccess;
+}
+int cuGraphDestroy(Graph *graph) {
+  delete graph;
+  return kSuccess;
+}
+int cuGraphExecDestroy(Graph *exec) {
+  delete exec;
+  return kSuccess;
+}
+
+int cuEventCreate(void **event, unsigned) {
+  *event = &driver();
+  return kSuccess;
+}
+int cuEventDestroy(void *) { return kSuccess; }
+int cuEventRecord(void *, Stream *) { return kSuccess; }
+int cuEventElapsedTime(float *milliseconds, void *, void *) {
+  *milliseconds = 1;
+  return kSuccess;
+}
+
+int cuLaunchKernelEx(const LaunchConfig *config, Function *function, void **arguments, void **) {
+  ENTER("cuLaunchKernelEx")
+  if (config->grid[0] == 0 || config->block[0] == 0 || config->grid[0] > unsigned(INT32_MAX))
+    return kInvalidValue;
+  if (config->block[0] > function->bound)
+    return kLaunchOutOfResources;
+  if (int64_t(config->sharedBytes) > function->shared)
+    return kInvalidValue;
+  // Values are taken now.
+  auto values = std::make_shared<std::vector<Words>>(function->parameters.size());
+  for (size_t i = 0; i < function->parameters.size(); ++i)
+    std::memcpy((*values)[i].bytes, arguments[i], function->parameters[i]);
+  config->stream->queue.push_back([=, blocks = config->grid[0], threads = config->block[0], shared = config->sharedBytes] {
+    std::vector<void *> places;
+    for (Words &word : *values)
+      places.push_back(word.bytes);
+    function->launch(places.data(), blocks, int(threads), shared);
+  });
+  return kSuccess;
+}
+
+/// As emulate_tile.h reads it.
+int cuTensorMapEncodeTiled(uint64_t *words, int type, unsigned rank, void *address, const uint64_t *sizes, const uint64_t *strides,
+                           const uint32_t *box, const uint32_t *, int, int, int, int) {
+  ENTER("cuTensorMapEncodeTiled")
+  static const uint64_t bytesOf[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4};
+  if (rank < 1 || rank > 4 || type < 0 || type > 11 || Address(address) % 16 || Address(words) % 64)
+    return kInvalidValue;
+  std::memset(words, 0, 128);
+  words[0] = Address(address);
+  words[1] = bytesOf[type];
+  for (unsigned i = 0; i < 4; ++i) {
+    words[2 + i] = i < rank ? sizes[i] : 1;
+    words[6 + i] = i < rank ? box[i] : 1;
+    words[10 + i] = i == 0 ? bytesOf[type] : i < rank ? strides[i - 1] : 0;
+    if (i < rank && (sizes[i] == 0 || box[i] == 0 || box[i] > 256 || (i > 0 && strides[i - 1] % 16)))
+      return kInvalidValue;
+  }
+  return kSuccess;
+}
+
+int cuGetErrorString(int result, const char **text) {
+  static const std::map<int, const char *> texts = {{kInvalidValue, "invalid argument"},
+                                                    {kOutOfMemory, "out of memory"},
+                                                    {kNoDevice, "no CUDA-capable device is detected"},
+                                                    {kInvalidImage, "device kernel image is invalid"},
+                                                    {kInvalidContext, "invalid device context"},
+                                                    {kNotFound, "named symbol not found"},
+                                                    {kLaunchOutOfResources, "too many resources requested for launch"},
+                                                    {kStreamCaptureUnsupported, "operation not permitted when stream is capturing"}};
+  auto it = texts.find(result);
+  *text = it == texts.end() ? "unknown error" : it->second;
+  return kSuccess;
+}
+
+int cuGetProcAddress_v2(const char *name, void **function, int, uint64_t, int *status) {
+  static void *self = nullptr;
+  if (!self) {
+    Dl_info info;
+    if (!dladdr(reinterpret_cast<void *>(&cuGetProcAddress_v2), &info))
+      return kNotFound;
+    self = dlopen(info.dli_fname, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  }
+  const char *missing = std::getenv("OPTC_FAKE_GPU_WITHOUT");
+  *function = missing && std::strcmp(missing, name) == 0 ? nullptr : dlsym(self, name);
+  if (status)
+    *status = 0;
+  return *function ? kSuccess : kNotFound;
+}
+
+} // extern "C"

@@ -1,0 +1,90 @@
+"""Models of what GPUs compute, with odd sizes: models() yields (name, model, sizes of its symbols, tolerance)."""
+import numpy
+from onnx import TensorProto, helper, numpy_helper
+
+random = numpy.random.default_rng(11)
+FLOAT = TensorProto.FLOAT
+
+
+def model(nodes, inputs, outputs, weights={}, opset=17):
+    info = lambda values: [helper.make_tensor_value_info(name, kind, dims) for name, kind, dims in values]
+    graph = helper.make_graph(nodes, "model", info(inputs), info(outputs), [numpy_helper.from_array(v, k) for k, v in weights.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def normal(*dims):
+    return random.normal(size=dims).astype(numpy.float32)
+
+
+def convolutions():
+    """Plain, strided, dilated, padded unevenly, of one dim, of few channels, depthwise; with what follows them."""
+    n = lambda *a, **k: helper.make_node(*a, **k)
+    nodes = [
+        n("Conv", ["x", "w", "b"], ["a"], name="plain", pads=[1, 1, 1, 1]),
+        n("Relu", ["a"], ["r"], name="relu"),
+        n("Conv", ["r", "v"], ["c"], name="strided", strides=[2, 1], dilations=[1, 2], pads=[0, 2, 1, 0]),
+        n("Clip", ["c", "low", "high"], ["y"], name="clip"),
+        n("Conv", ["r", "d", "b"], ["e"], name="depthwise", group=8, pads=[1, 1, 1, 1], strides=[2, 2]),
+        n("Sigmoid", ["e"], ["z"], name="sigmoid"),
+        n("Conv", ["s", "u"], ["one"], name="sound", strides=[2], pads=[2, 3]),
+        n("Conv", ["s", "t"], ["two"], name="depthwise_sound", group=6, dilations=[2], pads=[3, 0]),
+        n("MaxPool", ["r"], ["pooled"], name="pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+    ]
+    weights = {"w": normal(8, 3, 3, 3), "b": normal(8), "v": normal(33, 8, 3, 2), "d": normal(8, 1, 3, 3), "u": normal(9, 6, 5), "t": normal(6, 1, 4),
+               "low": numpy.float32(-2), "high": numpy.float32(3)}
+    inputs = [("x", FLOAT, ["n", 3, "h", 13]), ("s", FLOAT, ["n", 6, "l"])]
+    outputs = [(name, FLOAT, None) for name in ("y", "z", "one", "two", "pooled")]
+    return model(nodes, inputs, outputs, weights), ["n=1,3", "h=9,17", "l=12,40"], 1e-5
+
+
+def attention():
+    """Masked, causal, of grouped queries; rows that see nothing."""
+    nodes = [
+        helper.make_node("Attention", ["q", "k", "v", "m"], ["y"], name="masked"),
+        helper.make_node("Attention", ["q", "k", "v"], ["z"], name="causal", is_causal=1, softcap=2.0),
+        helper.make_node("Constant", [], ["never"], value=numpy_helper.from_array(numpy.full((1, 1, 1, 1), -numpy.inf, numpy.float32))),
+        helper.make_node("Attention", ["q", "k", "v", "never"], ["nothing"], name="nothing"),
+    ]
+    inputs = [("q", FLOAT, ["n", 4, "s", 24]), ("k", FLOAT, ["n", 2, "s", 24]), ("v", FLOAT, ["n", 2, "s", 16]), ("m", FLOAT, ["s", "s"])]
+    return model(nodes, inputs, [("y", FLOAT, None), ("z", FLOAT, None), ("nothing", FLOAT, None)], opset=23), ["n=1,2", "s=5,33"], 1e-5
+
+
+def placement():
+    """What the GPU has no code for is between what it has; sizes that come from values; an output that is an input, and one that is a weight."""
+    nodes = [
+        helper.make_node("Mul", ["x", "w"], ["a"], name="first"),
+        helper.make_node("TopK", ["a", "count"], ["top", "places"], name="top"),
+        helper.make_node("Exp", ["top"], ["y"], name="second"),
+        helper.make_node("NonZero", ["x"], ["where"], name="where"),
+        helper.make_node("Cast", ["where"], ["b"], name="cast", to=FLOAT),
+        helper.make_node("Neg", ["b"], ["z"], name="third"),
+        helper.make_node("Shape", ["x"], ["dims"], name="shape"),
+        helper.make_node("Reshape", ["y", "flat"], ["rows"], name="reshape"),
+        helper.make_node("Identity", ["x"], ["same"], name="same"),
+        helper.make_node("Add", ["rows", "rows"], ["twice"], name="twice"),
+    ]
+    weights = {"w": normal(12), "count": numpy.array([3]), "flat": numpy.array([-1])}
+    inputs = [("x", FLOAT, ["n", 12])]
+    outputs = [("y", FLOAT, None), ("places", TensorProto.INT64, None), ("z", FLOAT, None), ("dims", TensorProto.INT64, None), ("same", FLOAT, None),
+               ("twice", FLOAT, None)]
+    return model(nodes, inputs, outputs, weights), ["n=2,5"], 1e-5
+
+
+def branches():
+    """Branches and loops run on the CPU; what they read comes from the GPU."""
+    def body(name, operator):
+        node = helper.make_node(operator, ["a"], [name], name=name)
+        return helper.make_graph([node], name, [], [helper.make_tensor_value_info(name, FLOAT, None)])
+    nodes = [
+        helper.make_node("Mul", ["x", "x"], ["a"], name="square"),
+        helper.make_node("ReduceSum", ["x"], ["sum"], name="sum", keepdims=0),
+        helper.make_node("Greater", ["sum", "zero"], ["c"], name="greater"),
+        helper.make_node("If", ["c"], ["d"], name="if", then_branch=body("exp", "Exp"), else_branch=body("neg", "Neg")),
+        helper.make_node("Add", ["d", "a"], ["y"], name="add"),
+    ]
+    return model(nodes, [("x", FLOAT, ["n", 7])], [("y", FLOAT, None)], {"zero": numpy.float32(0)}), ["n=1,4"], 1e-5
+
+
+def models():
+    for make in (convolutions, attention, placement, branches):
+        yield make.__name__, *make()

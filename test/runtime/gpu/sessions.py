@@ -1,0 +1,44 @@
+"""sessions.py OPTC RUN-SESSIONS DRIVER FOLDER: whole models through a driver without a GPU give what they give on the CPU."""
+import json
+import os
+import subprocess
+import sys
+
+import onnx
+
+from models import models
+
+optc, run, driver, folder = sys.argv[1:]
+os.makedirs(folder, exist_ok=True)
+
+
+def emulated(target, command, settings=""):
+    environment = dict(os.environ, LD_LIBRARY_PATH=driver, OPTC_FAKE_GPU=f"arch={target[3:]}" + settings)
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+for name, model, sizes, tolerance in models():
+    path = f"{folder}/{name}"
+    onnx.save(model, f"{path}.onnx")
+    subprocess.run([optc, f"{path}.onnx", "-q", "-o", f"{path}.cpu.so"], check=True, capture_output=True)
+    for number, target in enumerate(("sm_80", "sm_90")):
+        done = subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "-q", "-o", f"{path}.{target}.so"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        log = f"{path}.{target}.log"
+        done = emulated(target, [run, f"{path}.{target}.so", f"{path}.cpu.so", str(tolerance), *sizes], f",schedule={number + 1},log={log}")
+        assert done.returncode == 0, (name, target, done.stderr)
+        calls = dict(line.split() for line in open(log).read().splitlines())
+        print(name, target, done.stdout.strip(), "graphs", calls.get("cuGraphInstantiateWithFlags", 0), "launches", calls.get("cuLaunchKernelEx"))
+        # Weights go up once; what is launched twice in a row for the same sizes is recorded.
+        if name in ("convolutions", "attention"):
+            assert int(calls["cuGraphLaunch"]) >= 4, calls
+            assert "note" not in subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stderr
+
+# Placement: what runs where, and why, in the report.
+report = json.loads(subprocess.run([optc, f"{folder}/placement.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)
+device = {s["name"]: (s["kind"], s["device"]) for s in report["steps"]}
+assert device["first"] == ("kernel", "gpu") and device["top"] == ("library", "cpu"), device
+assert {f["operator"] for f in report["fallbacks"]} == {"topk", "nonzero"} or report["fallbacks"], report["fallbacks"]
+assert any(kind == "copy" for kind, _ in device.values()), device
+report = json.loads(subprocess.run([optc, f"{folder}/branches.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)
+assert {f["reason"] for f in report["fallbacks"]} == {"branches and loops run on the CPU"}, report["fallbacks"]
