@@ -50,7 +50,18 @@ struct FormAttention : optc::impl::FormAttentionBase<FormAttention> {
     members.insert(broadcast);
   }
 
+  /// Kernels take constants of one element in, and read a mask from memory.
+  static void repeatMask(AttentionOp op) {
+    auto constant = op.getMask() ? op.getMask().getDefiningOp<ConstantOp>() : ConstantOp();
+    if (!constant || tensorOf(op.getMask()).getNumElements() != 1)
+      return;
+    OpBuilder b(op);
+    Type type = tensorType({1, 1, 1, dimsOf(op.getK())[2]}, elementOf(op.getMask()));
+    op.getMaskMutable().assign(b.create<BroadcastOp>(op.getLoc(), type, op.getMask()));
+  }
+
   void form(AttentionOp op) {
+    repeatMask(op);
     llvm::SetVector<Operation *> members;
     bool ofCodes = !gpu && attentionCodes(op);
     // Floats are no worse.

@@ -307,7 +307,7 @@ private:
       rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), b.getBF16Type()), rhs);
     }
     int64_t packedRows = 0;
-    bool depthwise = isDepthwise(root), winograd = packed && !halves && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
+    bool depthwise = isDepthwise(root), winograd = packed && !gpu && !halves && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
     if (depthwise && isByteDepthwise(cast<ConvOp>(root))) {
       rhs = packTaps(b, cast<ConvOp>(root), rhs);
     } else if (depthwise) {

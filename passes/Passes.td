@@ -261,6 +261,16 @@ def SwitchQuantization : Pass<"switch-quantization", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def LowerAttention : Pass<"lower-attention", "::mlir::func::FuncOp"> {
+  let summary = "Attention as products and a softmax, for GPUs that have no kernel of it";
+  let description = [{
+    before:  %y = optc.attention %q, %k, %v
+    after:   %s = optc.contract %q, %k; %p = optc.softmax (scale * %s); %y = optc.contract %p, %v
+  }];
+  let options = [Option<"flash", "flash", "bool", "false", "attention of 16-bit floats with heads of 64 or 128 stays: all GPUs have a kernel of it">];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def ConvertLayout : Pass<"convert-layout", "::mlir::func::FuncOp"> {
   let summary = "Convolutions and what is around them in channels-last";
   let description = [{

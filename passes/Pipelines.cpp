@@ -37,6 +37,8 @@ void optc::buildRecognition(OpPassManager &passes) {
 }
 
 void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) {
+  if (options.gpu)
+    passes.addNestedPass<func::FuncOp>(createLowerAttention({options.flash}));
   // Quantisation beside what computes: what only moves data moves bytes.
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.
@@ -67,8 +69,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Attention takes the movement around it before anything else does.
   passes.addNestedPass<func::FuncOp>(createFormAttention({options.gpu}));
-  // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked.
-  passes.addNestedPass<func::FuncOp>(createCompressWeights({options.weights, options.weightBlock, options.spreadsMasks, options.spreadsTwoOfFour}));
+  // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked. A GPU's products take them as they are.
+  if (!options.gpu)
+    passes.addNestedPass<func::FuncOp>(createCompressWeights({options.weights, options.weightBlock, options.spreadsMasks, options.spreadsTwoOfFour}));
   // Matrix products next: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions({options.gpu}));
   passes.addPass(createMergeDuplicates());

@@ -105,6 +105,12 @@ public:
     } else if (op.getKind() == "matmul") {
       if (failed(generateDeviceMatmul(f, target)))
         return llvm::createStringError("the form of its product has no kernel");
+    } else if (op.getKind() == "conv") {
+      if (failed(generateDeviceConv(f)))
+        return llvm::createStringError("convolutions have kernels for f32 over one or two dims alone");
+    } else if (op.getKind() == "depthwise") {
+      if (failed(generateDeviceDepthwise(f)))
+        return llvm::createStringError("depthwise convolutions have kernels for f32 over one or two dims alone");
     } else if (op.getKind() == "attention") {
       if (failed(generateDeviceAttention(f, target)))
         return llvm::createStringError(
@@ -169,16 +175,14 @@ std::string optc::deviceLibrary(llvm::function_ref<bool(StringRef)> isNeeded) {
 }
 
 CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
-                          llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf) {
+                          llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf,
+                          llvm::function_ref<bool(StringRef text)> isWanted) {
   CudaSource source;
-  auto refuse = [&](Operation *op, StringRef what, const std::string &why = "") {
+  std::string others = target.name + " has kernels for fused elementwise ops, row reductions, matrix products and convolutions only";
+  auto refuse = [&](Operation *op, StringRef what, const std::string &why) {
     SmallVector<std::string> nodes = nodesOf(op);
     std::string node = nodes.empty() ? "a step" : "node '" + nodes.front() + "'";
-    source.problems.push_back(
-        node + " (" + what.str() + "): " +
-        (why.empty()
-             ? target.name + " has kernels for fused elementwise ops, row reductions and matrix products only"
-             : why));
+    source.problems.push_back(node + " (" + what.str() + "): " + why);
   };
   // Equal kernels, in order of their first use.
   std::vector<std::string> texts;
@@ -188,37 +192,40 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     auto kernel = dyn_cast<KernelOp>(op);
     if (!kernel) {
       if (!isFree(op))
-        refuse(op, op->getName().stripDialect());
+        refuse(op, op->getName().stripDialect(), others);
       return WalkResult::advance();
     }
-    if (!llvm::is_contained({"loops", "rows", "matmul", "attention"}, kernel.getKind())) {
-      refuse(op, kernel.getKind());
+    CanonicalKernel canonical = canonicalize(kernel);
+    if (!llvm::is_contained({"loops", "rows", "matmul", "conv", "depthwise", "attention"}, kernel.getKind())) {
+      refuse(op, kernel.getKind(), others);
+      source.refusals.try_emplace(canonical.text, others);
       return WalkResult::skip();
     }
-    CanonicalKernel canonical = canonicalize(kernel);
+    if (isWanted && !isWanted(canonical.text))
+      return WalkResult::skip();
     auto [it, inserted] = numbers.try_emplace(canonical.text, texts.size());
     if (inserted) {
-      source.kernels.push_back({"optc_kernel_" + std::to_string(texts.size()), kernel, canonical.symbols});
+      source.kernels.push_back({"optc_kernel_" + std::to_string(texts.size()), kernel, canonical.text, canonical.symbols});
       texts.push_back(canonical.text);
       nodes.emplace_back();
     }
     nodes[it->second].append(nodesOf(op));
     return WalkResult::skip();
   });
-  if (!source.problems.empty())
-    return source;
-
   std::string kernels;
   Emitter emitter;
   for (size_t i = 0; i < texts.size(); ++i) {
     CudaKernel &kernel = source.kernels[i];
-    if (auto text = emitter.emit(texts[i], target, kernel, nodes[i]))
+    auto text = emitter.emit(texts[i], target, kernel, nodes[i]);
+    if (text) {
       kernels += "\n" + *text;
-    else
-      refuse(kernel.op, kernel.op.getKind(), llvm::toString(text.takeError()));
+      continue;
+    }
+    std::string why = llvm::toString(text.takeError());
+    refuse(kernel.op, kernel.op.getKind(), why);
+    source.refusals.try_emplace(kernel.text, why);
   }
-  if (!source.problems.empty())
-    return source;
+  llvm::erase_if(source.kernels, [&](const CudaKernel &kernel) { return source.refusals.contains(kernel.text); });
   source.text = deviceLibrary([&](StringRef file) { return emitter.library.contains(file); }) + kernels;
   return source;
 }

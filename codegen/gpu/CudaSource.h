@@ -1,7 +1,7 @@
 //===- CudaSource.h - A model's kernels as CUDA C++ -------------*- C++ -*-===//
 //
 // Equal kernels are printed once, each with a comment that says which ONNX nodes it computes, for which
-// shapes, and how it is launched. Kernels of other kinds than `loops`, `rows` and `matmul`, and ops without a
+// shapes, and how it is launched. Kernels of other kinds than `loops`, `rows`, `matmul` and `attention`, and ops without a
 // kernel, are refused: all of them, by name.
 //
 //===----------------------------------------------------------------------===//
@@ -12,6 +12,7 @@
 #include "codegen/gpu/Target.h"
 #include "ir/Dialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace optc {
 
@@ -21,6 +22,8 @@ namespace optc {
 struct CudaKernel {
   std::string symbol;
   KernelOp op; // its first use
+  /// Its canonical text.
+  std::string text;
   llvm::SmallVector<std::string> symbols;
   /// Over the symbols s0, s1, ... of the sizes.
   DimExpr blocks = 1;
@@ -35,20 +38,23 @@ struct CudaKernel {
 };
 
 struct CudaSource {
-  /// One translation unit that needs no header. Empty when there are problems.
+  /// One translation unit that needs no header, of the kernels that have code.
   std::string text;
   std::vector<CudaKernel> kernels;
-  /// "node 'fc1' (matmul): ...", in the model's order.
+  /// Of what has none: "node 'fc1' (matmul): ...", in the model's order.
   std::vector<std::string> problems;
+  /// Why, by a kernel's canonical text.
+  llvm::StringMap<std::string> refusals;
 };
 
 /// What kernels are written in: device.cuh and files of the tile library ("gemm_sm90"), in the order in which
 /// they build on each other. Needs no header.
 std::string deviceLibrary(llvm::function_ref<bool(llvm::StringRef file)> isNeeded);
 
-/// `nodesOf` names the ONNX nodes that an op comes from.
+/// `nodesOf` names the ONNX nodes that an op comes from; kernels whose canonical text is not wanted are left out.
 CudaSource emitCuda(mlir::func::FuncOp model, const GpuTarget &target,
-                    llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf);
+                    llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf,
+                    llvm::function_ref<bool(llvm::StringRef text)> isWanted = nullptr);
 
 } // namespace optc
 

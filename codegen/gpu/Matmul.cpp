@@ -16,25 +16,12 @@
 
 #include "codegen/gpu/CudaExpression.h"
 #include "codegen/gpu/Generators.h"
-#include "codegen/kernel/Contraction.h"
-#include "codegen/kernel/TensorEmitter.h"
+#include "codegen/gpu/ProductEpilogue.h"
 
 using namespace mlir;
 using namespace optc;
 
 namespace {
-
-/// Of the devices that tiles are chosen for (H100, H200).
-constexpr int64_t kMultiprocessors = 132;
-
-bool isMultiple(const DimExpr &d, int64_t of) { return d.constant() && *d.constant() % of == 0; }
-
-/// Elements of a vector of at most `most` that divide the dim.
-int64_t lanesOf(const DimExpr &d, int64_t most) {
-  while (most > 1 && !isMultiple(d, most))
-    most /= 2;
-  return most;
-}
 
 class DeviceMatmul {
 public:
@@ -51,8 +38,7 @@ private:
   void useSm80();
   void useSm90();
   void call(const std::string &product, int64_t lanes, bool byMaps);
-  int64_t epilogueLanes(int64_t most) const;
-  void emitEpilogue(int64_t lanes);
+  int64_t epilogueLanes(int64_t most) const { return optc::epilogueLanes(f.kernel, c, most); }
   void setTiles(int64_t rows, int64_t columns) {
     f.items = c.batch * DimExpr::ceildiv(c.m, rows) * DimExpr::ceildiv(c.n, columns);
   }
@@ -69,39 +55,8 @@ bool DeviceMatmul::fitsTensorCores() const {
          isMultiple(rhsAlongN() ? c.n : c.k, 8);
 }
 
-/// Columns that the epilogue takes at a time: 16 bytes of the widest value that it reads or writes along
-/// them.
-int64_t DeviceMatmul::epilogueLanes(int64_t most) const {
-  int64_t bytes = 1;
-  auto widen = [&](Type type) {
-    bytes = std::max<int64_t>(
-        bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
-  };
-  for (auto [i, type] : llvm::enumerate(f.kernel.getOperandTypes()))
-    if (i != c.lhs.getArgNumber() && i != c.rhs.getArgNumber())
-      widen(type);
-  llvm::for_each(f.kernel.getResultTypes(), widen);
-  return lanesOf(c.n, std::min<int64_t>(most, std::max<int64_t>(1, 16 / bytes)));
-}
-
-void DeviceMatmul::emitEpilogue(int64_t lanes) {
-  DeviceFunction &e = f.beginEpilogue(withLanes(f.b.getF32Type(), lanes));
-  TensorEmitter emitter(e);
-  auto arguments = e.function.getArguments().take_back(4);
-  Value sum = arguments[3];
-  emitter.setAligned(arguments[2]);
-  emitter.define(c.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
-  LaneIndices index;
-  if (c.batched)
-    index.push_back({arguments[0], 0});
-  index.push_back({arguments[1], 0});
-  index.push_back({arguments[2], lanes > 1});
-  emitter.storeResults(index, lanes);
-  e.finish();
-}
-
 void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) {
-  emitEpilogue(lanes);
+  emitProductEpilogue(f, c, lanes);
   SmallVector<Value> shape;
   for (const DimExpr &d : {c.batch, c.m, c.n, c.k})
     shape.push_back(f.size(d));
@@ -120,13 +75,11 @@ void DeviceMatmul::useSimt() {
   f.library = {"async", "product", "gemm_simt"};
   f.threads = 256;
   f.blocksPerMultiprocessor = 2;
-  // Smaller tiles where larger ones would leave multiprocessors without work.
-  auto large = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, 128)).constant();
-  int64_t tile = large && *large < 2 * kMultiprocessors ? 64 : 128;
-  f.sharedBytes = 2 * 16 * 2 * (tile + 4) * 4;
+  int64_t tile = simtTile(c.batch, c.m, c.n);
+  f.sharedBytes = simtBytes(tile);
   setTiles(tile, tile);
-  call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(lanesOf(c.k, most)) + ", " +
-           std::to_string(lanesOf(rhsAlongN() ? c.n : c.k, most)) + ", " + (rhsAlongN() ? "false" : "true") +
+  call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(dividingLanes(c.k, most)) + ", " +
+           std::to_string(dividingLanes(rhsAlongN() ? c.n : c.k, most)) + ", " + (rhsAlongN() ? "false" : "true") +
            ">",
        epilogueLanes(4), false);
 }

@@ -69,30 +69,16 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
   template <int kLanes> struct RhsTile<true, kLanes> { typedef AlongK<kLanes> type; };
   template <int kLanes> struct RhsTile<false, kLanes> { typedef AlongN<kLanes> type; };
 
-  template <int kLanes, typename Epilogue>
-  static __device__ void run(const T *lhs, const T *rhs, int rhsBatches, const ProductShape &shape, const Epilogue &epilogue,
-                             u8 *memory) {
-    const TileOrder order = {(shape.rows + kTile - 1) / kTile, (shape.columns + kTile - 1) / kTile};
-    const int batch = int(blockIdx.x) / order.count();
-    int rowTile, columnTile;
-    order.place(int(blockIdx.x) % order.count(), rowTile, columnTile);
-    const int row = rowTile * kTile, column = columnTile * kTile;
-    lhs += i64(batch) * shape.rows * shape.depth;
-    rhs += i64(rhsBatches > 1 ? batch : 0) * shape.columns * shape.depth;
+  /// read(k) takes both tiles from k on into registers, write(stage) puts them into shared memory, where `tiles` is.
+  struct Place {
+    int batch, row, column;
+  };
+  template <int kLanes, typename Read, typename Write, typename Epilogue>
+  static __device__ void multiply(const Read &read, const Write &write, const float *tiles, const Place &place, const ProductShape &shape,
+                                  const Epilogue &epilogue) {
+    const int batch = place.batch, row = place.row, column = place.column;
     // A thread has rows 4 * y + 64 * i and columns 4 * x + 64 * j, four of each.
     const int x = threadIdx.x % 16, y = threadIdx.x / 16;
-
-    AlongK<kLhsLanes> a;
-    typename RhsTile<kAlongK, kRhsLanes>::type b;
-    float *tiles = reinterpret_cast<float *>(memory);
-    auto read = [&](int k) {
-      a.read(lhs, row, shape.rows, k, shape.depth);
-      b.read(rhs, column, shape.columns, k, shape.depth);
-    };
-    auto write = [&](int stage) {
-      a.write(tiles + stage * kTileFloats);
-      b.write(tiles + stage * kTileFloats + kDepth * kPitch);
-    };
     float sums[kParts][4][kParts][4] = {};
     read(0);
     write(0);
@@ -141,5 +127,30 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
               epilogue(batch, atRow, atColumn, epilogue_value(sum));
             }
           }
+  }
+
+  template <int kLanes, typename Epilogue>
+  static __device__ void run(const T *lhs, const T *rhs, int rhsBatches, const ProductShape &shape, const Epilogue &epilogue,
+                             u8 *memory) {
+    const TileOrder order = {(shape.rows + kTile - 1) / kTile, (shape.columns + kTile - 1) / kTile};
+    const int batch = int(blockIdx.x) / order.count();
+    int rowTile, columnTile;
+    order.place(int(blockIdx.x) % order.count(), rowTile, columnTile);
+    const int row = rowTile * kTile, column = columnTile * kTile;
+    lhs += i64(batch) * shape.rows * shape.depth;
+    rhs += i64(rhsBatches > 1 ? batch : 0) * shape.columns * shape.depth;
+
+    AlongK<kLhsLanes> a;
+    typename RhsTile<kAlongK, kRhsLanes>::type b;
+    float *tiles = reinterpret_cast<float *>(memory);
+    auto read = [&](int k) {
+      a.read(lhs, row, shape.rows, k, shape.depth);
+      b.read(rhs, column, shape.columns, k, shape.depth);
+    };
+    auto write = [&](int stage) {
+      a.write(tiles + stage * kTileFloats);
+      b.write(tiles + stage * kTileFloats + kDepth * kPitch);
+    };
+    multiply<kLanes>(read, write, tiles, {batch, row, column}, shape, epilogue);
   }
 };

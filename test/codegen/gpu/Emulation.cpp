@@ -33,7 +33,7 @@ public:
 EmulatedKernels::EmulatedKernels(mlir::ModuleOp module, const char *target) {
   mlir::PassManager passes(module.getContext());
   PipelineOptions options;
-  options.gpu = true;
+  options.gpu = options.flash = true;
   buildPipeline(passes, options);
   EXPECT_TRUE(succeeded(passes.run(module)));
   source = emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), {target},

@@ -45,7 +45,7 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
 std::string optc::tileProductSource(const GpuTarget &target) {
   auto text = llvm::MemoryBuffer::getFile(OPTC_TILE_PRODUCTS);
   std::string library = deviceLibrary([&](llvm::StringRef file) {
-    return file != "gemm_simt" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
+    return file != "gemm_simt" && file != "conv_simt" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
   });
   return library + (target.hasWgmma() ? "\n#define TILE_SM90\n" : "\n") + (*text)->getBuffer().str();
 }

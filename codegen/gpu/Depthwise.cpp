@@ -1,0 +1,84 @@
+//===- Depthwise.cpp - Depthwise convolutions on a device -----------------===//
+//
+// A thread computes a pixel of the result, as many channels as 16 bytes hold:
+//
+//   for each tap    if it is inside of the image    sum = fma(x[pixel under the tap, c .. c+4], w[tap, c .. c+4], sum)
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/gpu/Generators.h"
+#include "codegen/gpu/ProductEpilogue.h"
+#include "codegen/kernel/TensorEmitter.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace optc;
+
+static ConvOp convolutionOf(KernelOp kernel) {
+  for (Operation &op : kernel.getBody().front())
+    if (auto conv = dyn_cast<ConvOp>(op))
+      return flatProduct(conv) ? conv : ConvOp();
+  return {};
+}
+
+LogicalResult optc::generateDeviceDepthwise(DeviceFunction &f) {
+  ConvOp conv = convolutionOf(f.kernel);
+  auto image = conv ? dyn_cast<BlockArgument>(conv.getX()) : BlockArgument();
+  auto reshape = conv ? conv.getW().getDefiningOp<ReshapeOp>() : ReshapeOp();
+  auto weights = reshape ? dyn_cast<BlockArgument>(reshape.getX()) : BlockArgument();
+  size_t spatial = conv ? tensorOf(conv.getX()).getRank() - 2 : 0;
+  if (!image || !weights || !elementOf(image).isF32() || !elementOf(weights).isF32() || spatial < 1 || spatial > 2)
+    return failure();
+  Value product = flatProduct(conv);
+  Dims in = dimsOf(image), kernel = dimsOf(conv.getW()), out = dimsOf(conv.getY()), flat = dimsOf(product);
+  // One dim is the last of two.
+  auto both = [&](ArrayRef<int64_t> list, int64_t otherwise) { return std::pair(spatial == 2 ? list[0] : otherwise, list[spatial - 1]); };
+  auto [strideY, strideX] = both(conv.getStrides(), 1);
+  auto [dilationY, dilationX] = both(conv.getDilations(), 1);
+  auto [padY, padX] = both(conv.getPadsLow(), 0);
+  int64_t kernelY = spatial == 2 ? *kernel[0].constant() : 1, kernelX = *kernel[spatial - 1].constant();
+  DimExpr channels = in.back();
+  int64_t lanes = dividingLanes(channels, 4);
+  Type f32 = f.b.getF32Type(), vector = withLanes(f32, lanes);
+
+  f.items = flat[0] * flat[1] * DimExpr::ceildiv(channels, lanes);
+  f.itemsPerBlock = f.threads;
+  TensorEmitter emitter(f);
+  Value t = f.named(f.threadInGrid(), "t");
+  f.when(f.less(t, f.size(f.items)), [&] {
+    Value groups = f.size(DimExpr::ceildiv(channels, lanes)), width = f.size(channels), height = spatial == 2 ? f.size(in[1]) : f.index(1),
+          columns = f.size(in[spatial]), outColumns = f.size(out[spatial]), pixels = f.size(flat[1]);
+    Value c = f.named(f.mul(f.modulo(t, groups), f.index(lanes)), "c"), rest = f.divide(t, groups);
+    Value pixel = f.named(f.modulo(rest, pixels), "pixel"), batch = f.divide(rest, pixels);
+    Value top = f.sub(f.mul(f.divide(pixel, outColumns), f.index(strideY)), f.index(padY));
+    Value left = f.sub(f.mul(f.modulo(pixel, outColumns), f.index(strideX)), f.index(padX));
+    Value zero = f.index(0), start = buildConstant(f.b, f.loc, vector, 0);
+    auto isInside = [&](Value at, Value size) {
+      Value notBefore = f.less(f.index(-1), at), before = f.less(at, size);
+      return f.b.create<arith::AndIOp>(f.loc, notBefore, before);
+    };
+    SmallVector<Value> sums = f.loop(zero, f.index(kernelY), f.index(1), start, [&](Value ky, ValueRange outer) {
+      Value y = f.add(top, f.mul(ky, f.index(dilationY)));
+      return f.loop(zero, f.index(kernelX), f.index(1), outer, [&](Value kx, ValueRange inner) {
+        Value x = f.add(left, f.mul(kx, f.index(dilationX)));
+        Value inside = f.b.create<arith::AndIOp>(f.loc, isInside(y, height), isInside(x, columns));
+        Value next = f.branch(
+            inside, vector,
+            [&] {
+              Value row = f.add(f.mul(f.add(f.mul(batch, height), y), columns), x);
+              Value pixelAt = f.pointerTo(f.input(image.getArgNumber()), f.add(f.mul(row, width), c), f32);
+              Value tap = f.add(f.mul(ky, f.index(kernelX)), kx);
+              Value weightAt = f.pointerTo(f.input(weights.getArgNumber()), f.add(f.mul(tap, width), c), f32);
+              return Value(f.b.create<math::FmaOp>(f.loc, f.load(pixelAt, f32, lanes), f.load(weightAt, f32, lanes), inner[0]));
+            },
+            [&] { return inner[0]; });
+        return SmallVector<Value>{next};
+      });
+    });
+    emitter.define(product, [&](const LaneIndices &, int64_t, Value) { return sums[0]; });
+    emitter.setAligned(c);
+    emitter.storeResults({{batch, 0}, {pixel, 0}, {c, lanes > 1}}, lanes);
+  });
+  f.finish();
+  return success();
+}

@@ -1,0 +1,51 @@
+//===- ProductEpilogue.cpp - What products of a device share --------------===//
+
+#include "codegen/gpu/ProductEpilogue.h"
+#include "codegen/kernel/TensorEmitter.h"
+
+using namespace mlir;
+using namespace optc;
+
+bool optc::isMultiple(const DimExpr &d, int64_t of) { return d.constant() && *d.constant() % of == 0; }
+
+int64_t optc::dividingLanes(const DimExpr &d, int64_t most) {
+  while (most > 1 && !isMultiple(d, most))
+    most /= 2;
+  return most;
+}
+
+int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most) {
+  int64_t bytes = 1;
+  auto widen = [&](Type type) {
+    bytes = std::max<int64_t>(
+        bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
+  };
+  for (auto [i, type] : llvm::enumerate(kernel.getOperandTypes()))
+    if (i != c.lhs.getArgNumber() && i != c.rhs.getArgNumber())
+      widen(type);
+  llvm::for_each(kernel.getResultTypes(), widen);
+  return dividingLanes(c.n, std::min<int64_t>(most, std::max<int64_t>(1, 16 / bytes)));
+}
+
+void optc::emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, int64_t lanes) {
+  DeviceFunction &e = f.beginEpilogue(withLanes(f.b.getF32Type(), lanes));
+  TensorEmitter emitter(e);
+  auto arguments = e.function.getArguments().take_back(4);
+  Value sum = arguments[3];
+  emitter.setAligned(arguments[2]);
+  emitter.define(c.product, [sum](const LaneIndices &, int64_t, Value) { return sum; });
+  LaneIndices index;
+  if (c.batched)
+    index.push_back({arguments[0], 0});
+  index.push_back({arguments[1], 0});
+  index.push_back({arguments[2], lanes > 1});
+  emitter.storeResults(index, lanes);
+  e.finish();
+}
+
+int64_t optc::simtTile(const DimExpr &batch, const DimExpr &rows, const DimExpr &columns) {
+  auto large = (batch * DimExpr::ceildiv(rows, 128) * DimExpr::ceildiv(columns, 128)).constant();
+  return large && *large < 2 * kMultiprocessors ? 64 : 128;
+}
+
+int64_t optc::simtBytes(int64_t tile) { return 2 * 16 * 2 * (tile + 4) * 4; }

@@ -1,0 +1,28 @@
+//===- ProductEpilogue.h - What products of a device share ------*- C++ -*-===//
+#ifndef OPTC_CODEGEN_GPU_PRODUCTEPILOGUE_H
+#define OPTC_CODEGEN_GPU_PRODUCTEPILOGUE_H
+
+#include "codegen/gpu/DeviceFunction.h"
+#include "codegen/kernel/Contraction.h"
+
+namespace optc {
+
+/// Of the devices that tiles are chosen for (H100, H200).
+constexpr int64_t kMultiprocessors = 132;
+
+bool isMultiple(const DimExpr &d, int64_t of);
+/// Elements of a vector of at most `most` that divide the dim.
+int64_t dividingLanes(const DimExpr &d, int64_t most);
+
+/// Columns that the epilogue takes at a time: 16 bytes of the widest value that it reads or writes along them.
+int64_t epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most);
+/// The kernel's fused ops as a function of the place and of `lanes` sums.
+void emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, int64_t lanes);
+
+/// Rows and columns of a tile of GemmSimt: smaller ones where larger ones would leave multiprocessors without work; its memory.
+int64_t simtTile(const DimExpr &batch, const DimExpr &rows, const DimExpr &columns);
+int64_t simtBytes(int64_t tile);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_GPU_PRODUCTEPILOGUE_H
