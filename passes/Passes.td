@@ -261,6 +261,15 @@ def SwitchQuantization : Pass<"switch-quantization", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def LowerGatherND : Pass<"lower-gather-nd", "::mlir::func::FuncOp"> {
+  let summary = "Index tuples become one index";
+  let description = [{
+    before:  %y = optc.gather_nd %x, %tuples
+    after:   %y = optc.gather (optc.reshape %x), (%tuples[.., 0] * B + %tuples[.., 1]) {axis = 0}
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def LowerAttention : Pass<"lower-attention", "::mlir::func::FuncOp"> {
   let summary = "Attention as products and a softmax, for GPUs that have no kernel of it";
   let description = [{

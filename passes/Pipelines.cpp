@@ -39,6 +39,7 @@ void optc::buildRecognition(OpPassManager &passes) {
 void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) {
   if (options.gpu)
     passes.addNestedPass<func::FuncOp>(createLowerAttention({options.flash}));
+  passes.addNestedPass<func::FuncOp>(createLowerGatherND());
   // Quantisation beside what computes: what only moves data moves bytes.
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.

@@ -85,6 +85,13 @@ def branches():
     return model(nodes, [("x", FLOAT, ["n", 7])], [("y", FLOAT, None)], {"zero": numpy.float32(0)}), ["n=1,4"], 1e-5
 
 
+def tuples():
+    """Index tuples, from the end, too."""
+    nodes = [helper.make_node("GatherND", ["x", "i"], ["y"], name="tuples"), helper.make_node("GatherND", ["x", "j"], ["z"], name="rows")]
+    weights = {"i": numpy.array([[[0, 0], [-1, -5]], [[1, 4], [-2, 2]]]), "j": numpy.array([[1], [-2], [0]])}
+    return model(nodes, [("x", FLOAT, [2, 5, "n"])], [("y", FLOAT, None), ("z", FLOAT, None)], weights), ["n=1,7"], 0
+
+
 def models():
-    for make in (convolutions, attention, placement, branches):
+    for make in (tuples, convolutions, attention, placement, branches):
         yield make.__name__, *make()
