@@ -47,7 +47,7 @@ struct InsertRounding : optc::impl::InsertRoundingBase<InsertRounding> {
   void runOnOperation() override {
     SmallVector<Operation *> products;
     getOperation().walk([&](Operation *op) {
-      if (isa<ContractOp, ConvOp>(op) && !isWeight(op->getResult(0)))
+      if ((isa<ContractOp>(op) || (isa<ConvOp>(op) && !gpu)) && !isWeight(op->getResult(0)))
         products.push_back(op);
     });
     for (Operation *op : products)
@@ -77,7 +77,7 @@ private:
       auto contract = cast<ContractOp>(op);
       auto rows = dimsOf(x).front().constant();
       if (!contract.getLhsBatch().empty() || dims.size() != 2 || dimsOf(x).size() != 2 || contract.getRhsContract().size() != 1 ||
-          (rows && *rows <= kDirectRows))
+          (rows && *rows <= kDirectRows && !gpu))
         return false;
       columns = *dims[1 - contract.getRhsContract().front()].constant();
     }

@@ -111,11 +111,11 @@ struct LowerAttention : optc::impl::LowerAttentionBase<LowerAttention> {
 
 private:
   /// What codegen/gpu/Attention.cpp computes as one.
-  static bool isFlash(AttentionOp op) {
+  bool isFlash(AttentionOp op) const {
     Value q = op.getQ();
-    bool bfloat = bfloatUnder(q) && bfloatUnder(op.getK()) && bfloatUnder(op.getV());
+    bool isHalf = (bfloat && elementOf(q).isF32()) || (bfloatUnder(q) && bfloatUnder(op.getK()) && bfloatUnder(op.getV()));
     auto depth = dimsOf(q)[3].constant(), width = dimsOf(op.getV())[3].constant();
-    return (bfloat || elementOf(q).isF16() || elementOf(q).isBF16()) && depth && width && *depth == *width && (*depth == 64 || *depth == 128) &&
+    return (isHalf || elementOf(q).isF16() || elementOf(q).isBF16()) && depth && width && *depth == *width && (*depth == 64 || *depth == 128) &&
            op.getScale().convertToDouble() > 0 && op.getSoftcap().convertToDouble() == 0 &&
            (!op.getMask() || tensorOf(op.getMask()).hasStaticShape());
   }

@@ -58,7 +58,8 @@ def InsertRounding : Pass<"insert-rounding", "::mlir::func::FuncOp"> {
     before:  %y = optc.contract %x, %w
     after:   %h = optc.cast %x : bf16;  %y = optc.contract (optc.cast %h : f32), (optc.cast (optc.cast %w : bf16) : f32)
   }];
-  let options = [Option<"tiles", "tiles", "bool", "true", "every CPU of the artefact has AMX">];
+  let options = [Option<"tiles", "tiles", "bool", "true", "every CPU of the artefact has AMX, or every GPU a kernel of attention">,
+                 Option<"gpu", "gpu", "bool", "false", "products are a GPU's, of any number of rows; convolutions stay in f32">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
@@ -276,7 +277,8 @@ def LowerAttention : Pass<"lower-attention", "::mlir::func::FuncOp"> {
     before:  %y = optc.attention %q, %k, %v
     after:   %s = optc.contract %q, %k; %p = optc.softmax (scale * %s); %y = optc.contract %p, %v
   }];
-  let options = [Option<"flash", "flash", "bool", "false", "attention of 16-bit floats with heads of 64 or 128 stays: all GPUs have a kernel of it">];
+  let options = [Option<"flash", "flash", "bool", "false", "attention of 16-bit floats with heads of 64 or 128 stays: all GPUs have a kernel of it">,
+                 Option<"bfloat", "bfloat", "bool", "false", "attention of f32 is to be one of bf16">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

@@ -1,3 +1,4 @@
+// RUN: optc-opt --insert-rounding=gpu=true %s | FileCheck %s --check-prefix=GPU
 // RUN: optc-opt %s --insert-rounding | FileCheck %s
 // RUN: optc-opt %s --insert-rounding=tiles=false | FileCheck %s --check-prefix=VECTORS
 
@@ -115,4 +116,19 @@ func.func @halves(%x: tensor<12x64xf16>, %z: tensor<12x64xbf16>) -> (tensor<12x6
   %c = optc.contract %a, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32>
   %d = optc.contract %b, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<12x64xf32>, tensor<64x64xf32>) -> tensor<12x64xf32>
   return %c, %d : tensor<12x64xf32>, tensor<12x64xf32>
+}
+
+// A GPU's products are rounded whatever their rows are, its convolutions are not.
+// GPU-LABEL: @of_a_gpu
+// GPU: %[[H:.*]] = optc.cast %arg0 : (tensor<1x64xf32>) -> tensor<1x64xbf16>
+// GPU: %[[X:.*]] = optc.cast %[[H]]
+// GPU: %[[F:.*]] = optc.constant {{.*}} : tensor<3x3x32x32xf32>
+// GPU: optc.conv %arg1, %[[F]]
+// GPU: optc.contract %[[X]]
+func.func @of_a_gpu(%x: tensor<1x64xf32>, %i: tensor<1x8x8x32xf32>) -> (tensor<1x64xf32>, tensor<1x6x6x32xf32>) {
+  %w = optc.constant dense<0.5> : tensor<64x64xf32>
+  %f = optc.constant dense<0.5> : tensor<3x3x32x32xf32>
+  %z = optc.conv %i, %f {dilations = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x8x8x32xf32>, tensor<3x3x32x32xf32>) -> tensor<1x6x6x32xf32>
+  %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<1x64xf32>, tensor<64x64xf32>) -> tensor<1x64xf32>
+  return %y, %z : tensor<1x64xf32>, tensor<1x6x6x32xf32>
 }

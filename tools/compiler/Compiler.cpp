@@ -251,7 +251,9 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     pipeline.spreadsMasks = llvm::all_of(targets, [](const CpuTarget &target) { return target.spreadsMasks(); });
     pipeline.spreadsTwoOfFour = llvm::all_of(targets, [](const CpuTarget &target) { return target.spreadsTwoOfFour(); });
   }
-  if (options.weights == "bf16" && !targets.empty()) {
+  if (options.weights == "bf16" && pipeline.gpu) {
+    pipeline.bfloat = true;
+  } else if (options.weights == "bf16" && !targets.empty()) {
     auto without = llvm::find_if(targets, [](const CpuTarget &target) { return !target.has(OPTC_CPU_AMX) && !target.bfloatDot(); });
     pipeline.bfloat = without == targets.end();
     if (!pipeline.bfloat)

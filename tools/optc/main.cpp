@@ -232,7 +232,7 @@ int main(int argc, char **argv) {
         return usageError(std::string("--") + flag + " has an effect with the target of a GPU only");
     if (flags.count("nvrtc") && compile.emit == Emit::cuda)
       return usageError("--nvrtc has an effect with what it compiles only: artefacts, --emit=ptx and --emit=cubin");
-    if (hasGpu && !compile.weights.empty())
+    if (hasGpu && !compile.weights.empty() && compile.weights != "bf16")
       return usageError("--" + compile.weights + " with the target of a GPU: GPUs have no kernels for weights in few bits yet");
     compile.hostEmulation = flags.count("emit-host-emulation");
     static const std::map<std::string, CompileOptions::Fallback> fallbacks = {

@@ -85,6 +85,20 @@ def branches():
     return model(nodes, [("x", FLOAT, ["n", 7])], [("y", FLOAT, None)], {"zero": numpy.float32(0)}), ["n=1,4"], 1e-5
 
 
+def transformer():
+    """Products and attention that --bf16 puts on tensor cores; a product of one row."""
+    weights = {"wq": normal(64, 128) / 8, "wk": normal(64, 128) / 8, "wv": normal(64, 128) / 8, "wo": normal(128, 72) / 12, "b": normal(72), "shape": numpy.array([0, 0, 2, 64]),
+               "flat": numpy.array([0, 0, 128]), "row": numpy.array([0])}
+    nodes = []
+    for name in "qkv":
+        nodes += [helper.make_node("MatMul", ["x", f"w{name}"], [f"p{name}"], name=f"project_{name}"), helper.make_node("Reshape", [f"p{name}", "shape"], [f"s{name}"]),
+                  helper.make_node("Transpose", [f"s{name}"], [f"h{name}"], perm=[0, 2, 1, 3])]
+    nodes += [helper.make_node("Attention", ["hq", "hk", "hv"], ["a"], name="attend"), helper.make_node("Transpose", ["a"], ["t"], perm=[0, 2, 1, 3]),
+              helper.make_node("Reshape", ["t", "flat"], ["r"]), helper.make_node("MatMul", ["r", "wo"], ["m"], name="out"), helper.make_node("Add", ["m", "b"], ["y"], name="bias"),
+              helper.make_node("Gather", ["y", "row"], ["first"], axis=1), helper.make_node("Tanh", ["first"], ["pooled"])]
+    return model(nodes, [("x", FLOAT, ["n", "s", 64])], [("y", FLOAT, None), ("pooled", FLOAT, None)], weights, opset=23), ["n=1,2", "s=9,40"], 1e-5
+
+
 def tuples():
     """Index tuples, from the end, too."""
     nodes = [helper.make_node("GatherND", ["x", "i"], ["y"], name="tuples"), helper.make_node("GatherND", ["x", "j"], ["z"], name="rows")]
@@ -93,5 +107,5 @@ def tuples():
 
 
 def models():
-    for make in (tuples, convolutions, attention, placement, branches):
+    for make in (transformer, tuples, convolutions, attention, placement, branches):
         yield make.__name__, *make()

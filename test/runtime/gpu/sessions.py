@@ -34,6 +34,18 @@ for name, model, sizes, tolerance in models():
             assert int(calls["cuGraphLaunch"]) >= 4, calls
             assert "note" not in subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stderr
 
+# In bf16 products are those of tensor cores, and attention has a kernel where there is one.
+for target, kernels in (("sm_80", {"GemmSm80<bf16"}), ("sm_90", {"GemmSm90<bf16", "AttentionSm90<bf16"})):
+    path = f"{folder}/transformer"
+    text = subprocess.run([optc, f"{path}.onnx", "--bf16", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
+    for kernel in kernels:
+        assert kernel in text, (target, kernel)
+    done = subprocess.run([optc, f"{path}.onnx", "--bf16", f"--target={target}", "--fallback=error", "--emit-host-emulation", "-q", "-o", f"{path}.bf16.so"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = emulated(target, [run, f"{path}.bf16.so", f"{path}.cpu.so", "0.02", "n=1,2", "s=9,40"])
+    assert done.returncode == 0, done.stderr
+    print("bf16", target, done.stdout.strip())
+
 # Placement: what runs where, and why, in the report.
 report = json.loads(subprocess.run([optc, f"{folder}/placement.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)
 device = {s["name"]: (s["kind"], s["device"]) for s in report["steps"]}
