@@ -106,7 +106,6 @@ private:
   void compress(GatherOp op);
   void compressBytes(ConvOp op);
   void compressBytes(ContractOp op);
-  static Matrix untransposed(Matrix matrix);
   using Key = std::pair<void *, bool>;
   static Key keyOf(Matrix matrix) { return {matrix.value.getAsOpaquePointer(), matrix.turned}; }
   /// In f32, though a format was asked for; the report has it.
@@ -185,16 +184,6 @@ bool Compressor::isKept(Operation *op) {
   if (why && !format.name.empty())
     noteKept(function, op, why);
   return bool(why);
-}
-
-/// A transposed table is the same table.
-Matrix Compressor::untransposed(Matrix matrix) {
-  while (auto transpose = matrix.value.getDefiningOp<TransposeOp>()) {
-    if (transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
-      break;
-    matrix = {transpose.getX(), !matrix.turned};
-  }
-  return matrix;
 }
 
 std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *user) {

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/Attention.h"
 #include "ir/Shape.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
@@ -114,10 +115,7 @@ private:
   bool isFlash(AttentionOp op) const {
     Value q = op.getQ();
     bool isHalf = (bfloat && elementOf(q).isF32()) || (bfloatUnder(q) && bfloatUnder(op.getK()) && bfloatUnder(op.getV()));
-    auto depth = dimsOf(q)[3].constant(), width = dimsOf(op.getV())[3].constant();
-    return (isHalf || elementOf(q).isF16() || elementOf(q).isBF16()) && depth && width && *depth == *width && (*depth == 64 || *depth == 128) &&
-           op.getScale().convertToDouble() > 0 && op.getSoftcap().convertToDouble() == 0 &&
-           (!op.getMask() || tensorOf(op.getMask()).hasStaticShape());
+    return (isHalf || elementOf(q).isF16() || elementOf(q).isBF16()) && fitsFlash(op) && (!op.getMask() || tensorOf(op.getMask()).hasStaticShape());
   }
 };
 

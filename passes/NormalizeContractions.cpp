@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/kernel/Contraction.h"
 #include "ir/Shape.h"
 #include "ir/eval/Weight.h"
 #include "passes/Passes.h"
@@ -98,13 +99,9 @@ struct CanonicalContract : OpRewritePattern<ContractOp> {
 struct PointwiseConv : OpRewritePattern<ConvOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
-    auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
     Dims w = dimsOf(op.getW()), x = dimsOf(op.getX());
-    if (op.getLayout() != "nhwc" || op.getGroups() != 1 || !all(op.getStrides(), 1) || !all(op.getPadsLow(), 0) || !all(op.getPadsHigh(), 0))
-      return rewriter.notifyMatchFailure(op, "has strides, padding or groups");
-    for (const DimExpr &d : ArrayRef<DimExpr>(w).drop_back(2))
-      if (d != DimExpr(1))
-        return rewriter.notifyMatchFailure(op, "the kernel is larger than 1x1");
+    if (op.getLayout() != "nhwc" || op.getGroups() != 1 || !isPointwise(op))
+      return rewriter.notifyMatchFailure(op, "has strides, padding, groups or a kernel larger than 1x1");
     Type element = elementOf(op.getX());
     DimExpr pixels = numElements(ArrayRef<DimExpr>(x).drop_back());
     auto flat = rewriter.create<ReshapeOp>(op.getLoc(), tensorType({pixels, x.back()}, element), op.getX());

@@ -8,6 +8,15 @@
 using namespace mlir;
 using namespace optc;
 
+Matrix optc::untransposed(Matrix matrix) {
+  while (auto transpose = matrix.value.getDefiningOp<TransposeOp>()) {
+    if (transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
+      break;
+    matrix = {transpose.getX(), !matrix.turned};
+  }
+  return matrix;
+}
+
 FailureOr<HostValue> optc::evaluateAs(Matrix matrix, mlir::Value source, ArrayRef<Operation *> movement) {
   SmallVector<Operation *> temporary;
   OpBuilder builder(source.getContext());

@@ -13,6 +13,9 @@ struct Matrix {
   bool turned;
 };
 
+/// Before transposes: a transposed table is the same table.
+Matrix untransposed(Matrix matrix);
+
 /// The value of `source` as the matrix has it: through the movement between them, as [k, n].
 mlir::FailureOr<HostValue> evaluateAs(Matrix matrix, mlir::Value source, llvm::ArrayRef<mlir::Operation *> movement);
 

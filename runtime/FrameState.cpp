@@ -139,7 +139,7 @@ void FrameState::place(std::span<const Value *const> inputs) {
     const Storage &s = frame.storages[i];
     if (s.kind == Storage::Kind::input)
       pointers[i] = inputs[s.index]->data;
-    else if (s.kind == Storage::Kind::weight)
+    else if (s.kind == Storage::Kind::weight && !pointers[i]) // they stay where they are
       pointers[i] = s.onDevice ? reinterpret_cast<void *>(device->weightAt(s.offset)) : const_cast<char *>(session.program.weights) + s.offset;
     else if (s.kind == Storage::Kind::output)
       pointers[i] = nullptr;

@@ -3,6 +3,7 @@
 #define OPTC_RUNTIME_INSTRUCTIONS_H
 
 #include "runtime/Plan.h"
+#include <map>
 
 namespace optc {
 
@@ -45,6 +46,15 @@ inline void execute(const Instruction &in, int64_t *r) {
   case Op::ifeq: value = a == b ? r[in.args[2]] : r[in.args[3]]; break;
   }
   r[in.target] = value;
+}
+
+/// The registers of a frame that are constants.
+inline std::map<RegisterId, int64_t> constantsOf(const Frame &frame) {
+  std::map<RegisterId, int64_t> values;
+  for (const Instruction &i : frame.program)
+    if (i.op == Instruction::Op::constant)
+      values[i.target] = i.value;
+  return values;
 }
 
 } // namespace optc

@@ -17,13 +17,20 @@ template <typename List, typename Predicate> bool all(const List &list, Predicat
   return true;
 }
 
+bool isWithin(const Instruction &i, uint32_t registers) {
+  auto reg = [&](RegisterId r) { return r < registers; };
+  return reg(i.target) && i.op <= Instruction::Op::ifeq &&
+         (i.op == Instruction::Op::constant ||
+          (reg(i.args[0]) && reg(i.args[1]) && (i.op != Instruction::Op::ifeq || (reg(i.args[2]) && reg(i.args[3])))));
+}
+
 class FrameChecks {
 public:
   FrameChecks(const Plan &plan, const Frame &f) : plan(plan), f(f) {}
 
   bool ok() const {
     return f.registers <= (1u << 24) && f.entryEnd <= f.program.size() &&
-           all(f.program, [&](auto &i) { return instruction(i); }) &&
+           all(f.program, [&](auto &i) { return isWithin(i, f.registers); }) &&
            all(f.bindings, [&](auto &b) { return b.input < f.inputs.size() && reg(b.target); }) &&
            all(f.inherited, [&](auto &p) { return reg(p.second); }) &&
            all(f.storages, [&](auto &s) { return storage(s); }) &&
@@ -40,13 +47,6 @@ private:
     return all(list, [&](RegisterId r) { return reg(r); });
   }
   bool isObject(BufferId b) const { return f.storages[f.buffers[b].storage].kind == Storage::Kind::object; }
-
-  bool instruction(const Instruction &i) const {
-    return reg(i.target) && i.op <= Instruction::Op::ifeq &&
-           (i.op == Instruction::Op::constant ||
-            (reg(i.args[0]) && reg(i.args[1]) &&
-             (i.op != Instruction::Op::ifeq || (reg(i.args[2]) && reg(i.args[3])))));
-  }
 
   bool storage(const Storage &s) const {
     if (s.onDevice && s.kind != Storage::Kind::arena && s.kind != Storage::Kind::dynamic && s.kind != Storage::Kind::weight)
@@ -231,10 +231,7 @@ bool isAcyclic(const Plan &plan, uint32_t frame, std::vector<uint8_t> &state) {
 bool isLaunchable(const DeviceKernel &k) {
   auto reg = [&](RegisterId r) { return r < k.registers; };
   return k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) &&
-         all(k.program, [&](const Instruction &i) {
-           return reg(i.target) && i.op <= Instruction::Op::ifeq &&
-                  (i.op == Instruction::Op::constant || all(i.args, [&](RegisterId r) { return reg(r); }));
-         }) &&
+         all(k.program, [&](const Instruction &i) { return isWithin(i, k.registers); }) &&
          all(k.maps, [&](const BoxMap &m) {
            return reg(m.offset) && all(m.sizes, reg) && all(m.strides, reg) && m.sizes.size() >= 1 && m.sizes.size() <= 5 &&
                   m.box.size() == m.sizes.size() && m.strides.size() + 1 == m.sizes.size();

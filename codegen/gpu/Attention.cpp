@@ -76,13 +76,12 @@ void emitEpilogue(DeviceFunction &f, AttentionKernel &a, int64_t lanes) {
 LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &target) {
   constexpr int64_t kRows = 128;
   std::optional<AttentionKernel> a = readAttention(f.kernel);
-  if (!a || !target.hasWgmma() || a->depth != a->width || a->op.getScale().convertToDouble() <= 0 ||
-      a->op.getSoftcap().convertToDouble() != 0)
+  if (!a || !target.hasWgmma() || !fitsFlash(a->op))
     return failure();
-  std::optional<int64_t> head = a->depth.constant();
+  int64_t head = *a->depth.constant();
   // Under casts, which the products do not need.
   Type element = elementOf(a->q.base);
-  if (!head || (*head != 64 && *head != 128) || !(element.isBF16() || element.isF16()))
+  if (!element.isBF16() && !element.isF16())
     return failure();
   std::optional<std::string> mask = maskOf(*a, f);
   if (!mask || !fitsMap(a->q) || !fitsMap(a->k) || !fitsMap(a->v) ||
@@ -92,7 +91,7 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   // AttentionSm90's kSharedBytes.
-  f.sharedBytes = 5 * (*head / 64) * kRows * 128 + 8 * 16 * 64 * 4 + 256 + 1024;
+  f.sharedBytes = 5 * (head / 64) * kRows * 128 + 8 * 16 * 64 * 4 + 256 + 1024;
   f.items = a->batch * a->heads * DimExpr::ceildiv(a->queries, kRows);
   f.addMap(mapOf(a->q, dimsOf(a->op.getQ())));
   f.addMap(mapOf(a->k, dimsOf(a->op.getK())));
@@ -107,7 +106,7 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
   std::string causal = a->op.getCausal() ? "true" : "false";
   Value offset = f.sub(shape[4], shape[3]);
   shape.push_back(offset);
-  f.callProduct("AttentionSm90<" + cudaType(memoryType(element)) + ", " + std::to_string(*head) + ", " +
+  f.callProduct("AttentionSm90<" + cudaType(memoryType(element)) + ", " + std::to_string(head) + ", " +
                     causal + ">::run<" + std::to_string(kLanes) + ">",
                 {"&map0", "&map1", "&map2", *mask}, shape, {scale.text});
   f.finish();

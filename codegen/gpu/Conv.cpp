@@ -25,8 +25,7 @@ LogicalResult optc::generateDeviceConv(DeviceFunction &f) {
     return failure();
   // One dim is the last of two.
   DimExpr height = spatial == 2 ? image[1] : DimExpr(1), channels = image.back(), depth = channels * DimExpr(c->taps);
-  auto ofDims = [&](ArrayRef<int64_t> list, int64_t otherwise) { return std::pair(spatial == 2 ? list[0] : otherwise, list[spatial - 1]); };
-  auto strides = ofDims(conv.getStrides(), 1), dilations = ofDims(conv.getDilations(), 1), pads = ofDims(c->padsLow, 0);
+  auto strides = onPlane(conv.getStrides(), 1), dilations = onPlane(conv.getDilations(), 1), pads = onPlane(c->padsLow, 0);
   f.library = {"async", "product", "gemm_simt", "conv_simt"};
   f.threads = 256;
   f.blocksPerMultiprocessor = 2;

@@ -1,7 +1,7 @@
 //===- CudaSource.h - A model's kernels as CUDA C++ -------------*- C++ -*-===//
 //
 // Equal kernels are printed once, each with a comment that says which ONNX nodes it computes, for which
-// shapes, and how it is launched. Kernels of other kinds than `loops`, `rows`, `matmul` and `attention`, and ops without a
+// shapes, and how it is launched. Kernels of kinds that GPUs have none of, and ops without a
 // kernel, are refused: all of them, by name.
 //
 //===----------------------------------------------------------------------===//

@@ -31,11 +31,9 @@ LogicalResult optc::generateDeviceDepthwise(DeviceFunction &f) {
     return failure();
   Value product = flatProduct(conv);
   Dims in = dimsOf(image), kernel = dimsOf(conv.getW()), out = dimsOf(conv.getY()), flat = dimsOf(product);
-  // One dim is the last of two.
-  auto both = [&](ArrayRef<int64_t> list, int64_t otherwise) { return std::pair(spatial == 2 ? list[0] : otherwise, list[spatial - 1]); };
-  auto [strideY, strideX] = both(conv.getStrides(), 1);
-  auto [dilationY, dilationX] = both(conv.getDilations(), 1);
-  auto [padY, padX] = both(conv.getPadsLow(), 0);
+  auto [strideY, strideX] = onPlane(conv.getStrides(), 1);
+  auto [dilationY, dilationX] = onPlane(conv.getDilations(), 1);
+  auto [padY, padX] = onPlane(conv.getPadsLow(), 0);
   int64_t kernelY = spatial == 2 ? *kernel[0].constant() : 1, kernelX = *kernel[spatial - 1].constant();
   DimExpr channels = in.back();
   int64_t lanes = dividingLanes(channels, 4);

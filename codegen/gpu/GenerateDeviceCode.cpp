@@ -1,8 +1,8 @@
 //===- GenerateDeviceCode.cpp - A model's kernels for GPUs ----------------===//
 
 #include "codegen/gpu/GenerateDeviceCode.h"
-#include "llvm/ADT/StringSwitch.h"
-#include <set>
+#include "codegen/plan/Instructions.h"
+#include <map>
 
 using namespace mlir;
 using namespace optc;
@@ -37,20 +37,7 @@ public:
     return number;
   }
   int64_t apply(StringRef function, const std::vector<int64_t> &args) override {
-    using Op = Instruction::Op;
-    Instruction instruction;
-    instruction.op = llvm::StringSwitch<Op>(function)
-                         .Case("+", Op::add)
-                         .Case("*", Op::mul)
-                         .Case("floordiv", Op::floordiv)
-                         .Case("mod", Op::mod)
-                         .Case("min", Op::min)
-                         .Case("max", Op::max)
-                         .Case("bcast", Op::bcast)
-                         .Default(Op::ifeq);
-    for (size_t i = 0; i < args.size(); ++i)
-      instruction.args[i] = RegisterId(args[i]);
-    return add(instruction);
+    return add(instructionOf(function, args));
   }
 
 private:
@@ -104,7 +91,7 @@ llvm::Expected<DeviceCode> optc::generateDeviceCode(func::FuncOp model, ArrayRef
     if (!bytes)
       return bytes.takeError();
     DeviceImage image;
-    image.architecture = uint32_t(std::stoi(target.name.substr(3)));
+    image.architecture = uint32_t(target.architecture());
     image.isPtx = target.isPortable;
     image.offset = code.contents.size();
     image.bytes = bytes->size();

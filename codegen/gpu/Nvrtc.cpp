@@ -65,7 +65,7 @@ bool Nvrtc::supports(const GpuTarget &target) const {
   if (api->numArchs(&count) || count <= 0)
     return false;
   std::vector<int> known(count);
-  return api->archs(known.data()) == 0 && llvm::is_contained(known, std::stoi(target.name.substr(3)));
+  return api->archs(known.data()) == 0 && llvm::is_contained(known, target.architecture());
 }
 
 llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuTarget &target,

@@ -6,6 +6,10 @@
 using namespace mlir;
 using namespace optc;
 
+std::pair<int64_t, int64_t> optc::onPlane(ArrayRef<int64_t> list, int64_t otherwise) {
+  return {list.size() == 2 ? list[0] : otherwise, list.back()};
+}
+
 bool optc::isMultiple(const DimExpr &d, int64_t of) { return d.constant() && *d.constant() % of == 0; }
 
 int64_t optc::dividingLanes(const DimExpr &d, int64_t most) {

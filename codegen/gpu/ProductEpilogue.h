@@ -10,6 +10,9 @@ namespace optc {
 /// Of the devices that tiles are chosen for (H100, H200).
 constexpr int64_t kMultiprocessors = 132;
 
+/// Of two spatial dims, rows first; one dim is the last of two.
+std::pair<int64_t, int64_t> onPlane(llvm::ArrayRef<int64_t> list, int64_t otherwise);
+
 bool isMultiple(const DimExpr &d, int64_t of);
 /// Elements of a vector of at most `most` that divide the dim.
 int64_t dividingLanes(const DimExpr &d, int64_t most);

@@ -21,6 +21,8 @@ struct GpuTarget {
   /// What NVRTC is asked for: machine code of this chip, or PTX that later ones take too.
   /// sm_90's is that of sm_90a, whose matrix instructions no other chip has.
   std::string binaryOption() const { return "--gpu-architecture=" + name + (name == "sm_90" ? "a" : ""); }
+  /// 90 of sm_90.
+  int architecture() const { return std::stoi(name.substr(3)); }
   bool hasWgmma() const { return name == "sm_90" && !isPortable; }
   std::string ptxOption() const { return "--gpu-architecture=compute_" + name.substr(3); }
 };

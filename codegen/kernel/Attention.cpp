@@ -22,6 +22,12 @@ static std::optional<StridedView> viewOfArgument(Value value, bool ofCodes) {
   return view && (view->isContiguous() || dimsOf(value).back() == DimExpr(1)) ? view : std::nullopt;
 }
 
+bool optc::fitsFlash(AttentionOp op) {
+  auto depth = dimsOf(op.getQ())[3].constant(), width = dimsOf(op.getV())[3].constant();
+  return depth && width && *depth == *width && (*depth == 64 || *depth == 128) && op.getScale().convertToDouble() > 0 &&
+         op.getSoftcap().convertToDouble() == 0;
+}
+
 bool AttentionKernel::hasQueryMask() const { return mask && dimsOf(mask)[2] != DimExpr(1); }
 
 /// Rows of whole steps, whose pairs lie together, and enough queries to fill a tile.

@@ -78,6 +78,14 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   return c.lhs && c.rhs;
 }
 
+bool optc::isPointwise(ConvOp conv) {
+  auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
+  Dims w = dimsOf(conv.getW());
+  ArrayRef<DimExpr> taps = conv.getLayout() == "nhwc" ? ArrayRef<DimExpr>(w).drop_back(2) : ArrayRef<DimExpr>(w).drop_front(2);
+  return all(conv.getStrides(), 1) && all(conv.getPadsLow(), 0) && all(conv.getPadsHigh(), 0) &&
+         llvm::all_of(taps, [](const DimExpr &d) { return d == DimExpr(1); });
+}
+
 Value optc::flatProduct(ConvOp conv) {
   if (tensorOf(conv.getY()).getRank() == 3)
     return conv.getY();

@@ -41,6 +41,9 @@ int64_t paddedBytes(int64_t k);
 /// Bytes of a row that one step of a tile takes.
 int64_t byteStep(int64_t k);
 
+/// A product of pixels and channels: a kernel of one tap, strides of 1, no padding.
+bool isPointwise(ConvOp conv);
+
 /// A channels-last convolution's result as [batch, pixels, channels]: its own for one spatial dim, else that of the reshape
 /// which follows it. Null when there is none.
 mlir::Value flatProduct(ConvOp conv);

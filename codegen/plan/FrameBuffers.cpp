@@ -2,6 +2,7 @@
 
 #include "codegen/plan/FrameBuilder.h"
 #include "ir/eval/Evaluate.h"
+#include "runtime/Instructions.h"
 
 using namespace mlir;
 using namespace optc;
@@ -160,10 +161,7 @@ void FrameBuilder::computeLifetimes() {
 
 /// Places the arenas now when every size in them is a constant.
 void FrameBuilder::place() {
-  std::map<RegisterId, int64_t> values;
-  for (const Instruction &i : frame.program)
-    if (i.op == Instruction::Op::constant)
-      values[i.target] = i.value;
+  std::map<RegisterId, int64_t> values = constantsOf(frame);
   std::vector<Lifetime> lifetimes[2];
   std::vector<uint32_t> placed[2];
   for (auto [i, s] : llvm::enumerate(frame.storages)) {

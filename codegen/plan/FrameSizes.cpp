@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/plan/FrameBuilder.h"
+#include "codegen/plan/Instructions.h"
 #include "ir/eval/Evaluate.h"
 
 using namespace mlir;
@@ -24,22 +25,8 @@ struct ProgramEmitter : DimExpr::Visitor {
   int64_t constant(int64_t value) override { return builder.constantRegister(value); }
   int64_t symbol(StringRef name) override { return builder.symbolRegister(name); }
   int64_t apply(StringRef function, const std::vector<int64_t> &args) override {
-    using Op = Instruction::Op;
-    Instruction instruction;
-    instruction.op = llvm::StringSwitch<Op>(function)
-                         .Case("+", Op::add)
-                         .Case("*", Op::mul)
-                         .Case("floordiv", Op::floordiv)
-                         .Case("mod", Op::mod)
-                         .Case("min", Op::min)
-                         .Case("max", Op::max)
-                         .Case("bcast", Op::bcast)
-                         .Default(Op::ifeq);
-    bool known = true;
-    for (size_t i = 0; i < args.size(); ++i) {
-      instruction.args[i] = RegisterId(args[i]);
-      known &= builder.knownOnEntry[args[i]];
-    }
+    Instruction instruction = instructionOf(function, args);
+    bool known = llvm::all_of(args, [&](int64_t r) { return builder.knownOnEntry[r]; });
     instruction.target = builder.newRegister();
     builder.knownOnEntry.push_back(known);
     builder.frame.program.push_back(instruction);

@@ -3,6 +3,7 @@
 #include "codegen/plan/Report.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
+#include "runtime/Instructions.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -77,11 +78,7 @@ namespace {
 /// The sizes of a frame that are constants.
 class Constants {
 public:
-  explicit Constants(const Frame &frame) : frame(frame) {
-    for (const Instruction &i : frame.program)
-      if (i.op == Instruction::Op::constant)
-        values[i.target] = i.value;
-  }
+  explicit Constants(const Frame &frame) : frame(frame), values(constantsOf(frame)) {}
   std::optional<int64_t> valueOf(RegisterId r) const {
     auto it = values.find(r);
     return it == values.end() ? std::nullopt : std::optional(it->second);

@@ -191,6 +191,15 @@ Status Stopwatch::seconds(Stream &stream, double &time) {
 
 //===-- Tensor maps -------------------------------------------------------===//
 
+TensorMapType optc::gpu::tensorMapTypeOf(DType type) {
+  switch (type) {
+  case DType::bf16: return TensorMapType::bf16;
+  case DType::f16: return TensorMapType::f16;
+  case DType::f32: return TensorMapType::f32;
+  default: return TensorMapType::u8;
+  }
+}
+
 Status optc::gpu::encodeTensorMap(const Driver &driver, TensorMap &map, TensorMapType type,
                                   DevicePointer address, std::span<const uint64_t> sizes,
                                   std::span<const uint64_t> strides, std::span<const uint32_t> box,

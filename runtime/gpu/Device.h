@@ -145,6 +145,9 @@ private:
 /// Elements of a tensor that the tensor memory accelerator copies; CUtensorMapDataType's numbers.
 enum class TensorMapType : int { u8 = 0, u16 = 1, u32 = 2, i32 = 3, f16 = 6, f32 = 7, bf16 = 9, tf32 = 11 };
 
+/// What is copied as it is has no type of its own.
+TensorMapType tensorMapTypeOf(DType type);
+
 /// How 16-byte pieces of a box's rows are permuted in shared memory, by the row's number;
 /// CUtensorMapSwizzle's numbers.
 enum class Swizzle : int { none = 0, bytes32 = 1, bytes64 = 2, bytes128 = 3 };

@@ -1,6 +1,7 @@
 //===- DeviceProgram.cpp - A model's kernels and weights on a GPU ---------===//
 
 #include "runtime/gpu/DeviceProgram.h"
+#include "runtime/Instructions.h"
 #include "runtime/reference/Blocks.h"
 
 using namespace optc;
@@ -65,10 +66,7 @@ Status DeviceProgram::loadKernels() {
 
 Status DeviceProgram::uploadWeights() {
   const Frame &frame = plan.frames[0];
-  std::map<RegisterId, int64_t> constants;
-  for (const Instruction &i : frame.program)
-    if (i.op == Instruction::Op::constant)
-      constants[i.target] = i.value;
+  std::map<RegisterId, int64_t> constants = constantsOf(frame);
   std::map<uint64_t, uint64_t> bytes; // by offset
   for (const Storage &s : frame.storages) {
     if (s.kind != Storage::Kind::weight || !s.onDevice)

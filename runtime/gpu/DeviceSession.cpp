@@ -31,9 +31,8 @@ Status DeviceSession::begin() {
 }
 
 Status DeviceSession::finish() {
-  OPTC_TRY(stream.synchronize());
   if (!checksIndices)
-    return Status::success();
+    return stream.synchronize();
   std::vector<int32_t> values(frame.steps.size());
   OPTC_TRY(download(values.data(), reinterpret_cast<void *>(flags.address()), values.size() * sizeof(int32_t)));
   auto first = std::find_if(values.begin(), values.end(), [](int32_t v) { return v != 0; });
@@ -75,10 +74,6 @@ Status DeviceSession::download(void *to, const void *from, uint64_t bytes) {
 /// Rows are swizzled by 128 bytes.
 Status DeviceSession::encode(const BoxMap &map, const Launch &launch, const std::vector<int64_t> &registers, TensorMap &encoded) const {
   const Buffer &buffer = frame.buffers[frame.steps[launch.step].inputs[map.operand]];
-  TensorMapType element = buffer.type == DType::bf16  ? TensorMapType::bf16
-                          : buffer.type == DType::f16 ? TensorMapType::f16
-                          : buffer.type == DType::f32 ? TensorMapType::f32
-                                                      : TensorMapType::u8;
   uint64_t width = sizeOf(buffer.type);
   std::vector<uint64_t> sizes, strides;
   for (RegisterId r : map.sizes)
@@ -86,7 +81,7 @@ Status DeviceSession::encode(const BoxMap &map, const Launch &launch, const std:
   for (RegisterId r : map.strides)
     strides.push_back(uint64_t(registers[r]) * width);
   DevicePointer address = DevicePointer(launch.buffers[map.operand]) + uint64_t(registers[map.offset]) * width;
-  return encodeTensorMap(program.device().driver(), encoded, element, address, sizes, strides, map.box, Swizzle::bytes128);
+  return encodeTensorMap(program.device().driver(), encoded, tensorMapTypeOf(buffer.type), address, sizes, strides, map.box, Swizzle::bytes128);
 }
 
 Status DeviceSession::launch(const Launch &launch) {

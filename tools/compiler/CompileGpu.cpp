@@ -84,13 +84,15 @@ std::optional<DeviceCode> optc::compileForGpus(func::FuncOp model, ArrayRef<GpuT
   auto namesOf = [&](Operation *op) { return names.of(op); };
   std::unique_ptr<Nvrtc> nvrtc;
   SmallVector<GpuTarget> images(targets);
-  if (!options.hostEmulation) {
+  // What is written has code; a plan and a report say what has.
+  if (!options.hostEmulation && options.emit == Emit::so) {
     nvrtc = openNvrtc(options, targets, result);
     if (!nvrtc)
       return std::nullopt;
+  }
+  if (!options.hostEmulation) {
     // Later chips translate text of the oldest target.
-    auto numberOf = [](const GpuTarget &target) { return std::stoi(target.name.substr(3)); };
-    GpuTarget oldest = *std::min_element(targets.begin(), targets.end(), [&](const GpuTarget &a, const GpuTarget &b) { return numberOf(a) < numberOf(b); });
+    GpuTarget oldest = *std::min_element(targets.begin(), targets.end(), [](const GpuTarget &a, const GpuTarget &b) { return a.architecture() < b.architecture(); });
     oldest.isPortable = true;
     images.push_back(oldest);
   }

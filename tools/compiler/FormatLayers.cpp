@@ -1,6 +1,7 @@
 //===- FormatLayers.cpp - What a format of weights lowers -----------------===//
 
 #include "tools/compiler/FormatLayers.h"
+#include "codegen/kernel/Contraction.h"
 #include "ir/Shape.h"
 #include "ir/eval/Evaluate.h"
 #include "passes/QuantizationBuilder.h"
@@ -21,13 +22,6 @@ struct WeightView {
   int64_t k, n;
 };
 
-/// What NormalizeContractions makes a product of.
-bool isPointwise(ConvOp op) {
-  auto all = [](ArrayRef<int64_t> list, int64_t v) { return llvm::all_of(list, [&](int64_t x) { return x == v; }); };
-  auto w = tensorOf(op.getW()).getShape();
-  return op.getLayout() == "nchw" && all(op.getStrides(), 1) && all(op.getPadsLow(), 0) && all(op.getPadsHigh(), 0) && all(w.drop_front(2), 1);
-}
-
 std::optional<WeightView> shapeOf(Operation *op) {
   if (auto product = dyn_cast<ContractOp>(op)) {
     auto dims = tensorOf(product.getRhs()).getShape();
@@ -42,7 +36,7 @@ std::optional<WeightView> shapeOf(Operation *op) {
       return std::nullopt;
     return WeightView{0, true, dims[1], dims[0]};
   }
-  if (auto conv = dyn_cast<ConvOp>(op); conv && isPointwise(conv)) {
+  if (auto conv = dyn_cast<ConvOp>(op); conv && conv.getLayout() == "nchw" && isPointwise(conv)) {
     auto dims = tensorOf(conv.getW()).getShape();
     return WeightView{1, true, dims[1], dims[0]};
   }
@@ -60,13 +54,6 @@ std::optional<WeightView> weightOf(Operation *op) {
   mlir::Value w = op->getOperand(view->operand);
   bool isLarge = tensorOf(w).hasStaticShape() && tensorOf(w).getNumElements() >= kMinCompressed && (isa<GatherOp>(op) || view->k >= kMinCompressedK);
   return isLarge && elementOf(w).isF32() && isWeight(w) && !isInFewBits(w) ? view : std::nullopt;
-}
-
-/// Before transposes.
-mlir::Value tableOf(mlir::Value value) {
-  while (auto transpose = value.getDefiningOp<TransposeOp>())
-    value = transpose.getX();
-  return value;
 }
 
 mlir::Value roundedWeight(OpBuilder &b, Operation *op, const WeightView &view, const Rounder &rounder) {
@@ -117,8 +104,8 @@ SmallVector<FormatLayer> optc::formatLayers(func::FuncOp function, bool bfloat) 
   function.walk([&](Operation *op) {
     if (op->hasAttr(kKeepFloat))
       return;
-    if (weightOf(op)) {
-      mlir::Value table = tableOf(op->getOperand(weightOf(op)->operand));
+    if (auto view = weightOf(op)) {
+      mlir::Value table = untransposed({op->getOperand(view->operand), false}).value;
       FormatLayer &layer = tables[table];
       layer.weight = table;
       layer.ops.push_back(op);

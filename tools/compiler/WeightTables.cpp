@@ -18,17 +18,7 @@ using namespace mlir;
 using namespace optc;
 
 /// The matrix as a product [m, k] x [k, n] or [n, k] reads it, before transposes.
-static std::pair<mlir::Value, bool> sourceOf(ContractOp op) {
-  mlir::Value value = op.getRhs();
-  bool turned = op.getRhsContract().front() == 1;
-  while (auto transpose = value.getDefiningOp<TransposeOp>()) {
-    if (tensorOf(value).getRank() != 2 || transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
-      break;
-    value = transpose.getX();
-    turned = !turned;
-  }
-  return {value, turned};
-}
+static Matrix sourceOf(ContractOp op) { return untransposed({op.getRhs(), op.getRhsContract().front() == 1}); }
 
 static bool isCandidate(ContractOp op) {
   return op.getLhsBatch().empty() && op.getRhsContract().size() == 1 && tensorOf(op.getRhs()).getRank() == 2 && elementOf(op.getLhs()).isF32() &&

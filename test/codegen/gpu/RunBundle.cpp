@@ -126,16 +126,12 @@ Status Runner::load(const BundleCase &c, Kernel &kernel) {
 /// Rows are swizzled by 128 bytes.
 Status Runner::encode(const BundleMap &map, const BundleCase &c, TensorMap &encoded) {
   DType type = c.operands[size_t(map.operand)].type;
-  TensorMapType element = type == DType::bf16  ? TensorMapType::bf16
-                          : type == DType::f16 ? TensorMapType::f16
-                          : type == DType::f32 ? TensorMapType::f32
-                                               : TensorMapType::u8;
   std::vector<uint64_t> sizes(map.sizes.begin(), map.sizes.end()), strides;
   std::vector<uint32_t> box(map.box.begin(), map.box.end());
   for (int64_t stride : map.strides)
     strides.push_back(uint64_t(stride) * sizeOf(type));
   DevicePointer address = addresses[size_t(map.operand)] + uint64_t(map.offset) * sizeOf(type);
-  return encodeTensorMap(device.driver(), encoded, element, address, sizes, strides, box, Swizzle::bytes128);
+  return encodeTensorMap(device.driver(), encoded, tensorMapTypeOf(type), address, sizes, strides, box, Swizzle::bytes128);
 }
 
 Status Runner::check(const BundleCase &c, std::string &wrong) {

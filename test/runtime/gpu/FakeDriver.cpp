@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -145,8 +146,8 @@ Result load(Driver &d, const std::string &image, Module &module) {
   std::regex definition("__global__ void (?:__launch_bounds__\\((\\d+)[^)]*\\)\\s*)?(\\w+)\\(");
   if (library.empty()) {
     if (d.folder.empty()) {
-      char name[] = "/tmp/optc-fake-XXXXXX";
-      d.folder = mkdtemp(name);
+      std::string name = std::filesystem::temp_directory_path() / "optc-fake-XXXXXX"; // mkdtemp's form
+      d.folder = mkdtemp(name.data());
     }
     std::string base = d.folder + "/image" + std::to_string(d.libraries.size());
     std::ofstream source(base + ".cpp");
