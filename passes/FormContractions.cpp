@@ -55,10 +55,19 @@ bool isDepthwise(Operation *op) {
          conv.getGroups() > 1;
 }
 
-/// Of 16-bit floats, widened to be multiplied: a GPU takes them as they are.
+/// Over one or two dims, not depthwise: a convolution that is a product for a GPU's instructions.
+bool isDeviceConv(Operation *root) {
+  auto conv = dyn_cast<ConvOp>(root);
+  return conv && conv.getGroups() == 1 && tensorOf(conv.getX()).getRank() <= 4;
+}
+
+/// Of 16-bit floats, widened to be multiplied: a GPU takes them as they are. Weights may have been moved since.
 bool isHalfProduct(Operation *root) {
-  return isa<ContractOp>(root) && halfUnder(root->getOperand(0)) && halfUnder(root->getOperand(1)) &&
-         elementOf(halfUnder(root->getOperand(0))) == elementOf(halfUnder(root->getOperand(1)));
+  Value lhs = halfUnder(root->getOperand(0)), weight = root->getOperand(1), rhs = halfUnder(weight);
+  if (!rhs && isWeight(weight))
+    if (Operation *source = sourceOf(weight))
+      rhs = halfUnder(source->getResult(0));
+  return (isa<ContractOp>(root) || isDeviceConv(root)) && lhs && rhs && elementOf(lhs) == elementOf(rhs);
 }
 
 class KernelFormer {
@@ -81,6 +90,12 @@ private:
     last = root->getResult(0);
   }
   Type canonical(Type element) { return tensorType(shape, element); }
+
+  /// A constant right operand lies in the columns that a GPU's instructions read.
+  bool isInColumns() const {
+    bool isBytes = elementOf(root->getOperand(1)).isInteger(8), isMatrix = isa<ContractOp>(root) && tensorOf(root->getOperand(1)).getRank() == 2;
+    return gpu && isWeight(root->getOperand(1)) && ((isMatrix && isBytes) || (isDeviceConv(root) && (isBytes || halves)));
+  }
 
   /// True when a tensor of these dims is the product's shape up to a reshape that keeps the columns.
   bool fits(ArrayRef<DimExpr> dims) const { return !dims.empty() && dims.back() == shape.back() && numElements(dims) == numElements(shape); }
@@ -300,20 +315,34 @@ private:
     auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
     auto blocks = readBlocks(root->getOperand(1));
     auto codes = readSparseCodes(root->getOperand(1));
-    bool packed = !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && !codes && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
+    bool inColumns = isInColumns();
+    bool packed = !inColumns && !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && !codes && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
     if (halves) {
       Value half = halfUnder(rhs);
-      rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), b.getBF16Type()), rhs);
+      rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), elementOf(halfUnder(root->getOperand(0)))), rhs);
     }
     int64_t packedRows = 0;
     bool depthwise = isDepthwise(root), winograd = packed && !gpu && !halves && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
-    if (depthwise && isByteDepthwise(cast<ConvOp>(root))) {
+    bool byteDepthwise = depthwise && !gpu && isByteDepthwise(cast<ConvOp>(root));
+    // Instructions read bytes along k.
+    bool turned = gpu && !inColumns && isa<ContractOp>(root) && elementOf(rhs).isInteger(8) && tensorOf(rhs).getRank() - cast<ContractOp>(root).getRhsContract().front() == 2;
+    if (byteDepthwise) {
       rhs = packTaps(b, cast<ConvOp>(root), rhs);
     } else if (depthwise) {
       // [taps, C]
       Dims w = dimsOf(rhs);
       rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
+    } else if (inColumns) {
+      Dims w = dimsOf(rhs);
+      if (isa<ConvOp>(root))
+        rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
+      else if (cast<ContractOp>(root).getRhsContract().front() == 1)
+        rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, ArrayRef<int64_t>{1, 0});
+      packedRows = *dimsOf(rhs)[0].constant();
+      rhs = packColumns(b, rhs);
+    } else if (turned) {
+      rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, tensorOf(rhs).getRank() == 2 ? ArrayRef<int64_t>{1, 0} : ArrayRef<int64_t>{0, 2, 1});
     } else if (packed && isa<ConvOp>(root) && !winograd) {
       rhs = packFilter(b, cast<ConvOp>(root), rhs);
     } else if (packed) {
@@ -388,10 +417,12 @@ private:
         Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
         matrix = transformBoth(kWinogradP, 3, b.create<ReshapeOp>(root->getLoc(), planes, matrix));
       } else {
-        matrix = blocks                  ? Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w))
-                 : !depthwise            ? unpackFilter(b, conv, w)
-                 : isByteDepthwise(conv) ? unpackTaps(b, conv, w)
-                                         : Value(b.create<ReshapeOp>(root->getLoc(), conv.getW().getType(), w));
+        if (inColumns)
+          w = unpackColumns(b, root->getLoc(), w, packedRows);
+        bool isMatrix = blocks || inColumns || (depthwise && !byteDepthwise);
+        matrix = isMatrix        ? Value(b.create<ReshapeOp>(root->getLoc(), tensorType(dimsOf(conv.getW()), elementOf(w)), w))
+                 : byteDepthwise ? unpackTaps(b, conv, w)
+                                 : unpackFilter(b, conv, w);
       }
       if (halves)
         matrix = b.create<CastOp>(root->getLoc(), conv.getW().getType(), matrix);
@@ -414,6 +445,11 @@ private:
         if (compressed->zeros)
           compressed->zeros = body->getArgument(3);
         w = unpackCompressed(b, root->getLoc(), *compressed);
+      } else if (inColumns) {
+        w = unpackColumns(b, root->getLoc(), w, packedRows);
+        rhsContract = {0};
+      } else if (turned) {
+        ++rhsContract.front();
       } else if (packed || codes) {
         w = unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
         rhsContract = {0};

@@ -47,7 +47,7 @@ struct InsertRounding : optc::impl::InsertRoundingBase<InsertRounding> {
   void runOnOperation() override {
     SmallVector<Operation *> products;
     getOperation().walk([&](Operation *op) {
-      if ((isa<ContractOp>(op) || (isa<ConvOp>(op) && !gpu)) && !isWeight(op->getResult(0)))
+      if (isa<ContractOp, ConvOp>(op) && !isWeight(op->getResult(0)))
         products.push_back(op);
     });
     for (Operation *op : products)
@@ -100,7 +100,7 @@ private:
       noteKept(function, op, why);
       return true;
     }
-    if (auto conv = dyn_cast<ConvOp>(op); conv && !tiles && isWinograd(conv)) {
+    if (auto conv = dyn_cast<ConvOp>(op); conv && !tiles && !gpu && isWinograd(conv)) {
       noteKept(function, op, "by Winograd's algorithm it is faster in f32 on a CPU without AMX");
       return true;
     }

@@ -105,8 +105,9 @@ struct PointwiseConv : OpRewritePattern<ConvOp> {
     Type element = elementOf(op.getX());
     DimExpr pixels = numElements(ArrayRef<DimExpr>(x).drop_back());
     auto flat = rewriter.create<ReshapeOp>(op.getLoc(), tensorType({pixels, x.back()}, element), op.getX());
-    auto matrix = rewriter.create<ReshapeOp>(op.getLoc(), tensorType({w[w.size() - 2], w.back()}, element), op.getW());
-    auto product = rewriter.create<ContractOp>(op.getLoc(), flat, matrix, ArrayRef<int64_t>{}, ArrayRef<int64_t>{},
+    auto matrix = rewriter.create<ReshapeOp>(op.getLoc(), tensorType({w[w.size() - 2], w.back()}, elementOf(op.getW())), op.getW());
+    Type result = tensorType({pixels, w.back()}, elementOf(op.getY()));
+    auto product = rewriter.create<ContractOp>(op.getLoc(), result, flat, matrix, ArrayRef<int64_t>{}, ArrayRef<int64_t>{},
                                                ArrayRef<int64_t>{1}, ArrayRef<int64_t>{0});
     product->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product);

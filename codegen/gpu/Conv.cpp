@@ -4,6 +4,11 @@
 //
 //   ConvSimt<float, 128, 4>::run<4>(x0, x1, {n, pixels, channels, depth, height, width, ...}, epilogue, launch_memory());
 //
+// Which product:
+//
+//   8 bits, bf16, f16    ConvSm80
+//   f32                  ConvSimt: exact multiply-adds of f32
+//
 //===----------------------------------------------------------------------===//
 
 #include "codegen/gpu/CudaExpression.h"
@@ -14,36 +19,76 @@
 using namespace mlir;
 using namespace optc;
 
-LogicalResult optc::generateDeviceConv(DeviceFunction &f) {
-  std::optional<ContractionKernel> c = readContraction(f.kernel);
-  auto conv = c ? dyn_cast<ConvOp>(c->root) : ConvOp();
-  if (!conv || !c->packed || c->narrow || c->codes || !elementOf(c->lhs).isF32())
-    return failure();
-  Dims image = dimsOf(c->lhs), kernel = dimsOf(conv.getW()), out = dimsOf(conv.getResult());
-  size_t spatial = image.size() - 2;
-  if (spatial < 1 || spatial > 2)
-    return failure();
+namespace {
+
+class DeviceConv {
+public:
+  DeviceConv(DeviceFunction &f, const ContractionKernel &c, ConvOp conv)
+      : f(f), c(c), conv(conv), image(dimsOf(c.lhs)), element(memoryType(elementOf(c.lhs))), spatial(image.size() - 2),
+        depth(image.back() * numElements(ArrayRef<DimExpr>(dimsOf(conv.getW())).drop_back(2))) {}
+  void run() { c.inColumns ? useSm80() : useSimt(); }
+
+private:
+  void useSimt();
+  void useSm80();
+  void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
+  std::string pointerOf(BlockArgument operand) const { return f.parameters[operand.getArgNumber()].name; }
+
+  DeviceFunction &f;
+  const ContractionKernel &c;
+  ConvOp conv;
+  Dims image;
+  Type element;
+  size_t spatial;
+  DimExpr depth;
+};
+
+void DeviceConv::call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands) {
+  emitProductEpilogue(f, c, lanes);
   // One dim is the last of two.
-  DimExpr height = spatial == 2 ? image[1] : DimExpr(1), channels = image.back(), depth = channels * DimExpr(c->taps);
-  auto strides = onPlane(conv.getStrides(), 1), dilations = onPlane(conv.getDilations(), 1), pads = onPlane(c->padsLow, 0);
-  f.library = {"async", "product", "gemm_simt", "conv_simt"};
-  f.threads = 256;
-  f.blocksPerMultiprocessor = 2;
-  int64_t tile = simtTile(c->batch, c->m, c->n);
-  f.sharedBytes = simtBytes(tile);
-  f.items = c->batch * DimExpr::ceildiv(c->m, tile) * DimExpr::ceildiv(c->n, tile);
-  int64_t lanes = epilogueLanes(f.kernel, *c, 4);
-  emitProductEpilogue(f, *c, lanes);
+  Dims kernel = dimsOf(conv.getW()), out = dimsOf(conv.getResult());
+  DimExpr height = spatial == 2 ? image[1] : DimExpr(1);
   SmallVector<Value> shape;
-  for (const DimExpr &d : {c->batch, c->m, c->n, depth, height, image[spatial], channels, out[spatial], kernel[spatial - 1]})
+  for (const DimExpr &d : {c.batch, c.m, c.n, depth, height, image[spatial], image.back(), out[spatial], kernel[spatial - 1]})
     shape.push_back(f.size(d));
+  auto strides = onPlane(conv.getStrides(), 1), dilations = onPlane(conv.getDilations(), 1), pads = onPlane(c.padsLow, 0);
   SmallVector<std::string> constants;
   for (int64_t v : {strides.first, strides.second, dilations.first, dilations.second, pads.first, pads.second})
     constants.push_back(std::to_string(v));
-  std::string run = "ConvSimt<" + cudaType(memoryType(elementOf(c->lhs))) + ", " + std::to_string(tile) + ", " +
-                    std::to_string(dividingLanes(channels, 4)) + ">::run<" + std::to_string(lanes) + ">";
-  auto nameOf = [&](BlockArgument operand) { return f.parameters[operand.getArgNumber()].name; };
-  f.callProduct(run, {nameOf(c->lhs), nameOf(c->rhs)}, shape, constants);
+  f.callProduct(product + "::run<" + std::to_string(lanes) + ">", operands, shape, constants);
   f.finish();
+}
+
+void DeviceConv::useSimt() {
+  f.library = {"async", "product", "gemm_simt", "conv_simt"};
+  f.threads = 256;
+  f.blocksPerMultiprocessor = 2;
+  int64_t tile = simtTile(c.batch, c.m, c.n);
+  f.sharedBytes = simtBytes(tile);
+  f.items = c.batch * DimExpr::ceildiv(c.m, tile) * DimExpr::ceildiv(c.n, tile);
+  std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tile) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";
+  call(product, epilogueLanes(f.kernel, c, 4), {pointerOf(c.lhs), pointerOf(c.rhs)});
+}
+
+void DeviceConv::useSm80() {
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8, piece = dividingLanes(image.back(), 16 / bytes) * bytes;
+  WarpTile tile = chooseWarpTile(c.batch, c.m, c.n, warpTiles(piece));
+  f.library = {"async", "product", "mma", "gemm_sm80", "conv_sm80"};
+  f.threads = 256;
+  f.sharedBytes = tile.sharedBytes();
+  f.items = DimExpr::ceildiv(c.batch * c.m, tile.rows) * DimExpr::ceildiv(c.n, tile.columns);
+  std::string product = "ConvSm80<" + multiplied(element) + ", " + std::to_string(tile.rows) + ", " + std::to_string(tile.columns) + ", " +
+                        std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";
+  call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), pointerOf(c.rhs)});
+}
+
+} // namespace
+
+LogicalResult optc::generateDeviceConv(DeviceFunction &f) {
+  std::optional<ContractionKernel> c = readContraction(f.kernel);
+  auto conv = c ? dyn_cast<ConvOp>(c->root) : ConvOp();
+  if (!conv || c->codes || c->blocks || tensorOf(c->lhs).getRank() > 4 || !(c->inColumns || (c->packed && !c->narrow && elementOf(c->lhs).isF32())))
+    return failure();
+  DeviceConv(f, *c, conv).run();
   return success();
 }

@@ -95,10 +95,9 @@ const Kind kKinds[] = {
     {"loops", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceTranspose(f) ? success() : (generateDeviceLoops(f), success()); }, ""},
     {"rows", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceRows(f); }, "its reductions are not along one dim of one space"},
     {"matmul", generateDeviceMatmul, "the form of its product has no kernel"},
-    {"conv", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceConv(f); },
-     "convolutions have kernels for f32 over one or two dims alone"},
+    {"conv", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceConv(f); }, "convolutions have kernels for one or two dims alone"},
     {"depthwise", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceDepthwise(f); },
-     "depthwise convolutions have kernels for f32 over one or two dims alone"},
+     "depthwise convolutions have kernels for one or two dims alone"},
     {"attention", generateDeviceAttention, "attention has kernels for sm_90 alone, of 16-bit floats and heads of 64 or 128"},
 };
 /// Null: GPUs have none.

@@ -2,7 +2,9 @@
 //
 // A thread computes a pixel of the result, as many channels as 16 bytes hold:
 //
-//   for each tap    if it is inside of the image    sum = fma(x[pixel under the tap, c .. c+4], w[tap, c .. c+4], sum)
+//   for each tap    if it is inside of the image    sum += x[pixel under the tap, c .. c+4] * w[tap, c .. c+4]
+//
+// The image may be widened, or padded with a value, as it is read. Sums are f32, or of bytes i32.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,13 +25,13 @@ static ConvOp convolutionOf(KernelOp kernel) {
 
 LogicalResult optc::generateDeviceDepthwise(DeviceFunction &f) {
   ConvOp conv = convolutionOf(f.kernel);
-  auto image = conv ? dyn_cast<BlockArgument>(conv.getX()) : BlockArgument();
   auto reshape = conv ? conv.getW().getDefiningOp<ReshapeOp>() : ReshapeOp();
   auto weights = reshape ? dyn_cast<BlockArgument>(reshape.getX()) : BlockArgument();
   size_t spatial = conv ? tensorOf(conv.getX()).getRank() - 2 : 0;
-  if (!image || !weights || !elementOf(image).isF32() || !elementOf(weights).isF32() || spatial < 1 || spatial > 2)
+  if (!weights || spatial < 1 || spatial > 2)
     return failure();
-  Value product = flatProduct(conv);
+  Value image = conv.getX(), product = flatProduct(conv);
+  Type weight = elementOf(weights), sumType = registerType(elementOf(product));
   Dims in = dimsOf(image), kernel = dimsOf(conv.getW()), out = dimsOf(conv.getY()), flat = dimsOf(product);
   auto [strideY, strideX] = onPlane(conv.getStrides(), 1);
   auto [dilationY, dilationX] = onPlane(conv.getDilations(), 1);
@@ -37,7 +39,7 @@ LogicalResult optc::generateDeviceDepthwise(DeviceFunction &f) {
   int64_t kernelY = spatial == 2 ? *kernel[0].constant() : 1, kernelX = *kernel[spatial - 1].constant();
   DimExpr channels = in.back();
   int64_t lanes = dividingLanes(channels, 4);
-  Type f32 = f.b.getF32Type(), vector = withLanes(f32, lanes);
+  Type vector = withLanes(sumType, lanes);
 
   f.items = flat[0] * flat[1] * DimExpr::ceildiv(channels, lanes);
   f.itemsPerBlock = f.threads;
@@ -51,9 +53,28 @@ LogicalResult optc::generateDeviceDepthwise(DeviceFunction &f) {
     Value top = f.sub(f.mul(f.divide(pixel, outColumns), f.index(strideY)), f.index(padY));
     Value left = f.sub(f.mul(f.modulo(pixel, outColumns), f.index(strideX)), f.index(padX));
     Value zero = f.index(0), start = buildConstant(f.b, f.loc, vector, 0);
+    emitter.setAligned(c);
     auto isInside = [&](Value at, Value size) {
       Value notBefore = f.less(f.index(-1), at), before = f.less(at, size);
       return f.b.create<arith::AndIOp>(f.loc, notBefore, before);
+    };
+    // Bytes of the image are unsigned, those of weights signed.
+    auto pixelAt = [&](Value y, Value x) {
+      TensorEmitter::Scope scope(emitter);
+      LaneIndices index = {{batch, 0}, {x, 0}, {c, lanes > 1}};
+      if (spatial == 2)
+        index.insert(index.begin() + 1, {y, 0});
+      Value value = emitter.at(image, index, lanes);
+      return value.getType() == vector ? value : Value(f.b.create<arith::ExtUIOp>(f.loc, vector, value));
+    };
+    auto weightAt = [&](Value tap) {
+      Value value = f.load(f.pointerTo(f.input(weights.getArgNumber()), f.add(f.mul(tap, width), c), weight), weight, lanes);
+      return value.getType() == vector ? value : Value(f.b.create<arith::ExtSIOp>(f.loc, vector, value));
+    };
+    auto multiplyAdd = [&](Value x, Value w, Value sum) -> Value {
+      if (isa<FloatType>(sumType))
+        return f.b.create<math::FmaOp>(f.loc, x, w, sum);
+      return f.b.create<arith::AddIOp>(f.loc, f.b.create<arith::MulIOp>(f.loc, x, w), sum);
     };
     SmallVector<Value> sums = f.loop(zero, f.index(kernelY), f.index(1), start, [&](Value ky, ValueRange outer) {
       Value y = f.add(top, f.mul(ky, f.index(dilationY)));
@@ -61,20 +82,12 @@ LogicalResult optc::generateDeviceDepthwise(DeviceFunction &f) {
         Value x = f.add(left, f.mul(kx, f.index(dilationX)));
         Value inside = f.b.create<arith::AndIOp>(f.loc, isInside(y, height), isInside(x, columns));
         Value next = f.branch(
-            inside, vector,
-            [&] {
-              Value row = f.add(f.mul(f.add(f.mul(batch, height), y), columns), x);
-              Value pixelAt = f.pointerTo(f.input(image.getArgNumber()), f.add(f.mul(row, width), c), f32);
-              Value tap = f.add(f.mul(ky, f.index(kernelX)), kx);
-              Value weightAt = f.pointerTo(f.input(weights.getArgNumber()), f.add(f.mul(tap, width), c), f32);
-              return Value(f.b.create<math::FmaOp>(f.loc, f.load(pixelAt, f32, lanes), f.load(weightAt, f32, lanes), inner[0]));
-            },
+            inside, vector, [&] { return multiplyAdd(pixelAt(y, x), weightAt(f.add(f.mul(ky, f.index(kernelX)), kx)), inner[0]); },
             [&] { return inner[0]; });
         return SmallVector<Value>{next};
       });
     });
     emitter.define(product, [&](const LaneIndices &, int64_t, Value) { return sums[0]; });
-    emitter.setAligned(c);
     emitter.storeResults({{batch, 0}, {pixel, 0}, {c, lanes > 1}}, lanes);
   });
   f.finish();

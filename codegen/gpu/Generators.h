@@ -20,9 +20,9 @@ mlir::LogicalResult generateDeviceRows(DeviceFunction &f);
 
 /// Fails when the product is not of two operands as they are.
 mlir::LogicalResult generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target);
-/// Fails when the convolution is not of f32 over one or two dims.
+/// Fails when the convolution is not over one or two dims.
 mlir::LogicalResult generateDeviceDepthwise(DeviceFunction &f);
-/// Fails when the convolution is not of f32 over one or two dims, with a filter in panels.
+/// Fails when the convolution is not over one or two dims, with a filter in panels of f32 or in columns.
 mlir::LogicalResult generateDeviceConv(DeviceFunction &f);
 /// Fails when the attention, or its form on the target, has no kernel.
 mlir::LogicalResult generateDeviceAttention(DeviceFunction &f, const GpuTarget &target);

@@ -9,8 +9,8 @@
 //
 // Which product:
 //
-//   bf16, f16, rows of 16 bytes    GemmSm90 on sm_90, else GemmSm80
-//   others, f32                    GemmSimt: exact multiply-adds of f32
+//   8 bits, bf16, f16    GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
+//   others, f32          GemmSimt: exact multiply-adds of f32
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,13 +26,16 @@ namespace {
 class DeviceMatmul {
 public:
   DeviceMatmul(DeviceFunction &f, const ContractionKernel &c)
-      : f(f), c(c), element(memoryType(elementOf(c.lhs))) {}
+      : f(f), c(c), element(memoryType(elementOf(c.lhs))), bytes(element.getIntOrFloatBitWidth() / 8) {}
   void run(const GpuTarget &target);
 
 private:
   /// Along k unless it lies along n.
-  bool rhsAlongN() const { return !c.rhsTransposed; }
+  bool rhsAlongN() const { return !c.rhsTransposed && !c.inColumns; }
+  /// The largest piece of 16 bytes or less that rows of this many elements are made of.
+  int64_t pieceOf(const DimExpr &elements) const { return dividingLanes(elements, 16 / bytes) * bytes; }
   bool fitsTensorCores() const;
+  bool fitsMaps() const;
   int64_t chooseColumns() const;
   void useSimt();
   void useSm80();
@@ -47,12 +50,18 @@ private:
   DeviceFunction &f;
   const ContractionKernel &c;
   Type element;
+  int64_t bytes; // of an element
 };
 
-/// 16-bit floats whose rows are multiples of 16 bytes.
+/// Bytes, and 16-bit floats whose rows are multiples of 4 bytes.
 bool DeviceMatmul::fitsTensorCores() const {
-  return (element.isBF16() || element.isF16()) && isMultiple(c.k, 8) && *c.k.constant() > 0 &&
-         isMultiple(rhsAlongN() ? c.n : c.k, 8);
+  bool isHalf = element.isBF16() || element.isF16();
+  return c.narrow || (isHalf && isMultiple(c.k, 2) && isMultiple(rhsAlongN() ? c.n : c.k, 2));
+}
+
+/// Rows are multiples of 16 bytes, and there are some.
+bool DeviceMatmul::fitsMaps() const {
+  return pieceOf(c.k) == 16 && *c.k.constant() > 0 && pieceOf(rhsAlongN() ? c.n : c.k) == 16;
 }
 
 void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) {
@@ -70,7 +79,7 @@ void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) 
 }
 
 void DeviceMatmul::useSimt() {
-  int64_t most = std::min<int64_t>(4, 128 / element.getIntOrFloatBitWidth());
+  int64_t most = std::min<int64_t>(4, 16 / bytes);
   std::string type = cudaType(element);
   f.library = {"async", "product", "gemm_simt"};
   f.threads = 256;
@@ -87,10 +96,14 @@ void DeviceMatmul::useSimt() {
 void DeviceMatmul::useSm80() {
   f.library = {"async", "product", "mma", "gemm_sm80"};
   f.threads = 256;
-  f.sharedBytes = 3 * 256 * 128;
-  setTiles(128, 128);
-  call("GemmSm80<" + cudaType(element) + ", " + (rhsAlongN() ? "true" : "false") + ">", epilogueLanes(8),
-       false);
+  int64_t lhsPiece = pieceOf(c.k), rhsPiece = c.inColumns ? 16 : pieceOf(rhsAlongN() ? c.n : c.k);
+  WarpTile tile = chooseWarpTile(c.batch, c.m, c.n, warpTiles(std::min(lhsPiece, rhsPiece)));
+  f.sharedBytes = tile.sharedBytes();
+  setTiles(tile.rows, tile.columns);
+  std::string pieces = std::to_string(lhsPiece) + ", " + std::to_string(rhsPiece);
+  call("GemmSm80<" + multiplied(element) + ", " + (rhsAlongN() ? "true" : "false") + ", " + std::to_string(tile.rows) + ", " +
+           std::to_string(tile.columns) + ", " + pieces + ", " + (c.inColumns ? "true" : "false") + ">",
+       epilogueLanes(8), false);
 }
 
 /// The width of tiles that takes the fewest steps of a device of this many multiprocessors: a step costs its
@@ -123,8 +136,7 @@ void DeviceMatmul::useSm90() {
   f.sharedBytes = std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
   setTiles(128, columns);
   auto addDense = [&](BlockArgument operand, DimExpr inner, DimExpr rows, DimExpr batch, int64_t boxRows) {
-    f.addMap(
-        {operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {64, boxRows, 1}});
+    f.addMap({operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {128 / bytes, boxRows, 1}});
   };
   addDense(c.lhs, c.k, c.m, c.batch, 128);
   DimExpr rhsBatch = c.rhsBatched ? c.batch : DimExpr(1);
@@ -132,7 +144,7 @@ void DeviceMatmul::useSm90() {
     addDense(c.rhs, c.n, c.k, rhsBatch, 64);
   else
     addDense(c.rhs, c.k, c.n, rhsBatch, columns);
-  call("GemmSm90<" + cudaType(element) + ", " + std::to_string(columns) + ", " +
+  call("GemmSm90<" + multiplied(element) + ", " + std::to_string(columns) + ", " +
            (rhsAlongN() ? "true" : "false") + ">",
        epilogueLanes(8), true);
 }
@@ -140,7 +152,7 @@ void DeviceMatmul::useSm90() {
 void DeviceMatmul::run(const GpuTarget &target) {
   if (!fitsTensorCores())
     useSimt();
-  else if (target.hasWgmma())
+  else if (target.hasWgmma() && fitsMaps())
     useSm90();
   else
     useSm80();
@@ -150,7 +162,7 @@ void DeviceMatmul::run(const GpuTarget &target) {
 
 LogicalResult optc::generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target) {
   std::optional<ContractionKernel> c = readContraction(f.kernel);
-  if (!c || c->isConv || c->packed || c->isCompressed() || c->blocks || c->narrow)
+  if (!c || c->isConv || c->packed || c->isCompressed() || c->blocks || c->codes || c->bfloat)
     return failure();
   DeviceMatmul(f, *c).run(target);
   return success();

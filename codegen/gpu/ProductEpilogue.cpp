@@ -1,7 +1,9 @@
 //===- ProductEpilogue.cpp - What products of a device share --------------===//
 
 #include "codegen/gpu/ProductEpilogue.h"
+#include "codegen/gpu/CudaExpression.h"
 #include "codegen/kernel/TensorEmitter.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace optc;
@@ -18,6 +20,31 @@ int64_t optc::dividingLanes(const DimExpr &d, int64_t most) {
   return most;
 }
 
+std::string optc::multiplied(Type element) { return element.isInteger(8) ? "u8" : cudaType(element); }
+
+ArrayRef<WarpTile> optc::warpTiles(int64_t piece) {
+  static const WarpTile kTiles[] = {{64, 64}, {64, 128}, {128, 64}, {128, 128}};
+  return piece == 16 ? ArrayRef(kTiles) : ArrayRef(kTiles).take_front(piece < 4 ? 1 : 2);
+}
+
+WarpTile optc::chooseWarpTile(const DimExpr &batch, const DimExpr &rows, const DimExpr &columns, ArrayRef<WarpTile> tiles) {
+  constexpr int64_t kManyRows = 1 << 20, kBeside = 16;
+  // Unknown rows are many.
+  int64_t m = (batch * rows).constant().value_or(kManyRows), n = columns.constant().value_or(128);
+  WarpTile best = tiles.front();
+  double bestCost = 0;
+  for (const WarpTile &tile : tiles) {
+    int64_t count = ((m + tile.rows - 1) / tile.rows) * ((n + tile.columns - 1) / tile.columns);
+    double waves = std::max(1.0, m == kManyRows ? double(count) / kMultiprocessors : std::ceil(double(count) / kMultiprocessors));
+    double cost = waves * double(tile.rows * tile.columns + kBeside * (tile.rows + tile.columns));
+    if (bestCost == 0 || cost < bestCost) {
+      best = tile;
+      bestCost = cost;
+    }
+  }
+  return best;
+}
+
 int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most) {
   int64_t bytes = 1;
   auto widen = [&](Type type) {
@@ -32,7 +59,8 @@ int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t
 }
 
 void optc::emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, int64_t lanes) {
-  DeviceFunction &e = f.beginEpilogue(withLanes(f.b.getF32Type(), lanes));
+  Type sums = c.narrow ? Type(f.b.getI32Type()) : Type(f.b.getF32Type());
+  DeviceFunction &e = f.beginEpilogue(withLanes(sums, lanes));
   TensorEmitter emitter(e);
   auto arguments = e.function.getArguments().take_back(4);
   Value sum = arguments[3];

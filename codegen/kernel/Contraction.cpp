@@ -22,16 +22,28 @@ static bool readCodes(Value value, ContractionKernel &c) {
   return c.codes.has_value();
 }
 
-/// Reads through reshapes and slices of a transpose; null when the value is not unpacked panels.
-static BlockArgument panelsOf(Value value) {
+/// Reads through reshapes and slices of a transpose; null when the value is not unpacked.
+static BlockArgument packedOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    if (auto transpose = dyn_cast<TransposeOp>(op))
-      return dyn_cast<BlockArgument>(transpose.getX());
+    if (auto transpose = dyn_cast<TransposeOp>(op)) {
+      auto slice = transpose.getX().getDefiningOp<SliceOp>();
+      return dyn_cast<BlockArgument>(slice ? slice.getX() : transpose.getX());
+    }
     if (!isa<SliceOp, ReshapeOp>(op))
       break;
     value = op->getOperand(0);
   }
   return {};
+}
+
+static BlockArgument panelsOf(Value value) {
+  BlockArgument packed = packedOf(value);
+  return packed && tensorOf(packed).getRank() > 2 ? packed : BlockArgument();
+}
+/// Rows of K for each column.
+static BlockArgument columnsOf(Value value) {
+  BlockArgument packed = packedOf(value);
+  return packed && tensorOf(packed).getRank() == 2 ? packed : BlockArgument();
 }
 
 static bool readMatmul(ContractOp op, ContractionKernel &c) {
@@ -68,6 +80,10 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.rhs = dyn_cast<BlockArgument>(op.getRhs());
   if (c.rhs)
     return c.lhs != nullptr;
+  if ((c.rhs = columnsOf(op.getRhs()))) {
+    c.inColumns = true;
+    return c.lhs != nullptr;
+  }
   if (readCodes(op.getRhs(), c))
     return c.lhs && c.rhs;
   c.compressed = readCompressed(op.getRhs());
@@ -117,7 +133,21 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
     c.padValue = value.getValue().getSplatValue<APInt>().getZExtValue();
     x = pad.getX();
   }
+  if (Value half = halfUnder(x))
+    x = half;
   c.lhs = dyn_cast<BlockArgument>(x);
+  Value columns = halfUnder(w) ? halfUnder(w) : w;
+  if ((c.rhs = columnsOf(columns))) {
+    Dims out = dimsOf(c.product), kernel = dimsOf(w);
+    c.inColumns = true;
+    c.packed = c.bfloat = false;
+    c.narrow = areBytes(x, w);
+    c.batch = out[0];
+    c.m = out[1];
+    c.n = out[2];
+    c.k = numElements(ArrayRef<DimExpr>(kernel).drop_back());
+    return c.lhs != nullptr;
+  }
   c.blocks = readBlocks(w);
   c.packed = !c.blocks && !readCodes(w, c);
   if (!c.codes)
@@ -201,6 +231,8 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
       ok = readConv(conv, c);
   if (!ok)
     return std::nullopt;
+  if (c.inColumns)
+    return c;
   if (c.narrow) {
     c.panelsPerTile = 8;
     c.image = windowOf(c);
@@ -280,6 +312,9 @@ KernelSchedule optc::scheduleContraction(KernelOp kernel) {
   auto c = readContraction(kernel);
   KernelSchedule schedule;
   if (!c)
+    return schedule;
+  schedule.flops = DimExpr(2) * c->batch * c->m * c->n * c->k;
+  if (c->inColumns) // a GPU's, which has tiles of its own
     return schedule;
   schedule.tiles = c->batch * c->columnBlocks() * c->rowBlocks();
   schedule.scratchBytes = c->packedBytes() + c->gatherBytes() + c->pointerBytes() + c->zeroBytes() + c->sumBytes();

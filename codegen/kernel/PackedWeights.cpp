@@ -39,6 +39,26 @@ Value optc::unpackPanels(OpBuilder &b, Location loc, Value panels, int64_t k, in
                            DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1}));
 }
 
+Value optc::packColumns(OpBuilder &b, Value matrix) {
+  Dims dims = dimsOf(matrix);
+  Location loc = matrix.getLoc();
+  Type element = elementOf(matrix);
+  int64_t k = *dims[0].constant(), n = *dims[1].constant(), perPiece = 128 / element.getIntOrFloatBitWidth();
+  int64_t padded = (k + perPiece - 1) / perPiece * perPiece;
+  Value rows = b.create<TransposeOp>(loc, matrix, ArrayRef<int64_t>{1, 0});
+  if (padded == k)
+    return rows;
+  return b.create<PadOp>(loc, tensorType({n, padded}, element), rows, Value(), DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}), "constant");
+}
+
+Value optc::unpackColumns(OpBuilder &b, Location loc, Value rows, int64_t k) {
+  Dims dims = dimsOf(rows);
+  if (dims[1] != DimExpr(k))
+    rows = b.create<SliceOp>(loc, tensorType({dims[0], DimExpr(k)}, elementOf(rows)), rows, DimsAttr::get(b.getContext(), ArrayRef<int64_t>{0, 0}),
+                             DimsAttr::get(b.getContext(), ArrayRef<int64_t>{1, 1}));
+  return b.create<TransposeOp>(loc, rows, ArrayRef<int64_t>{1, 0});
+}
+
 /// The weights as [rows of the window, a row's taps and channels, O]: what a row takes in the panels, and is.
 namespace {
 struct FilterRows {

@@ -38,6 +38,11 @@ mlir::Value packPanels(mlir::OpBuilder &b, mlir::Value matrix);
 /// The matrix [k, n] of panels.
 mlir::Value unpackPanels(mlir::OpBuilder &b, mlir::Location loc, mlir::Value panels, int64_t k, int64_t n);
 
+/// For a GPU's instructions: the columns of a matrix [k, n] as rows [n, K], K padded with zeros to a multiple of 16 bytes.
+mlir::Value packColumns(mlir::OpBuilder &b, mlir::Value matrix);
+/// The matrix [k, n] of such rows.
+mlir::Value unpackColumns(mlir::OpBuilder &b, mlir::Location loc, mlir::Value rows, int64_t k);
+
 /// The panels of a convolution's weights, nhwc [kernel..., C, O], and these of the panels. Of narrow ones, the taps of a row of the
 /// window take runBytes().
 mlir::Value packFilter(mlir::OpBuilder &b, ConvOp conv, mlir::Value weights);

@@ -118,12 +118,13 @@ func.func @halves(%x: tensor<12x64xf16>, %z: tensor<12x64xbf16>) -> (tensor<12x6
   return %c, %d : tensor<12x64xf32>, tensor<12x64xf32>
 }
 
-// A GPU's products are rounded whatever their rows are, its convolutions are not.
+// A GPU's products are rounded whatever their rows are, its convolutions whatever Winograd's algorithm would be worth.
 // GPU-LABEL: @of_a_gpu
 // GPU: %[[H:.*]] = optc.cast %arg0 : (tensor<1x64xf32>) -> tensor<1x64xbf16>
 // GPU: %[[X:.*]] = optc.cast %[[H]]
-// GPU: %[[F:.*]] = optc.constant {{.*}} : tensor<3x3x32x32xf32>
-// GPU: optc.conv %arg1, %[[F]]
+// GPU: %[[G:.*]] = optc.cast %arg1 : (tensor<1x8x8x32xf32>) -> tensor<1x8x8x32xbf16>
+// GPU: %[[I:.*]] = optc.cast %[[G]]
+// GPU: optc.conv %[[I]]
 // GPU: optc.contract %[[X]]
 func.func @of_a_gpu(%x: tensor<1x64xf32>, %i: tensor<1x8x8x32xf32>) -> (tensor<1x64xf32>, tensor<1x6x6x32xf32>) {
   %w = optc.constant dense<0.5> : tensor<64x64xf32>

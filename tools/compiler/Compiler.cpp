@@ -231,9 +231,11 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   if (size_t count = imported.defaulted.size())
     notes.push_back(std::to_string(count) + (count == 1 ? " input is a constant because it has an initialiser ('" : " inputs are constants because they have initialisers ('") +
                     imported.defaulted.front() + (count == 1 ? "')" : "', ...)") + ": --keep-inputs leaves such inputs as they are");
+  // A GPU's tensor cores are faster with fewer bits, whatever the layer.
   std::vector<std::string> levels;
-  for (const CpuTarget &target : targets)
-    levels.push_back(target.costModel());
+  if (gpuTargets.empty())
+    for (const CpuTarget &target : targets)
+      levels.push_back(target.costModel());
   PipelineOptions pipeline;
   pipeline.gpu = !gpuTargets.empty();
   pipeline.flash = llvm::all_of(gpuTargets, [](const GpuTarget &target) { return target.hasWgmma(); });

@@ -1,7 +1,7 @@
 //===- async.cuh - Copies and barriers that run by themselves ---*- CUDA -*-===//
 //
 // What a block does beside its arithmetic: barriers in shared memory that count arrivals and bytes (mbarrier), tiles of
-// tensors copied by the tensor memory accelerator, 16-byte copies (cp.async), registers handed from warps that copy to
+// tensors copied by the tensor memory accelerator, copies of a few bytes (cp.async), registers handed from warps that copy to
 // warps that multiply. Follows device.cuh. Source: PTX ISA, "Parallel Synchronization and Communication Instructions",
 // "Data Movement and Conversion Instructions: Asynchronous copy".
 //
@@ -68,12 +68,16 @@ __device__ inline void copy_box(void *to, const TensorMap *map, int x, int y, in
                :: "r"(shared_address(to)), "l"(map), "r"(shared_address(arrived)), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 }
 
-//===-- Copies of 16 bytes (each thread) ----------------------------------===//
+//===-- Copies of 4, 8 or 16 bytes (each thread) --------------------------===//
 
 /// Zeros where the source is not `valid`.
-__device__ inline void copy_16_bytes(void *to, const void *from, bool valid) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-               :: "r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0) : "memory");
+template <int kBytes> __device__ inline void copy_bytes(void *to, const void *from, bool valid) {
+  if constexpr (kBytes == 16) // past the first-level cache
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                 :: "r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0) : "memory");
+  else
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;"
+                 :: "r"(shared_address(to)), "l"(from), "r"(valid ? kBytes : 0), "n"(kBytes) : "memory");
 }
 /// Ends a group of this thread's copies; waits until only the newest `kGroups` groups may be under way.
 __device__ inline void end_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }

@@ -8,12 +8,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-struct ConvShape {
-  int batch, rows, columns, depth; // rows: pixels of a result; depth: taps * channels
-  int height, width, channels, outWidth, kernelWidth;
-  int strideY, strideX, dilationY, dilationX, padY, padX;
-};
-
 template <typename T, int kTile, int kImageLanes> struct ConvSimt {
   typedef GemmSimt<T, kTile, kImageLanes, 4, false> Product;
   typedef typename Product::template AlongK<kImageLanes> Layout;

@@ -33,4 +33,5 @@ OPTC_MMA(bf16, float, "+f", "m16n8k16.row.col.f32.bf16.bf16.f32")
 OPTC_MMA(f16, float, "+f", "m16n8k16.row.col.f32.f16.f16.f32")
 OPTC_MMA(tf32, float, "+f", "m16n8k8.row.col.f32.tf32.tf32.f32")
 OPTC_MMA(i8, int, "+r", "m16n8k32.row.col.s32.s8.s8.s32")
+OPTC_MMA(u8, int, "+r", "m16n8k32.row.col.s32.u8.s8.s32")
 #endif

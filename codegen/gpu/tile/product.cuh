@@ -18,9 +18,20 @@ struct tf32 {
   float value;
 };
 
-/// What products of elements are summed in.
+/// What products of elements are summed in. Of u8 the right operand is i8.
 template <typename T> struct SumOf { typedef float type; };
 template <> struct SumOf<i8> { typedef int type; };
+template <> struct SumOf<u8> { typedef int type; };
+
+/// `bytes` (at most 4) bytes of a place that is a multiple of kUnit (1 or 2) only; zeros after them.
+template <int kUnit> __device__ inline u32 load_word(const u8 *p, int bytes) {
+  u32 word = 0;
+#pragma unroll
+  for (int i = 0; i < 4; i += kUnit)
+    if (i < bytes)
+      word |= u32(kUnit == 1 ? p[i] : *reinterpret_cast<const u16 *>(p + i)) << (8 * i);
+  return word;
+}
 
 /// A vector as the epilogue takes it.
 template <typename Sum, int kLanes> __device__ inline const Vec<Sum, kLanes> &epilogue_value(const Vec<Sum, kLanes> &sum) {
@@ -30,6 +41,23 @@ template <typename Sum> __device__ inline Sum epilogue_value(const Vec<Sum, 1> &
 
 struct ProductShape {
   int batch, rows, columns, depth;
+};
+
+/// A convolution's product: a row is a pixel of the result, a k an input channel under a tap. image [batch, height, width, channels].
+struct ConvShape {
+  int batch, rows, columns, depth; // rows: pixels of one result; depth: taps * channels
+  int height, width, channels, outWidth, kernelWidth;
+  int strideY, strideX, dilationY, dilationX, padY, padX;
+};
+
+/// An epilogue for rows that are the pixels of all results.
+template <typename Epilogue> struct OfAllPixels {
+  const Epilogue &epilogue;
+  int pixels; // of one result
+  template <typename Sum> __device__ void operator()(int, int row, int column, const Sum &sum) const {
+    const int batch = row / pixels;
+    epilogue(batch, row - batch * pixels, column, sum);
+  }
 };
 
 /// Blocks take tiles in an order that keeps what they read together in the second-level cache: down the

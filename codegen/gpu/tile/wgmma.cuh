@@ -111,6 +111,7 @@ OPTC_WGMMA_EITHER(f16, "f16")
 OPTC_WGMMA_OF(tf32, float, "+f", "k8.f32.tf32.tf32", ", 1, 1")
 OPTC_WGMMA_OF(f8, float, "+f", "k32.f32.e4m3.e4m3", ", 1, 1")
 OPTC_WGMMA_OF(i8, int, "+r", "k32.s32.s8.s8", "")
+OPTC_WGMMA_OF(u8, int, "+r", "k32.s32.u8.s8", "")
 
 /// The same with the left operand in registers: lhs[i] holds row t % 32 / 4 + 8 * (i % 2) of the warp's 16, elements
 /// 2 * (t % 4) + 8 * (i / 2) and the next. The right operand lies along n.

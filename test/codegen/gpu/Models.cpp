@@ -178,6 +178,53 @@ func.func @main(%x: tensor<13x37xT>, %w: tensor<37x19xT>) -> tensor<13x19xT> {
   return %0 : tensor<13x19xT>
 })";
 
+// Convolutions on tensor cores: a pixel is no multiple of 16 bytes, and is; the filter is an outer sum.
+const char *kConvolution = R"(
+#x = #optc.dims<["n", 9, 7, 12]>
+#y = #optc.dims<["n", 5, 9, 40]>
+func.func @main(%x: tensor<?x9x7x12xT, #x>, %r: tensor<?x5x9x40xf32, #y>) -> tensor<?x5x9x40xf32, #y> {
+  %a = optc.constant dense<[[[[0.5], [-0.25], [1.0], [0.0], [0.75], [-1.0], [0.5], [0.125], [-0.5], [0.25], [0.75], [-0.125]]]]> : tensor<1x1x12x1xT>
+  %b = optc.constant dense<[[[[0.5]], [[0.25]]], [[[-0.75]], [[1.0]]], [[[0.125]], [[-0.5]]]]> : tensor<3x2x1x1xT>
+  %c = optc.constant dense<[0.5, 1.0, -0.25, 0.75, -0.5, 0.125, 0.25, -1.0]> : tensor<8xT>
+  %a1 = optc.broadcast %a : (tensor<1x1x12x1xT>) -> tensor<3x2x12x8xT>
+  %b1 = optc.broadcast %b : (tensor<3x2x1x1xT>) -> tensor<3x2x12x8xT>
+  %c1 = optc.broadcast %c : (tensor<8xT>) -> tensor<3x2x12x8xT>
+  %ab = optc.add %a1, %b1 : (tensor<3x2x12x8xT>, tensor<3x2x12x8xT>) -> tensor<3x2x12x8xT>
+  %abc = optc.mul %ab, %c1 : (tensor<3x2x12x8xT>, tensor<3x2x12x8xT>) -> tensor<3x2x12x8xT>
+  %w = optc.concat %abc, %ab, %c1, %abc, %ab {axis = 3 : i64} : (tensor<3x2x12x8xT>, tensor<3x2x12x8xT>, tensor<3x2x12x8xT>, tensor<3x2x12x8xT>, tensor<3x2x12x8xT>) -> tensor<3x2x12x40xT>
+  %xf = optc.cast %x : (tensor<?x9x7x12xT, #x>) -> tensor<?x9x7x12xf32, #x>
+  %wf = optc.cast %w : (tensor<3x2x12x40xT>) -> tensor<3x2x12x40xf32>
+  %0 = optc.conv %xf, %wf {dilations = array<i64: 1, 2>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 1, 3>, pads_low = array<i64: 1, 1>, strides = array<i64: 2, 1>} : (tensor<?x9x7x12xf32, #x>, tensor<3x2x12x40xf32>) -> tensor<?x5x9x40xf32, #y>
+  %1 = optc.add %0, %r : (tensor<?x5x9x40xf32, #y>, tensor<?x5x9x40xf32, #y>) -> tensor<?x5x9x40xf32, #y>
+  return %1 : tensor<?x5x9x40xf32, #y>
+})";
+// Of bytes: padded with 7; single pixels; a product of two activations.
+const char *kBytes = R"(
+#x = #optc.dims<["n", 6, 7, 16]>
+#p = #optc.dims<["n", 8, 9, 16]>
+#y = #optc.dims<["n", 6, 7, 16]>
+#l = #optc.dims<["n", 21, 37]>
+#r = #optc.dims<["n", 37, 11]>
+#s = #optc.dims<["n", 21, 11]>
+func.func @main(%x: tensor<?x6x7x16xui8, #x>, %l: tensor<?x21x37xui8, #l>, %k: tensor<?x37x11xi8, #r>)
+    -> (tensor<?x6x7x16xi32, #y>, tensor<?x6x7x16xi32, #y>, tensor<?x21x11xi32, #s>) {
+  %a = optc.constant dense<[5, -7, 100, -128, 3, 127, -1, 0, 9, 11, -50, 60, 77, -3, 2, 1]> : tensor<16xi8>
+  %b = optc.constant dense<[[[[1]], [[-2]], [[3]]], [[[-4]], [[5]], [[0]]], [[[7]], [[8]], [[-9]]]]> : tensor<3x3x1x1xi8>
+  %c = optc.constant dense<[[1], [2], [-3], [4], [5], [-6], [7], [8], [9], [-10], [11], [12], [-13], [14], [15], [16]]> : tensor<16x1xi8>
+  %a1 = optc.broadcast %a : (tensor<16xi8>) -> tensor<3x3x16x16xi8>
+  %b1 = optc.broadcast %b : (tensor<3x3x1x1xi8>) -> tensor<3x3x16x16xi8>
+  %c1 = optc.broadcast %c : (tensor<16x1xi8>) -> tensor<3x3x16x16xi8>
+  %ab = optc.mul %a1, %b1 : (tensor<3x3x16x16xi8>, tensor<3x3x16x16xi8>) -> tensor<3x3x16x16xi8>
+  %w = optc.add %ab, %c1 : (tensor<3x3x16x16xi8>, tensor<3x3x16x16xi8>) -> tensor<3x3x16x16xi8>
+  %o = optc.slice %w {starts = #optc.dims<[1, 1, 0, 0]>, strides = #optc.dims<[1, 1, 1, 1]>} : (tensor<3x3x16x16xi8>) -> tensor<1x1x16x16xi8>
+  %z = optc.constant dense<7> : tensor<ui8>
+  %p = optc.pad %x, %z {low = #optc.dims<[0, 1, 1, 0]>, mode = "constant"} : (tensor<?x6x7x16xui8, #x>, tensor<ui8>) -> tensor<?x8x9x16xui8, #p>
+  %0 = optc.conv %p, %w {dilations = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<?x8x9x16xui8, #p>, tensor<3x3x16x16xi8>) -> tensor<?x6x7x16xi32, #y>
+  %1 = optc.conv %x, %o {dilations = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<?x6x7x16xui8, #x>, tensor<1x1x16x16xi8>) -> tensor<?x6x7x16xi32, #y>
+  %2 = optc.contract %l, %k {lhs_batch = array<i64: 0>, rhs_batch = array<i64: 0>, lhs_contract = array<i64: 2>, rhs_contract = array<i64: 1>} : (tensor<?x21x37xui8, #l>, tensor<?x37x11xi8, #r>) -> tensor<?x21x11xi32, #s>
+  return %0, %1, %2 : tensor<?x6x7x16xi32, #y>, tensor<?x6x7x16xi32, #y>, tensor<?x21x11xi32, #s>
+})";
+
 const Model kModels[] = {
     {"f32 f16 bf16 f64 i64 i8 ui16", kElementwise},
     {"f32 f16 i32", kBroadcast},
@@ -220,7 +267,7 @@ func.func @main(%q: tensor<1x4x?x128xT, #q>, %k: tensor<1x2x300x128xT>, %v: tens
 })";
 
 const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}};
-const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}};
+const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"bf16 f16", kConvolution}, {"f32", kBytes}};
 
 } // namespace
 

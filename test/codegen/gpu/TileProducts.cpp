@@ -19,8 +19,8 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
     if (target.hasWgmma())
       products.push_back({symbol, type, alongN, columns, sharedBytesOfMaps(columns)});
   };
-  auto byPointers = [&](const char *symbol, DType type, bool alongN) {
-    products.push_back({symbol, type, alongN, 0, 3 * 256 * 128});
+  auto byPointers = [&](const char *symbol, DType type, bool alongN, int64_t rows = 128, int64_t columns = 128, int64_t moreDepth = 0) {
+    products.push_back({symbol, type, alongN, 0, (rows + columns > 192 ? 3 : 4) * (rows + columns) * 128, rows, columns, moreDepth});
   };
   byMaps("bf16_64", DType::bf16, false, 64);
   byMaps("bf16_128", DType::bf16, false, 128);
@@ -32,20 +32,25 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   byMaps("tf32_128", DType::f32, false, 128);
   byMaps("i8_64", DType::i8, false, 64);
   byMaps("i8_256", DType::i8, false, 256);
+  byMaps("u8_128", DType::u8, false, 128);
   byMaps("f8_128", DType::f8e4m3fn, false, 128);
   byMaps("f8_256", DType::f8e4m3fn, false, 256);
   byPointers("warp_bf16", DType::bf16, false);
   byPointers("warp_bf16_along_n", DType::bf16, true);
-  byPointers("warp_f16_along_n", DType::f16, true);
+  byPointers("warp_f16_along_n", DType::f16, true, 128, 64);
+  byPointers("warp_f16_in_pieces", DType::f16, true, 64, 128, 2);
   byPointers("warp_tf32", DType::f32, false);
-  byPointers("warp_i8", DType::i8, false);
+  byPointers("warp_i8", DType::i8, false, 64, 128);
+  byPointers("warp_u8", DType::u8, false, 64, 64, 8);
+  byPointers("warp_u8_bytes", DType::u8, false, 64, 64, 5);
+  byPointers("warp_bf16_elements", DType::bf16, false, 64, 64, 3);
   return products;
 }
 
 std::string optc::tileProductSource(const GpuTarget &target) {
   auto text = llvm::MemoryBuffer::getFile(OPTC_TILE_PRODUCTS);
   std::string library = deviceLibrary([&](llvm::StringRef file) {
-    return file != "gemm_simt" && file != "conv_simt" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
+    return file != "gemm_simt" && file != "conv_simt" && file != "conv_sm80" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
   });
   return library + (target.hasWgmma() ? "\n#define TILE_SM90\n" : "\n") + (*text)->getBuffer().str();
 }
@@ -62,13 +67,14 @@ static std::vector<double> elementsOf(const Value &x) {
 
 BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
                                  int64_t depth, std::vector<Value> &operands, Value &expected) {
-  bool isInteger = product.type == DType::i8;
+  bool isInteger = sizeOf(product.type) == 1 && product.type != DType::f8e4m3fn;
+  depth += product.moreDepth;
   BundleCase c;
   c.symbol = product.symbol;
   c.what = std::string(product.symbol) + ": " + std::to_string(batch) + " of " + std::to_string(rows) + "x" +
            std::to_string(columns) + "x" + std::to_string(depth);
-  int64_t tileColumns = product.columns ? product.columns : 128;
-  c.blocks = batch * ((rows + 127) / 128) * ((columns + tileColumns - 1) / tileColumns);
+  int64_t tileRows = product.columns ? 128 : product.tileRows, tileColumns = product.columns ? product.columns : product.tileColumns;
+  c.blocks = batch * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns);
   c.threads = product.columns ? 384 : 256;
   c.sharedBytes = product.sharedBytes;
   c.isPersistent = product.columns != 0;
@@ -78,10 +84,12 @@ BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int6
   std::vector<int64_t> lhs = {batch, rows, depth}, rhs = {batch, columns, depth};
   if (product.alongN)
     std::swap(rhs[1], rhs[2]);
-  for (const auto &dims : {lhs, rhs}) {
+  for (const auto *dims : {&lhs, &rhs}) {
     uint64_t seed = 1000 + operands.size();
-    fillRandom(operands.emplace_back(Value::allocate(product.type, dims)), seed, true);
-    c.operands.push_back({product.type, dims, seed, true});
+    // Of u8 the right operand is i8.
+    DType type = dims == &rhs && product.type == DType::u8 ? DType::i8 : product.type;
+    fillRandom(operands.emplace_back(Value::allocate(type, *dims)), seed, true);
+    c.operands.push_back({type, *dims, seed, true});
   }
   if (product.columns) {
     int64_t perRow = 128 / int64_t(sizeOf(product.type));

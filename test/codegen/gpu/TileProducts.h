@@ -20,6 +20,8 @@ struct TileProduct {
   bool alongN;     // the right operand is [batch, depth, columns], else [batch, columns, depth]
   int64_t columns; // of a tile that is copied by maps; 0: operands are read by pointers
   int64_t sharedBytes;
+  int64_t tileRows = 128, tileColumns = 128; // of operands that are read by pointers
+  int64_t moreDepth = 0;                     // elements that rows are longer than a multiple of 16 bytes
 };
 
 /// Those for a chip.

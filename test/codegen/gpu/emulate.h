@@ -43,6 +43,7 @@ struct Copy {
   void *to;
   const void *from;
   bool valid;
+  size_t bytes;
   int group;
 };
 struct Thread {

@@ -74,6 +74,9 @@ template <typename Sum, typename T> Sum element(const void *p) {
   }
 }
 
+/// Of u8 the right operand is i8.
+template <typename T> using RightOf = std::conditional_t<std::is_same_v<T, unsigned char>, signed char, T>;
+
 // Warpgroups' products, in the order in which they were asked for.
 struct Product {
   std::function<void()> run;
@@ -154,21 +157,22 @@ inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, Barrie
   copy_box(to, map, x, y, z, 0, arrived);
 }
 
-//===-- Copies of 16 bytes ------------------------------------------------===//
+//===-- Copies of a few bytes ---------------------------------------------===//
 
 namespace emulated {
 inline void runCopy(const Copy &c) {
   if (c.valid)
-    std::memcpy(c.to, c.from, 16);
+    std::memcpy(c.to, c.from, c.bytes);
   else
-    std::memset(c.to, 0, 16);
+    std::memset(c.to, 0, c.bytes);
 }
 } // namespace emulated
-inline void copy_16_bytes(void *to, const void *from, bool valid) {
+template <int kBytes> void copy_bytes(void *to, const void *from, bool valid) {
   using namespace emulated;
-  if (offsetOf(to) % 16 || reinterpret_cast<uintptr_t>(from) % 16)
-    fail("a copy of 16 bytes elsewhere than at a multiple of 16");
-  Copy c{to, from, valid, threads[current].copyGroup};
+  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16, "a copy is of 4, 8 or 16 bytes");
+  if (offsetOf(to) % kBytes || reinterpret_cast<uintptr_t>(from) % kBytes)
+    fail("a copy elsewhere than at a multiple of its size");
+  Copy c{to, from, valid, kBytes, threads[current].copyGroup};
   if (late)
     threads[current].copies.push_back(c);
   else
@@ -212,6 +216,7 @@ inline void load_matrices_transposed(uint32_t (&x)[4], const void *row) {
 template <typename T, typename Sum>
 void multiply_registers(T, Sum (&sums)[4], const uint32_t (&lhs)[4], uint32_t rhs0, uint32_t rhs1) {
   using namespace emulated;
+  typedef RightOf<T> Right;
   constexpr int kPerRegister = 4 / sizeof(T);
   int first = current / 32 * 32, lane = current % 32;
   uint32_t *mine = shownRegisters[warpTurn()][current];
@@ -227,7 +232,7 @@ void multiply_registers(T, Sum (&sums)[4], const uint32_t (&lhs)[4], uint32_t rh
             const uint32_t *a = shownRegisters[turn][first + lane / 4 * 4 + t];
             const uint32_t *b = shownRegisters[turn][first + (lane % 4 * 2 + c) * 4 + t];
             sum += element<Sum, T>(reinterpret_cast<const char *>(a + h + 2 * part) + e * sizeof(T)) *
-                   element<Sum, T>(reinterpret_cast<const char *>(b + 4 + part) + e * sizeof(T));
+                   element<Sum, Right>(reinterpret_cast<const char *>(b + 4 + part) + e * sizeof(T));
           }
       sums[2 * h + c] = sum;
     }
@@ -272,7 +277,7 @@ void multiplyTiles(void *const *threadSums, const std::vector<Sum> &left, uint64
   std::copy(left.begin(), left.end(), &a[0][0]);
   for (uint32_t n = 0; n < kColumns; ++n)
     for (uint32_t k = 0; k < kDepth; ++k)
-      b[k][n] = element<Sum, T>(kAlongN ? swizzled(right + n / 64 * boxBytes + k * 128 + n % 64 * sizeof(T))
+      b[k][n] = element<Sum, RightOf<T>>(kAlongN ? swizzled(right + n / 64 * boxBytes + k * 128 + n % 64 * sizeof(T))
                                         : swizzled(right + n * 128 + k * sizeof(T)));
   std::memset(y, 0, sizeof y);
   for (int r = 0; r < 64; ++r)

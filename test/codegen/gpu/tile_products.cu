@@ -23,9 +23,9 @@ template <typename Out> struct Store {
     GemmSm90<T, kColumns, kAlongN>::run<kLanes>(&lhs, &rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
                                                 Store<Out>{y, int(rows), int(columns)}, launch_memory()); \
   }
-#define BY_POINTERS(name, product, T, Out, kLanes) \
+#define BY_POINTERS(name, product, Out, kLanes) \
   extern "C" __global__ void __launch_bounds__(256) \
-  name(const T *lhs, const T *rhs, Out *y, i64 batch, i64 rows, i64 columns, i64 depth) { \
+  name(const void *lhs, const void *rhs, Out *y, i64 batch, i64 rows, i64 columns, i64 depth) { \
     product::run<kLanes>(lhs, rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
                          Store<Out>{y, int(rows), int(columns)}, launch_memory()); \
   }
@@ -41,16 +41,25 @@ BY_MAPS(f16_192, f16, float, 1, 192, false)
 BY_MAPS(tf32_128, tf32, float, 4, 128, false)
 BY_MAPS(i8_64, i8, int, 4, 64, false)
 BY_MAPS(i8_256, i8, int, 8, 256, false)
+BY_MAPS(u8_128, u8, int, 8, 128, false)
 BY_MAPS(f8_128, f8, float, 4, 128, false)
 BY_MAPS(f8_256, f8, float, 4, 256, false)
 #endif
-typedef GemmSm80<bf16, false> Bf16;
-typedef GemmSm80<bf16, true> Bf16AlongN;
-typedef GemmSm80<f16, true> F16AlongN;
-typedef GemmSm80<tf32, false> Tf32;
-typedef GemmSm80<i8, false> I8;
-BY_POINTERS(warp_bf16, Bf16, bf16, float, 8)
-BY_POINTERS(warp_bf16_along_n, Bf16AlongN, bf16, float, 4)
-BY_POINTERS(warp_f16_along_n, F16AlongN, f16, float, 1)
-BY_POINTERS(warp_tf32, Tf32, tf32, float, 4)
-BY_POINTERS(warp_i8, I8, i8, int, 8)
+typedef GemmSm80<bf16, false, 128, 128, 16, 16, false> Bf16;
+typedef GemmSm80<bf16, true, 128, 128, 16, 16, false> Bf16AlongN;
+typedef GemmSm80<f16, true, 128, 64, 16, 16, false> F16AlongN;
+typedef GemmSm80<f16, true, 64, 128, 4, 8, false> F16InPieces;
+typedef GemmSm80<tf32, false, 128, 128, 16, 16, false> Tf32;
+typedef GemmSm80<i8, false, 64, 128, 16, 16, false> I8;
+typedef GemmSm80<u8, false, 64, 64, 8, 8, false> U8;
+typedef GemmSm80<u8, false, 64, 64, 1, 1, false> U8Bytes;
+typedef GemmSm80<bf16, false, 64, 64, 2, 2, false> Bf16Elements;
+BY_POINTERS(warp_bf16, Bf16, float, 8)
+BY_POINTERS(warp_bf16_along_n, Bf16AlongN, float, 4)
+BY_POINTERS(warp_f16_along_n, F16AlongN, float, 1)
+BY_POINTERS(warp_f16_in_pieces, F16InPieces, float, 4)
+BY_POINTERS(warp_tf32, Tf32, float, 4)
+BY_POINTERS(warp_i8, I8, int, 8)
+BY_POINTERS(warp_u8, U8, int, 4)
+BY_POINTERS(warp_u8_bytes, U8Bytes, int, 8)
+BY_POINTERS(warp_bf16_elements, Bf16Elements, float, 2)

@@ -106,6 +106,70 @@ def tuples():
     return model(nodes, [("x", FLOAT, [2, 5, "n"])], [("y", FLOAT, None), ("z", FLOAT, None)], weights), ["n=1,7"], 0
 
 
+def halves():
+    """Products and convolutions of f16 on tensor cores: pixels of 2 to 16 bytes, one dim, what no instruction takes."""
+    n = lambda *a, **k: helper.make_node(*a, **k)
+    half = lambda *dims: (normal(*dims) / 8).astype(numpy.float16)
+    nodes = [
+        n("Conv", ["x", "w", "b"], ["a"], name="plain", pads=[1, 1, 1, 1]),
+        n("Relu", ["a"], ["r"], name="relu"),
+        n("Conv", ["r", "v"], ["c"], name="strided", strides=[2, 1], dilations=[1, 2], pads=[0, 2, 1, 0]),
+        n("Conv", ["r", "p"], ["d"], name="pointwise"),
+        n("Add", ["d", "r"], ["e"], name="residual"),
+        n("Conv", ["e", "o"], ["odd"], name="odd", pads=[0, 0, 1, 1]),
+        n("Conv", ["e", "q"], ["f"], name="depthwise", group=32, pads=[1, 1, 1, 1]),
+        n("Conv", ["s", "u"], ["one"], name="sound", strides=[2], pads=[2, 3]),
+        n("MatMul", ["m", "k"], ["product"], name="product"),
+    ]
+    weights = {"w": half(32, 3, 3, 3), "b": half(32), "v": half(40, 32, 3, 2), "p": half(32, 32, 1, 1), "o": half(5, 32, 2, 2), "q": half(32, 1, 3, 3), "u": half(9, 6, 5),
+               "k": half(38, 24)}
+    kind = TensorProto.FLOAT16
+    inputs = [("x", kind, ["n", 3, "h", 13]), ("s", kind, ["n", 6, "l"]), ("m", kind, ["n", "l", 38])]
+    outputs = [(name, kind, None) for name in ("c", "e", "odd", "f", "one", "product")]
+    return model(nodes, inputs, outputs, weights), ["n=1,3", "h=9,17", "l=12,40"], 4e-3
+
+
+def quantized():
+    """Products and convolutions of 8 bits: padding other than 0, scales a channel, depthwise, one dim, rows of odd lengths, two activations."""
+    nodes, weights = [], {}
+    n = lambda *a, **k: nodes.append(helper.make_node(*a, **k)) or a[2][0]
+
+    def activation(x, scale, zero, kind=numpy.uint8):
+        weights[f"{x}_s"], weights[f"{x}_z"] = numpy.float32(scale), kind(zero)
+        return n("DequantizeLinear", [n("QuantizeLinear", [x, f"{x}_s", f"{x}_z"], [f"{x}_q"]), f"{x}_s", f"{x}_z"], [f"{x}_d"])
+
+    def weight(name, *dims, axis=0):
+        weights[f"{name}_q"] = random.integers(-127, 128, size=dims, dtype=numpy.int8)
+        weights[f"{name}_s"] = random.uniform(0.002, 0.02, size=dims[axis]).astype(numpy.float32)
+        weights[f"{name}_z"] = numpy.zeros(dims[axis], numpy.int8)
+        return n("DequantizeLinear", [f"{name}_q", f"{name}_s", f"{name}_z"], [name], axis=axis)
+
+    weights["b"] = normal(32)
+    n("Conv", [activation("x", 0.03, 117), weight("w", 32, 3, 3, 3), "b"], ["a"], name="plain", pads=[1, 1, 1, 1])
+    n("Relu", ["a"], ["r"], name="relu")
+    r = activation("r", 0.02, 0)
+    n("Conv", [r, weight("v", 40, 32, 3, 2)], ["c"], name="strided", strides=[2, 1], dilations=[1, 2], pads=[0, 2, 1, 0])
+    n("Conv", [r, weight("p", 32, 32, 1, 1)], ["d"], name="pointwise")
+    n("Add", ["d", r], ["e"], name="residual")
+    e = activation("e", 0.05, 3, numpy.int8)
+    n("Conv", [e, weight("o", 5, 32, 2, 2)], ["odd"], name="odd", pads=[0, 0, 1, 1])
+    n("Conv", [e, weight("q", 32, 1, 3, 3)], ["f"], name="depthwise", group=32, pads=[1, 1, 1, 1])
+    n("Conv", [activation("s", 0.03, 10), weight("u", 9, 6, 5)], ["one"], name="sound", strides=[2], pads=[2, 3])
+    m = activation("m", 0.02, 128)
+    n("MatMul", [m, weight("k", 37, 24, axis=1)], ["product"], name="product")
+    n("Transpose", [m], ["t"], perm=[0, 2, 1])
+    n("MatMul", [m, "t"], ["scores"], name="scores")
+    n("Softmax", ["scores"], ["probabilities"], axis=-1)
+    n("MatMul", [activation("probabilities", 1 / 255, 0), m], ["attended"], name="attended")
+    n("DynamicQuantizeLinear", ["m"], ["codes", "scale", "zero"])
+    weights["g"] = random.integers(0, 255, size=(37, 19), dtype=numpy.uint8)
+    weights["g_z"] = numpy.uint8(120)
+    n("MatMulInteger", ["codes", "g", "zero", "g_z"], ["integers"], name="integers")
+    inputs = [("x", FLOAT, ["n", 3, "h", 13]), ("s", FLOAT, ["n", 6, "l"]), ("m", FLOAT, ["n", "l", 37])]
+    outputs = [(name, FLOAT, None) for name in ("c", "e", "odd", "f", "one", "product", "attended")] + [("integers", TensorProto.INT32, None)]
+    return model(nodes, inputs, outputs, weights), ["n=1,3", "h=9,17", "l=12,40"], 1e-5
+
+
 def models():
-    for make in (transformer, tuples, convolutions, attention, placement, branches):
+    for make in (transformer, tuples, convolutions, halves, quantized, attention, placement, branches):
         yield make.__name__, *make()
