@@ -9,7 +9,7 @@
 // (residuals, too) reads the same 16 bits. What the model returns is not rounded. bf16 has the range of f32: only a weight beyond
 // the largest bf16 (3.39e38) keeps its product in f32.
 //
-// Attention on results of such products reads bf16, too, and rounds its probabilities, where AMX's tiles compute it.
+// Attention on results of such products reads bf16, too, and rounds its probabilities, where AMX's tiles compute it; on a GPU any.
 //
 // A 3x3 convolution that has a kernel by Winograd's algorithm stays in f32 unless every CPU of the artefact has AMX: a product of pairs
 // in vectors is twice as fast, Winograd's algorithm four times.
@@ -131,7 +131,7 @@ private:
     mlir::Value operands[] = {op.getQ(), op.getK(), op.getV()};
     auto queries = dimsOf(op.getQ())[2].constant();
     // What comes from elsewhere (a cache of keys) would have to be rounded on its own, which takes as long as is gained.
-    if ((queries && *queries <= kDirectRows) || llvm::any_of(operands, [&](mlir::Value x) { return !elementOf(x).isF32() || !isOfProduct(x); }))
+    if (llvm::any_of(operands, [&](mlir::Value x) { return !elementOf(x).isF32() || (!gpu && !isOfProduct(x)); }) || (!gpu && queries && *queries <= kDirectRows))
       return;
     for (mlir::Value x : operands)
       roundTensor(x, /*throughSlices=*/true);

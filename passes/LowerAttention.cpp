@@ -1,6 +1,6 @@
 //===- LowerAttention.cpp - Attention as products and a softmax -----------===//
 //
-// For GPUs, where no kernel computes an attention as one (codegen/gpu/Attention.cpp):
+// For GPUs, what no kernel computes as one (codegen/gpu/Attention.cpp):
 //
 //   attention q, k, v, mask  =>  contract (softmax (scale * contract q, k + mask)), v
 //
@@ -12,6 +12,7 @@
 #include "ir/Shape.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
+#include "passes/QuantizedTensors.h"
 
 namespace optc {
 #define GEN_PASS_DEF_LOWERATTENTION
@@ -103,7 +104,7 @@ struct LowerAttention : optc::impl::LowerAttentionBase<LowerAttention> {
       bool isFloat = isa<FloatType>(elementOf(op.getQ())) && elementOf(op.getQ()).getIntOrFloatBitWidth() <= 32;
       DimExpr groups = dimsOf(op.getK())[1], heads = dimsOf(op.getQ())[1];
       bool divides = groups == heads || (groups.constant() && *groups.constant() > 0 && DimExpr::divideExactly(heads, *groups.constant()));
-      if (isFloat && divides && !(flash && isFlash(op)))
+      if (isFloat && divides && !isFlash(op))
         ops.push_back(op);
     });
     for (AttentionOp op : ops)
@@ -115,7 +116,7 @@ private:
   bool isFlash(AttentionOp op) const {
     Value q = op.getQ();
     bool isHalf = (bfloat && elementOf(q).isF32()) || (bfloatUnder(q) && bfloatUnder(op.getK()) && bfloatUnder(op.getV()));
-    return (isHalf || elementOf(q).isF16() || elementOf(q).isBF16()) && fitsFlash(op) && (!op.getMask() || tensorOf(op.getMask()).hasStaticShape());
+    return (isHalf || elementOf(q).isF16() || elementOf(q).isBF16()) && fitsFlash(op) && !op->hasAttr(kKeepFloat);
   }
 };
 

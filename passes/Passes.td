@@ -272,13 +272,12 @@ def LowerGatherND : Pass<"lower-gather-nd", "::mlir::func::FuncOp"> {
 }
 
 def LowerAttention : Pass<"lower-attention", "::mlir::func::FuncOp"> {
-  let summary = "Attention as products and a softmax, for GPUs that have no kernel of it";
+  let summary = "Attention as products and a softmax, where GPUs have no kernel of it";
   let description = [{
     before:  %y = optc.attention %q, %k, %v
     after:   %s = optc.contract %q, %k; %p = optc.softmax (scale * %s); %y = optc.contract %p, %v
   }];
-  let options = [Option<"flash", "flash", "bool", "false", "attention of 16-bit floats with heads of 64 or 128 stays: all GPUs have a kernel of it">,
-                 Option<"bfloat", "bfloat", "bool", "false", "attention of f32 is to be one of bf16">];
+  let options = [Option<"bfloat", "bfloat", "bool", "false", "attention of f32 is to be one of bf16">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

@@ -38,7 +38,7 @@ void optc::buildRecognition(OpPassManager &passes) {
 
 void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) {
   if (options.gpu)
-    passes.addNestedPass<func::FuncOp>(createLowerAttention({options.flash, options.bfloat}));
+    passes.addNestedPass<func::FuncOp>(createLowerAttention({options.bfloat}));
   passes.addNestedPass<func::FuncOp>(createLowerGatherND());
   // Quantisation beside what computes: what only moves data moves bytes.
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
@@ -55,7 +55,7 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Products of bf16 and of bytes, once they have the form that kernels compute.
   if (options.bfloat)
-    passes.addNestedPass<func::FuncOp>(createInsertRounding({options.gpu ? options.flash : options.tiles, options.gpu}));
+    passes.addNestedPass<func::FuncOp>(createInsertRounding({options.gpu || options.tiles, options.gpu}));
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   if (!options.keepRounding)
     passes.addNestedPass<func::FuncOp>(createRangesOfRows());

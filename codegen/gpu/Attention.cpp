@@ -1,11 +1,11 @@
 //===- Attention.cpp - Attention on a device ------------------------------===//
 //
-// Calls the tile library's attention. Heads that are strides into what the projections wrote are strides of
-// the maps that copy them; the epilogue writes through the result's:
+// Calls the tile library's attention: on sm_90 AttentionSm90 for heads of 64 or 128, as wide as v's, else AttentionSm80. Heads that
+// are strides into what the projections wrote are strides of the maps or views that are copied; the epilogue writes through the
+// result's:
 //
-//   AttentionSm90<bf16, 64, true>::run<8>(&map0, &map1, &map2, NoMask(), {batch, heads, groups, queries,
-//   keys,
-//                                         keys - queries, scale}, epilogue, launch_memory());
+//   AttentionSm90<bf16, 64, true>::run<8>(&map0, &map1, &map2, NoMask(),
+//                                         {batch, heads, groups, queries, keys, keys - queries, sizes of the mask, scale}, ...);
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,20 +42,22 @@ DeviceTensorMap mapOf(const StridedView &view, Dims dims) {
   return map;
 }
 
-/// What is added to the scores, as the tile library takes it; nullopt: strides are not known.
-std::optional<std::string> maskOf(const AttentionKernel &a, DeviceFunction &f) {
+/// What is added to the scores, as the tile library takes it.
+std::string maskOf(const AttentionKernel &a, DeviceFunction &f) {
   if (!a.mask)
     return "NoMask()";
-  Dims dims = dimsOf(a.mask.getType());
-  SmallVector<DimExpr> dense = denseStrides(dims);
-  std::string strides;
-  for (auto [size, stride] : llvm::zip(dims, dense)) {
-    if (!size.isConstant() || !stride.isConstant())
-      return std::nullopt;
-    strides += (strides.empty() ? "" : ", ") + std::to_string(size == DimExpr(1) ? 0 : *stride.constant());
-  }
-  return "AddedMask<" + cudaType(memoryType(elementOf(a.mask))) + ">{" +
-         f.parameters[a.mask.getArgNumber()].name + ", {" + strides + "}}";
+  return "AddedMask<" + cudaType(memoryType(elementOf(a.mask))) + ">{" + f.parameters[a.mask.getArgNumber()].name + "}";
+}
+
+/// An operand as a HeadView, a $ for each of the values that are added.
+std::string headViewOf(const StridedView &view, const DimExpr &columns, DeviceFunction &f, SmallVector<Value> &values) {
+  auto operand = cast<BlockArgument>(view.base);
+  values.push_back(f.size(view.offset));
+  for (const DimExpr &stride : ArrayRef(view.strides).drop_back())
+    values.push_back(f.size(stride));
+  values.push_back(f.size(columns));
+  const DeviceFunction::Parameter &p = f.parameters[operand.getArgNumber()];
+  return "HeadView<" + cudaType(p.type) + ">{" + p.name + " + $, $, $, $, int($)}";
 }
 
 /// Stores columns of a row of a head, through the result's strides.
@@ -74,41 +76,58 @@ void emitEpilogue(DeviceFunction &f, AttentionKernel &a, int64_t lanes) {
 } // namespace
 
 LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &target) {
-  constexpr int64_t kRows = 128;
   std::optional<AttentionKernel> a = readAttention(f.kernel);
-  if (!a || !target.hasWgmma() || !fitsFlash(a->op))
+  if (!a || !fitsFlash(a->op))
     return failure();
-  int64_t head = *a->depth.constant();
   // Under casts, which the products do not need.
   Type element = elementOf(a->q.base);
   if (!element.isBF16() && !element.isF16())
     return failure();
-  std::optional<std::string> mask = maskOf(*a, f);
-  if (!mask || !fitsMap(a->q) || !fitsMap(a->k) || !fitsMap(a->v) ||
+  if (!fitsMap(a->q) || !fitsMap(a->k) || !fitsMap(a->v) ||
       !llvm::all_of(ArrayRef(a->y.strides).drop_back(), [](const DimExpr &d) { return isMultiple(d, 8); }))
     return failure();
-  f.library = {"async", "product", "wgmma", "attention_sm90"};
-  f.threads = 384;
-  f.blocksPerMultiprocessor = 1;
-  // AttentionSm90's kSharedBytes.
-  f.sharedBytes = 5 * (head / 64) * kRows * 128 + 8 * 16 * 64 * 4 + 256 + 1024;
-  f.items = a->batch * a->heads * DimExpr::ceildiv(a->queries, kRows);
-  f.addMap(mapOf(a->q, dimsOf(a->op.getQ())));
-  f.addMap(mapOf(a->k, dimsOf(a->op.getK())));
-  f.addMap(mapOf(a->v, dimsOf(a->op.getV())));
-  constexpr int64_t kLanes = 8;
-  emitEpilogue(f, *a, kLanes);
-  SmallVector<Value> shape;
+  int64_t depth = *a->depth.constant(), width = *a->width.constant();
+  constexpr int64_t kLanes = 8, kBox = 64 * 128;
+  bool byMaps = target.hasWgmma() && depth == width && depth % 64 == 0;
+  SmallVector<Value> shape, values;
   for (const DimExpr &d : {a->batch, a->heads, a->groups, a->queries, a->keys})
     shape.push_back(f.size(d));
+  shape.push_back(f.sub(shape[4], shape[3]));
+  for (const DimExpr &d : a->mask ? dimsOf(a->mask) : Dims(4, DimExpr(1)))
+    shape.push_back(f.size(d));
+  SmallVector<std::string> arguments;
+  std::string run = "<" + cudaType(memoryType(element)) + ", ";
+  int64_t rows = 0;
+  if (byMaps) {
+    rows = 128;
+    f.library = {"async", "product", "wgmma", "attention", "attention_sm90"};
+    f.threads = 384;
+    f.blocksPerMultiprocessor = 1;
+    // AttentionSm90's kSharedBytes.
+    f.sharedBytes = 5 * (depth / 64) * rows * 128 + 8 * 16 * 64 * 4 + 256 + 1024;
+    f.addMap(mapOf(a->q, dimsOf(a->op.getQ())));
+    f.addMap(mapOf(a->k, dimsOf(a->op.getK())));
+    f.addMap(mapOf(a->v, dimsOf(a->op.getV())));
+    arguments = {"&map0", "&map1", "&map2"};
+    run = "AttentionSm90" + run + std::to_string(depth);
+  } else {
+    rows = 64;
+    auto boxes = [](int64_t columns) { return (columns + 63) / 64; };
+    auto padded = [](int64_t columns) { return (columns + 15) / 16 * 16; };
+    f.library = {"async", "product", "mma", "attention", "attention_sm80"};
+    f.threads = 128;
+    // AttentionSm80's kSharedBytes.
+    f.sharedBytes = boxes(depth) * kBox + 2 * (boxes(depth) + boxes(width)) * kBox;
+    arguments = {headViewOf(a->q, a->depth, f, values), headViewOf(a->k, a->depth, f, values), headViewOf(a->v, a->width, f, values)};
+    run = "AttentionSm80" + run + std::to_string(padded(depth)) + ", " + std::to_string(padded(width));
+  }
+  f.items = a->batch * a->heads * DimExpr::ceildiv(a->queries, rows);
+  arguments.push_back(maskOf(*a, f));
+  emitEpilogue(f, *a, kLanes);
   CudaText scale =
       cudaConstant(f.b.getF32FloatAttr(float(a->op.getScale().convertToDouble())), f.b.getF32Type(), true);
-  std::string causal = a->op.getCausal() ? "true" : "false";
-  Value offset = f.sub(shape[4], shape[3]);
-  shape.push_back(offset);
-  f.callProduct("AttentionSm90<" + cudaType(memoryType(element)) + ", " + std::to_string(head) + ", " +
-                    causal + ">::run<" + std::to_string(kLanes) + ">",
-                {"&map0", "&map1", "&map2", *mask}, shape, {scale.text});
+  run += std::string(", ") + (a->op.getCausal() ? "true" : "false") + ">::run<" + std::to_string(kLanes) + ">";
+  f.callProduct(run, arguments, shape, {scale.text}, values);
   f.finish();
   return success();
 }

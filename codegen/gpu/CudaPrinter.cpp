@@ -339,8 +339,12 @@ void CudaPrinter::printCall(func::CallOp op) {
     return;
   }
   if (name == "product") {
-    line() << f.productCall << "(" << f.productArguments << ", {";
-    for (auto [i, operand] : llvm::enumerate(op.getOperands()))
+    line() << f.productCall << "(";
+    auto values = op.getOperands().drop_front(f.shapeSize).begin();
+    for (char c : f.productArguments)
+      c == '$' ? os << textOf(*values++).text : os << c;
+    os << ", {";
+    for (auto [i, operand] : llvm::enumerate(op.getOperands().take_front(f.shapeSize)))
       os << (i ? ", " : "") << "int(" << textOf(operand).text << ")";
     os << f.moreOfShape << "}, epilogue, launch_memory());\n";
     return;

@@ -98,7 +98,7 @@ const Kind kKinds[] = {
     {"conv", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceConv(f); }, "convolutions have kernels for one or two dims alone"},
     {"depthwise", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceDepthwise(f); },
      "depthwise convolutions have kernels for one or two dims alone"},
-    {"attention", generateDeviceAttention, "attention has kernels for sm_90 alone, of 16-bit floats and heads of 64 or 128"},
+    {"attention", generateDeviceAttention, "attention has kernels for 16-bit floats and heads of multiples of 8 alone"},
 };
 /// Null: GPUs have none.
 const Kind *kindOf(KernelOp kernel) {

@@ -172,12 +172,15 @@ DeviceFunction &DeviceFunction::beginEpilogue(Type sum) {
 }
 
 void DeviceFunction::callProduct(std::string run, ArrayRef<std::string> arguments, ValueRange shape,
-                                 ArrayRef<std::string> more) {
+                                 ArrayRef<std::string> more, ValueRange values) {
   for (const std::string &text : more)
     moreOfShape += ", " + text;
   productCall = std::move(run);
   productArguments = llvm::join(arguments, ", ");
-  call("product", {}, shape);
+  shapeSize = shape.size();
+  SmallVector<Value> operands(shape);
+  operands.append(values.begin(), values.end());
+  call("product", {}, operands);
 }
 
 void DeviceFunction::barrier() { call("barrier", {}, {}); }

@@ -81,11 +81,12 @@ public:
   /// last four of its arguments. It sees the kernel's parameters.
   DeviceFunction &beginEpilogue(mlir::Type sum);
   /// `run`, a function of the tile library, on the memory that is given at launch: run(arguments, {shape},
-  /// epilogue, memory). The epilogue has been begun and ended.
+  /// epilogue, memory). The epilogue has been begun and ended. A $ in the arguments stands for the next of `values`.
   void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
-                   llvm::ArrayRef<std::string> moreOfShape = {});
+                   llvm::ArrayRef<std::string> moreOfShape = {}, mlir::ValueRange values = {});
   std::unique_ptr<DeviceFunction> epilogue;
   std::string productCall, productArguments, moreOfShape;
+  size_t shapeSize = 0;
 
   /// A name for the printer: of a value, of what a loop carries.
   mlir::Value named(mlir::Value value, llvm::StringRef name);

@@ -24,7 +24,7 @@ mlir::LogicalResult generateDeviceMatmul(DeviceFunction &f, const GpuTarget &tar
 mlir::LogicalResult generateDeviceDepthwise(DeviceFunction &f);
 /// Fails when the convolution is not over one or two dims, with a filter in panels of f32 or in columns.
 mlir::LogicalResult generateDeviceConv(DeviceFunction &f);
-/// Fails when the attention, or its form on the target, has no kernel.
+/// Fails when the attention is not of 16-bit floats in rows of multiples of 16 bytes.
 mlir::LogicalResult generateDeviceAttention(DeviceFunction &f, const GpuTarget &target);
 
 } // namespace optc

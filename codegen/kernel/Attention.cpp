@@ -24,7 +24,8 @@ static std::optional<StridedView> viewOfArgument(Value value, bool ofCodes) {
 
 bool optc::fitsFlash(AttentionOp op) {
   auto depth = dimsOf(op.getQ())[3].constant(), width = dimsOf(op.getV())[3].constant();
-  return depth && width && *depth == *width && (*depth == 64 || *depth == 128) && op.getScale().convertToDouble() > 0 &&
+  auto fits = [](std::optional<int64_t> d) { return d && *d > 0 && *d <= 128 && *d % 8 == 0; };
+  return fits(depth) && fits(width) && op.getScale().convertToDouble() > 0 &&
          op.getSoftcap().convertToDouble() == 0;
 }
 

@@ -33,7 +33,7 @@ constexpr int64_t kAttentionKeys = 32, kAttentionByteKeys = 64;
 /// A unit attribute of an attention op whose probabilities may be rounded to bf16.
 inline constexpr llvm::StringLiteral kRoundsProbabilities = "optc.rounds_probabilities";
 
-/// What GPUs compute as one, where q, k and v are 16-bit floats: heads of 64 or 128, as wide as v's, and no soft cap.
+/// What GPUs compute as one, where q, k and v are 16-bit floats: heads of at most 128, multiples of 8, and no soft cap.
 bool fitsFlash(AttentionOp op);
 
 struct AttentionKernel {

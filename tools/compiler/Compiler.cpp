@@ -238,7 +238,6 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
       levels.push_back(target.costModel());
   PipelineOptions pipeline;
   pipeline.gpu = !gpuTargets.empty();
-  pipeline.flash = llvm::all_of(gpuTargets, [](const GpuTarget &target) { return target.hasWgmma(); });
   pipeline.keepRounding = options.keepRounding;
   if (!options.quantization.int8)
     pipeline.levels = levels;

@@ -127,22 +127,4 @@ OPTC_WGMMA_REGISTERS(bf16, 64, 32, "bf16", 32, 33, 34, 35, 36, 37)
 OPTC_WGMMA_REGISTERS(bf16, 128, 64, "bf16", 64, 65, 66, 67, 68, 69)
 OPTC_WGMMA_REGISTERS(f16, 64, 32, "f16", 32, 33, 34, 35, 36, 37)
 OPTC_WGMMA_REGISTERS(f16, 128, 64, "f16", 64, 65, 66, 67, 68, 69)
-
-/// Two elements in a register, the first in the lower half.
-__device__ inline u32 pack_pair(bf16, float x, float y) {
-  u32 pair;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
-  return pair;
-}
-__device__ inline u32 pack_pair(f16, float x, float y) {
-  u32 pair;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
-  return pair;
-}
-/// 2^x, with an error of some 2^-22.
-__device__ inline float exp2_fast(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
 #endif

@@ -33,7 +33,7 @@ public:
 EmulatedKernels::EmulatedKernels(mlir::ModuleOp module, const char *target) {
   mlir::PassManager passes(module.getContext());
   PipelineOptions options;
-  options.gpu = options.flash = true;
+  options.gpu = true;
   buildPipeline(passes, options);
   EXPECT_TRUE(succeeded(passes.run(module)));
   source = emitCuda(module.lookupSymbol<mlir::func::FuncOp>("main"), {target},
@@ -138,15 +138,18 @@ TEST_F(Emulation, productsAgreeWithTheEvaluator) {
 }
 
 TEST_F(Emulation, attentionAgreesWithTheEvaluator) {
-  auto module = smallAttention(context);
-  ASSERT_TRUE(module);
-  EmulatedKernels kernels(*module, "sm_90");
-  ASSERT_TRUE(kernels.emulator->isReady());
-  for (int schedule = 0; schedule < Emulator::kSchedules; ++schedule) {
-    kernels.emulator->setSchedule(schedule, schedule != 0);
-    kernels.check({{"n", 37}});
+  for (const char *target : {"sm_80", "sm_90"}) {
+    auto module = smallAttention(context);
+    ASSERT_TRUE(module);
+    EmulatedKernels kernels(*module, target);
+    ASSERT_TRUE(kernels.emulator->isReady());
+    for (int schedule = 0; schedule < Emulator::kSchedules; ++schedule) {
+      SCOPED_TRACE(std::string(target) + ", schedule " + std::to_string(schedule));
+      kernels.emulator->setSchedule(schedule, schedule != 0);
+      kernels.check({{"n", 37}});
+    }
+    kernels.check({{"n", 300}});
   }
-  kernels.check({{"n", 300}});
 }
 
 TEST_F(Emulation, tileProductsAgreeWithAPlainLoop) {

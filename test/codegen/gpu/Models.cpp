@@ -266,7 +266,17 @@ func.func @main(%q: tensor<1x4x?x128xT, #q>, %k: tensor<1x2x300x128xT>, %v: tens
   return %0, %1 : tensor<1x4x?x128xT, #q>, tensor<1x4x?x128xT, #q>
 })";
 
-const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}};
+// Heads of no multiple of 16, values of another width; the mask's rows are dynamic.
+const char *kOddHeads = R"(
+#q = #optc.dims<[2, 3, "n", 40]>
+#m = #optc.dims<[2, 1, "n", 70]>
+#y = #optc.dims<[2, 3, "n", 88]>
+func.func @main(%q: tensor<2x3x?x40xT, #q>, %k: tensor<2x3x70x40xT>, %v: tensor<2x3x70x88xT>, %m: tensor<2x1x?x70xT, #m>) -> tensor<2x3x?x88xT, #y> {
+  %0 = optc.attention %q, %k, %v, %m {scale = 0.158 : f64, causal = true} : (tensor<2x3x?x40xT, #q>, tensor<2x3x70x40xT>, tensor<2x3x70x88xT>, tensor<2x1x?x70xT, #m>) -> tensor<2x3x?x88xT, #y>
+  return %0 : tensor<2x3x?x88xT, #y>
+})";
+
+const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}, {"f16 bf16", kOddHeads}};
 const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"bf16 f16", kConvolution}, {"f32", kBytes}};
 
 } // namespace

@@ -91,7 +91,7 @@ llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::str
                                                  const char *printedFor) {
   mlir::PassManager passes(module.getContext());
   PipelineOptions options;
-  options.gpu = options.flash = true;
+  options.gpu = true;
   buildPipeline(passes, options);
   if (failed(passes.run(module)))
     return makeError("the passes failed");

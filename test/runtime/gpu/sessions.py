@@ -41,7 +41,7 @@ for target in ("sm_80", "sm_90"):
     for name, kernels in (("halves", {"ConvSm80<f16", "GemmSm80<f16"}), ("quantized", {"ConvSm80<u8", "GemmSm80<u8"})):
         text = subprocess.run([optc, f"{folder}/{name}.onnx", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
         assert all(kernel in text for kernel in kernels) and "ConvSimt<" not in text, (name, target)
-for target, kernels in (("sm_80", {"GemmSm80<bf16"}), ("sm_90", {"GemmSm90<bf16", "AttentionSm90<bf16"})):
+for target, kernels in (("sm_80", {"GemmSm80<bf16", "AttentionSm80<bf16"}), ("sm_90", {"GemmSm90<bf16", "AttentionSm90<bf16"})):
     path = f"{folder}/transformer"
     text = subprocess.run([optc, f"{path}.onnx", "--bf16", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
     for kernel in kernels:
