@@ -94,7 +94,9 @@ private:
   /// A constant right operand lies in the columns that a GPU's instructions read.
   bool isInColumns() const {
     bool isBytes = elementOf(root->getOperand(1)).isInteger(8), isMatrix = isa<ContractOp>(root) && tensorOf(root->getOperand(1)).getRank() == 2;
-    return gpu && isWeight(root->getOperand(1)) && ((isMatrix && isBytes) || (isDeviceConv(root) && (isBytes || halves)));
+    auto rows = shape[shape.size() - 2].constant();
+    bool isGemv = rows && *rows <= kGemvRows;
+    return gpu && isWeight(root->getOperand(1)) && ((isMatrix && (isBytes || isGemv)) || (isDeviceConv(root) && (isBytes || halves)));
   }
 
   /// True when a tensor of these dims is the product's shape up to a reshape that keeps the columns.

@@ -9,6 +9,7 @@
 //
 // Which product:
 //
+//   up to 8 rows         GemvAlongK, GemvAlongN: limited by reading the right operand
 //   8 bits, bf16, f16    GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
 //   others, f32          GemmSimt: exact multiply-adds of f32
 //
@@ -36,6 +37,8 @@ private:
   int64_t pieceOf(const DimExpr &elements) const { return dividingLanes(elements, 16 / bytes) * bytes; }
   bool fitsTensorCores() const;
   bool fitsMaps() const;
+  bool isGemv() const;
+  void useGemv();
   int64_t chooseColumns() const;
   void useSimt();
   void useSm80();
@@ -64,6 +67,9 @@ bool DeviceMatmul::fitsMaps() const {
   return pieceOf(c.k) == 16 && *c.k.constant() > 0 && pieceOf(rhsAlongN() ? c.n : c.k) == 16;
 }
 
+/// Sums of many rows' bytes are exact whatever computes them; bytes that lie along n have been turned.
+bool DeviceMatmul::isGemv() const { return c.m.constant() && *c.m.constant() >= 1 && *c.m.constant() <= kGemvRows; }
+
 void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) {
   emitProductEpilogue(f, c, lanes);
   SmallVector<Value> shape;
@@ -76,6 +82,29 @@ void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) 
   else
     f.callProduct(run, {pointerOf(c.lhs), pointerOf(c.rhs), rhsBatches}, shape);
   f.finish();
+}
+
+void DeviceMatmul::useGemv() {
+  f.library = {"async", "product", "gemv"};
+  f.threads = 256;
+  std::string rows = std::to_string(*c.m.constant()), name = multiplied(element) + ", " + rows + ", ";
+  if (!rhsAlongN()) {
+    int64_t vector = dividingLanes(c.k, 16 / bytes), group = 32;
+    // Short columns leave threads to others.
+    while (group > 1 && c.k.constant() && group * vector > *c.k.constant())
+      group /= 2;
+    f.items = c.batch * DimExpr::ceildiv(c.n, f.threads / group);
+    call("GemvAlongK<" + name + std::to_string(vector) + ", " + std::to_string(group) + ", " + (c.inColumns ? "true" : "false") + ">", 1, false);
+    return;
+  }
+  // The fewer columns a block has, the more blocks there are; 32 bytes of a row are read together at least.
+  int64_t vector = dividingLanes(c.n, 16 / bytes), wide = 32;
+  auto blocks = [&] { return (c.batch * DimExpr::ceildiv(c.n, wide * vector)).constant().value_or(kMultiprocessors); };
+  while (wide * vector * bytes > 32 && blocks() < kMultiprocessors)
+    wide /= 2;
+  f.sharedBytes = f.threads * vector * 4;
+  f.items = c.batch * DimExpr::ceildiv(c.n, wide * vector);
+  call("GemvAlongN<" + name + std::to_string(vector) + ", " + std::to_string(wide) + ">", 1, false);
 }
 
 void DeviceMatmul::useSimt() {
@@ -150,7 +179,9 @@ void DeviceMatmul::useSm90() {
 }
 
 void DeviceMatmul::run(const GpuTarget &target) {
-  if (!fitsTensorCores())
+  if (isGemv())
+    useGemv();
+  else if (!fitsTensorCores())
     useSimt();
   else if (target.hasWgmma() && fitsMaps())
     useSm90();

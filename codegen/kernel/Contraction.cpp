@@ -64,10 +64,13 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   auto halfArgument = [](Value value) {
     return dyn_cast_or_null<BlockArgument>(halfUnder(value));
   };
-  if (auto lhsHalf = halfArgument(op.getLhs()), rhsHalf = halfArgument(op.getRhs()); lhsHalf && rhsHalf) {
+  if (auto lhsHalf = halfArgument(op.getLhs())) {
     c.lhs = lhsHalf;
-    c.rhs = rhsHalf;
-    return true;
+    c.rhs = halfArgument(op.getRhs());
+    if (!c.rhs && halfUnder(op.getRhs()))
+      c.inColumns = bool(c.rhs = columnsOf(halfUnder(op.getRhs())));
+    if (c.rhs)
+      return true;
   }
   Value lhsBits = bfloatUnder(op.getLhs()), rhsBits = bfloatUnder(op.getRhs());
   if (lhsBits && rhsBits) {

@@ -41,6 +41,9 @@ int64_t paddedBytes(int64_t k);
 /// Bytes of a row that one step of a tile takes.
 int64_t byteStep(int64_t k);
 
+/// Rows of a product that reads its right operand once for all of them on a GPU: at most so many.
+constexpr int64_t kGemvRows = 8;
+
 /// A product of pixels and channels: a kernel of one tap, strides of 1, no padding.
 bool isPointwise(ConvOp conv);
 

@@ -23,6 +23,14 @@ template <typename T> struct SumOf { typedef float type; };
 template <> struct SumOf<i8> { typedef int type; };
 template <> struct SumOf<u8> { typedef int type; };
 
+/// What an element of the right operand is.
+template <typename T> struct RightOf { typedef T type; };
+template <> struct RightOf<u8> { typedef i8 type; };
+
+/// sum + x * y, of bytes exactly.
+template <typename T, typename U> __device__ inline float multiply_add(T x, U y, float sum) { return fmaf(float(x), float(y), sum); }
+template <typename T, typename U> __device__ inline int multiply_add(T x, U y, int sum) { return int(x) * int(y) + sum; }
+
 /// `bytes` (at most 4) bytes of a place that is a multiple of kUnit (1 or 2) only; zeros after them.
 template <int kUnit> __device__ inline u32 load_word(const u8 *p, int bytes) {
   u32 word = 0;

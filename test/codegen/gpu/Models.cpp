@@ -225,6 +225,22 @@ func.func @main(%x: tensor<?x6x7x16xui8, #x>, %l: tensor<?x21x37xui8, #l>, %k: t
   return %0, %1, %2 : tensor<?x6x7x16xi32, #y>, tensor<?x6x7x16xi32, #y>, tensor<?x21x11xi32, #s>
 })";
 
+// A few rows: weights in columns, operands along k and along n, of odd lengths.
+const char *kFewRows = R"(
+#k = #optc.dims<[3, "n", 40]>
+#s = #optc.dims<[3, 2, "n"]>
+#v = #optc.dims<[3, "n", 24]>
+func.func @main(%x: tensor<5x37xT>, %q: tensor<3x2x40xT>, %k: tensor<3x?x40xT, #k>, %p: tensor<3x2x?xT, #s>, %v: tensor<3x?x24xT, #v>)
+    -> (tensor<5x30xT>, tensor<3x2x?xT, #s>, tensor<3x2x24xT>) {
+  %a = optc.constant dense<[0.5, -0.25, 1.0, 0.0, 0.75, -1.0, 0.5, 0.125, -0.5, 0.25]> : tensor<10xT>
+  %a1 = optc.broadcast %a : (tensor<10xT>) -> tensor<37x3x10xT>
+  %b = optc.reshape %a1 : (tensor<37x3x10xT>) -> tensor<37x30xT>
+  %0 = optc.contract %x, %b {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<5x37xT>, tensor<37x30xT>) -> tensor<5x30xT>
+  %1 = optc.contract %q, %k {lhs_batch = array<i64: 0>, rhs_batch = array<i64: 0>, lhs_contract = array<i64: 2>, rhs_contract = array<i64: 2>} : (tensor<3x2x40xT>, tensor<3x?x40xT, #k>) -> tensor<3x2x?xT, #s>
+  %2 = optc.contract %p, %v {lhs_batch = array<i64: 0>, rhs_batch = array<i64: 0>, lhs_contract = array<i64: 2>, rhs_contract = array<i64: 1>} : (tensor<3x2x?xT, #s>, tensor<3x?x24xT, #v>) -> tensor<3x2x24xT>
+  return %0, %1, %2 : tensor<5x30xT>, tensor<3x2x?xT, #s>, tensor<3x2x24xT>
+})";
+
 const Model kModels[] = {
     {"f32 f16 bf16 f64 i64 i8 ui16", kElementwise},
     {"f32 f16 i32", kBroadcast},
@@ -277,7 +293,7 @@ func.func @main(%q: tensor<2x3x?x40xT, #q>, %k: tensor<2x3x70x40xT>, %v: tensor<
 })";
 
 const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}, {"f16 bf16", kOddHeads}};
-const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"bf16 f16", kConvolution}, {"f32", kBytes}};
+const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"bf16 f16", kConvolution}, {"f32", kBytes}, {"f32 bf16 f16", kFewRows}};
 
 } // namespace
 

@@ -74,8 +74,8 @@ template <typename Sum, typename T> Sum element(const void *p) {
   }
 }
 
-/// Of u8 the right operand is i8.
-template <typename T> using RightOf = std::conditional_t<std::is_same_v<T, unsigned char>, signed char, T>;
+/// An element of the right operand.
+template <typename T> using Right = std::conditional_t<std::is_same_v<T, unsigned char>, signed char, T>;
 
 // Warpgroups' products, in the order in which they were asked for.
 struct Product {
@@ -216,7 +216,6 @@ inline void load_matrices_transposed(uint32_t (&x)[4], const void *row) {
 template <typename T, typename Sum>
 void multiply_registers(T, Sum (&sums)[4], const uint32_t (&lhs)[4], uint32_t rhs0, uint32_t rhs1) {
   using namespace emulated;
-  typedef RightOf<T> Right;
   constexpr int kPerRegister = 4 / sizeof(T);
   int first = current / 32 * 32, lane = current % 32;
   uint32_t *mine = shownRegisters[warpTurn()][current];
@@ -232,7 +231,7 @@ void multiply_registers(T, Sum (&sums)[4], const uint32_t (&lhs)[4], uint32_t rh
             const uint32_t *a = shownRegisters[turn][first + lane / 4 * 4 + t];
             const uint32_t *b = shownRegisters[turn][first + (lane % 4 * 2 + c) * 4 + t];
             sum += element<Sum, T>(reinterpret_cast<const char *>(a + h + 2 * part) + e * sizeof(T)) *
-                   element<Sum, Right>(reinterpret_cast<const char *>(b + 4 + part) + e * sizeof(T));
+                   element<Sum, Right<T>>(reinterpret_cast<const char *>(b + 4 + part) + e * sizeof(T));
           }
       sums[2 * h + c] = sum;
     }
@@ -277,7 +276,7 @@ void multiplyTiles(void *const *threadSums, const std::vector<Sum> &left, uint64
   std::copy(left.begin(), left.end(), &a[0][0]);
   for (uint32_t n = 0; n < kColumns; ++n)
     for (uint32_t k = 0; k < kDepth; ++k)
-      b[k][n] = element<Sum, RightOf<T>>(kAlongN ? swizzled(right + n / 64 * boxBytes + k * 128 + n % 64 * sizeof(T))
+      b[k][n] = element<Sum, Right<T>>(kAlongN ? swizzled(right + n / 64 * boxBytes + k * 128 + n % 64 * sizeof(T))
                                         : swizzled(right + n * 128 + k * sizeof(T)));
   std::memset(y, 0, sizeof y);
   for (int r = 0; r < 64; ++r)
