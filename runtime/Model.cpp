@@ -146,10 +146,11 @@ std::shared_ptr<Model> Model::open(const std::string &path, std::string &error) 
   model->contents.weights = static_cast<const char *>(model->weightMap);
   model->contents.weightBytes = trailer.weightBytes;
   for (const DeviceImage &image : model->contents.plan.images)
-    if (image.offset > descriptor->imageBytes || image.bytes >= descriptor->imageBytes - image.offset) {
-      error = path + ": is damaged: code of a GPU lies outside the file";
-      return nullptr;
-    }
+    for (const DeviceModule &module : image.modules)
+      if (module.offset > descriptor->imageBytes || module.bytes >= descriptor->imageBytes - module.offset) {
+        error = path + ": is damaged: code of a GPU lies outside the file";
+        return nullptr;
+      }
   if (!model->contents.plan.images.empty())
     model->contents.device = std::make_unique<gpu::DeviceProgram>(model->contents.plan, descriptor->images, model->contents.weights);
   return model;

@@ -13,7 +13,7 @@ using namespace optc;
 
 namespace {
 
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 
 struct Writer {
   std::string bytes;
@@ -137,9 +137,10 @@ template <typename S> void visit(S &s, Frame &v) {
 template <typename S> void visit(S &s, Port &v) { visitAll(s, v.name, v.type, v.kind, v.dims, v.symbols); }
 template <typename S> void visit(S &s, BoxMap &v) { visitAll(s, v.operand, v.offset, v.sizes, v.strides, v.box); }
 template <typename S> void visit(S &s, DeviceKernel &v) {
-  visitAll(s, v.symbol, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.isPersistent, v.checksIndices, v.maps);
+  visitAll(s, v.symbol, v.module, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.isPersistent, v.checksIndices, v.maps);
 }
-template <typename S> void visit(S &s, DeviceImage &v) { visitAll(s, v.architecture, v.isPtx, v.offset, v.bytes, v.kernels); }
+template <typename S> void visit(S &s, DeviceModule &v) { visitAll(s, v.offset, v.bytes); }
+template <typename S> void visit(S &s, DeviceImage &v) { visitAll(s, v.architecture, v.isPtx, v.modules, v.kernels); }
 template <typename S> void visit(S &s, Plan &v) { visitAll(s, v.inputs, v.outputs, v.frames, v.images, v.report); }
 
 } // namespace

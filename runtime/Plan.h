@@ -146,6 +146,7 @@ struct BoxMap {
 /// A kernel of a GPU. Its registers are the step's, in the step's order, and those that its program computes of them.
 struct DeviceKernel {
   std::string symbol;
+  uint32_t module = 0; // of the image's
   uint32_t sizes = 0, registers = 0;
   std::vector<Instruction> program;
   RegisterId blocks = 0;
@@ -157,12 +158,17 @@ struct DeviceKernel {
   std::vector<BoxMap> maps;
 };
 
-/// Code for one kind of GPU: `bytes` at `offset` of the artefact's images. All images have the same kernels.
+/// What a driver loads at a time: `bytes` at `offset` of the artefact's images.
+struct DeviceModule {
+  uint64_t offset = 0, bytes = 0;
+};
+
+/// Code for one kind of GPU. All images have the same kernels.
 struct DeviceImage {
   uint32_t architecture = 0; // 90 of sm_90
   /// Text that drivers translate for this kind and later ones; else machine code.
   bool isPtx = false;
-  uint64_t offset = 0, bytes = 0;
+  std::vector<DeviceModule> modules;
   std::vector<DeviceKernel> kernels;
 };
 

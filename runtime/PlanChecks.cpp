@@ -259,9 +259,11 @@ bool optc::isConsistent(const Plan &plan) {
   for (const Frame &frame : plan.frames)
     if (!FrameChecks(plan, frame).ok())
       return false;
-  for (const DeviceImage &image : plan.images)
-    if (image.kernels.size() != plan.images.front().kernels.size() || !all(image.kernels, isLaunchable))
+  for (const DeviceImage &image : plan.images) {
+    auto isLoaded = [&](const DeviceKernel &kernel) { return kernel.module < image.modules.size(); };
+    if (image.kernels.size() != plan.images.front().kernels.size() || !all(image.kernels, isLaunchable) || !all(image.kernels, isLoaded))
       return false;
+  }
   std::vector<uint8_t> state(plan.frames.size());
   const Frame &top = plan.frames[0];
   return top.inherited.empty() && isAcyclic(plan, 0, state) && portsFit(plan.inputs, top, top.inputs) &&

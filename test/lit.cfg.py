@@ -11,6 +11,7 @@ config.test_source_root = os.path.join(config.optc_source, "test")
 config.test_exec_root = os.path.join(config.optc_build, "test")
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.optc_build, "bin"), config.llvm_tools, os.environ["PATH"]])
+config.environment["OPTC_CACHE"] = os.path.join(config.optc_build, "test", "code-cache")
 config.substitutions += [("%data", os.path.join(config.test_source_root, "data")),
                          ("%python", config.python), ("%cc", config.cc), ("%source", config.optc_source), ("%build", config.optc_build), ("%path", os.environ["PATH"])]
 

@@ -11,7 +11,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace optc;
@@ -110,7 +110,7 @@ class Emitter {
 public:
   Emitter() : context(registry(), MLIRContext::Threading::DISABLED) { context.loadAllAvailableDialects(); }
 
-  /// The kernel's definition with its comment, and its launch; an error: why there is none.
+  /// Gives the kernel its definition and its launch, and its comment; an error: why there is none.
   llvm::Expected<std::string> emit(const std::string &text, const GpuTarget &target, CudaKernel &kernel,
                                    ArrayRef<std::string> nodes) {
     OwningOpRef<ModuleOp> parsed = parseSourceString<ModuleOp>(text, ParserConfig(&context));
@@ -143,14 +143,11 @@ public:
     kernel.maps = f.maps;
     for (DeviceTensorMap &map : kernel.maps)
       map.element = elementOf(kernel.op.getOperand(map.operand));
-    for (llvm::StringRef file : f.library)
-      library.insert(file);
+    kernel.library.assign(f.library.begin(), f.library.end());
     kernel.checksIndices = f.checksIndices();
-    return commentOf(f, kernel, nodes) + printCuda(f);
+    kernel.definition = printCuda(f);
+    return commentOf(f, kernel, nodes);
   }
-
-  /// Files of the tile library that the kernels so far need.
-  llvm::StringSet<> library;
 
 private:
   static DialectRegistry registry() {
@@ -180,9 +177,20 @@ std::string optc::deviceLibrary(llvm::function_ref<bool(StringRef)> isNeeded) {
   return text;
 }
 
+static std::string libraryOf(ArrayRef<CudaKernel> kernels) {
+  return deviceLibrary([&](StringRef file) { return llvm::any_of(kernels, [&](const CudaKernel &kernel) { return llvm::is_contained(kernel.library, file); }); });
+}
+
+std::string optc::unitOf(ArrayRef<CudaKernel> kernels) {
+  std::string text = libraryOf(kernels);
+  for (const CudaKernel &kernel : kernels)
+    text += "\n" + kernel.definition;
+  return text;
+}
+
 CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
                           llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf,
-                          llvm::function_ref<bool(StringRef text)> isWanted) {
+                          KernelNames names) {
   CudaSource source;
   std::string others = target.name + " has kernels for fused elementwise ops, row reductions, matrix products and convolutions only";
   auto refuse = [&](Operation *op, StringRef what, const std::string &why) {
@@ -207,11 +215,11 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
       source.refusals.try_emplace(canonical.text, others);
       return WalkResult::skip();
     }
-    if (isWanted && !isWanted(canonical.text))
-      return WalkResult::skip();
     auto [it, inserted] = numbers.try_emplace(canonical.text, texts.size());
     if (inserted) {
-      source.kernels.push_back({"optc_kernel_" + std::to_string(texts.size()), kernel, canonical.text, canonical.symbols});
+      std::string symbol = names == KernelNames::byPosition ? "optc_kernel_" + std::to_string(texts.size())
+                                                            : "optc_" + kernel.getKind().str() + "_" + llvm::utohexstr(llvm::xxh3_64bits(canonical.text), true, 16);
+      source.kernels.push_back({symbol, kernel, canonical.text, canonical.symbols});
       texts.push_back(canonical.text);
       nodes.emplace_back();
     }
@@ -222,16 +230,16 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
   Emitter emitter;
   for (size_t i = 0; i < texts.size(); ++i) {
     CudaKernel &kernel = source.kernels[i];
-    auto text = emitter.emit(texts[i], target, kernel, nodes[i]);
-    if (text) {
-      kernels += "\n" + *text;
+    auto comment = emitter.emit(texts[i], target, kernel, nodes[i]);
+    if (comment) {
+      kernels += "\n" + *comment + kernel.definition;
       continue;
     }
-    std::string why = llvm::toString(text.takeError());
+    std::string why = llvm::toString(comment.takeError());
     refuse(kernel.op, kernel.op.getKind(), why);
     source.refusals.try_emplace(kernel.text, why);
   }
   llvm::erase_if(source.kernels, [&](const CudaKernel &kernel) { return source.refusals.contains(kernel.text); });
-  source.text = deviceLibrary([&](StringRef file) { return emitter.library.contains(file); }) + kernels;
+  source.text = libraryOf(source.kernels) + kernels;
   return source;
 }

@@ -35,7 +35,14 @@ struct CudaKernel {
   /// The last parameters.
   std::vector<DeviceTensorMap> maps = {};
   bool checksIndices = false;
+  /// Its code, without a comment, and the files of the tile library that it needs.
+  std::string definition = "";
+  llvm::SmallVector<llvm::StringRef> library = {};
 };
+
+/// How kernels are named: optc_kernel_0, ... in the model's order, or by what they compute, so that equal kernels of different models
+/// are the same text: optc_conv_0123456789abcdef.
+enum class KernelNames { byPosition, byContent };
 
 struct CudaSource {
   /// One translation unit that needs no header, of the kernels that have code.
@@ -51,10 +58,13 @@ struct CudaSource {
 /// they build on each other. Needs no header.
 std::string deviceLibrary(llvm::function_ref<bool(llvm::StringRef file)> isNeeded);
 
-/// `nodesOf` names the ONNX nodes that an op comes from; kernels whose canonical text is not wanted are left out.
+/// One translation unit of some kernels, which needs no header either.
+std::string unitOf(llvm::ArrayRef<CudaKernel> kernels);
+
+/// `nodesOf` names the ONNX nodes that an op comes from.
 CudaSource emitCuda(mlir::func::FuncOp model, const GpuTarget &target,
                     llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf,
-                    llvm::function_ref<bool(llvm::StringRef text)> isWanted = nullptr);
+                    KernelNames names = KernelNames::byPosition);
 
 } // namespace optc
 

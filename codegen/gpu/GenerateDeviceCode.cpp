@@ -70,39 +70,49 @@ DeviceKernel launchOf(const CudaKernel &from) {
 } // namespace
 
 llvm::Expected<DeviceCode> optc::generateDeviceCode(func::FuncOp model, ArrayRef<GpuTarget> targets,
-                                                    llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf, CompileImage compile) {
+                                                    llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf, size_t kernelsPerUnit, CompileUnits compile) {
   DeviceCode code;
   std::vector<CudaSource> sources;
   for (const GpuTarget &target : targets) {
-    sources.push_back(emitCuda(model, target, nodesOf));
+    sources.push_back(emitCuda(model, target, nodesOf, KernelNames::byContent));
     if (!target.isPortable)
       for (const auto &refusal : sources.back().refusals)
         code.refusals.try_emplace(refusal.first(), refusal.second);
   }
+  std::vector<DeviceUnit> units;
   for (auto [target, source] : llvm::zip(targets, sources)) {
     if (target.isPortable && llvm::any_of(source.refusals, [&](const auto &refusal) { return !code.refusals.contains(refusal.first()); }))
       continue;
     // Numbers are the same in all images.
-    if (llvm::any_of(source.kernels, [&](const CudaKernel &kernel) { return code.refusals.contains(kernel.text); }))
-      source = emitCuda(model, target, nodesOf, [&](StringRef text) { return !code.refusals.contains(text); });
+    llvm::erase_if(source.kernels, [&](const CudaKernel &kernel) { return code.refusals.contains(kernel.text); });
     if (source.kernels.empty())
       continue;
-    auto bytes = compile(source.text, target);
-    if (!bytes)
-      return bytes.takeError();
     DeviceImage image;
     image.architecture = uint32_t(target.architecture());
     image.isPtx = target.isPortable;
-    image.offset = code.contents.size();
-    image.bytes = bytes->size();
-    // Text ends in a zero; machine code is aligned.
-    code.contents += *bytes;
-    code.contents.resize((code.contents.size() + 16) / 16 * 16);
-    for (const CudaKernel &kernel : source.kernels) {
-      code.numbers.try_emplace(kernel.text, uint32_t(image.kernels.size()));
-      image.kernels.push_back(launchOf(kernel));
+    for (ArrayRef<CudaKernel> rest = source.kernels; !rest.empty(); rest = rest.drop_front(std::min(kernelsPerUnit, rest.size()))) {
+      ArrayRef<CudaKernel> kernels = rest.take_front(kernelsPerUnit);
+      units.push_back({unitOf(kernels), target});
+      for (const CudaKernel &kernel : kernels) {
+        code.numbers.try_emplace(kernel.text, uint32_t(image.kernels.size()));
+        image.kernels.push_back(launchOf(kernel));
+        image.kernels.back().module = uint32_t(image.modules.size());
+      }
+      image.modules.emplace_back();
     }
     code.images.push_back(std::move(image));
   }
+  auto compiled = compile(units);
+  if (!compiled)
+    return compiled.takeError();
+  size_t unit = 0;
+  for (DeviceImage &image : code.images)
+    for (DeviceModule &module : image.modules) {
+      const std::string &bytes = (*compiled)[unit++];
+      module = {code.contents.size(), bytes.size()};
+      // Text ends in a zero; machine code is aligned.
+      code.contents += bytes;
+      code.contents.resize((code.contents.size() + 16) / 16 * 16);
+    }
   return code;
 }

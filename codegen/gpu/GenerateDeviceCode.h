@@ -7,13 +7,20 @@
 
 namespace optc {
 
-/// CUDA C++ to what a driver loads.
-using CompileImage = llvm::function_ref<llvm::Expected<std::string>(const std::string &source, const GpuTarget &target)>;
+/// A translation unit that becomes a module.
+struct DeviceUnit {
+  std::string source;
+  GpuTarget target;
+};
 
-/// One image a target, in the order given. Kernels that one of them has no code for have none; a portable target that has not the
-/// code of the others is left out. `nodesOf` as in emitCuda.
+/// CUDA C++ to what a driver loads, for each unit.
+using CompileUnits = llvm::function_ref<llvm::Expected<std::vector<std::string>>(llvm::ArrayRef<DeviceUnit> units)>;
+
+/// One image a target, in the order given; `kernelsPerUnit` kernels, in the model's order, are a unit. Kernels that one target has no
+/// code for have none; a portable target that has not the code of the others is left out. `nodesOf` as in emitCuda.
 llvm::Expected<DeviceCode> generateDeviceCode(mlir::func::FuncOp model, llvm::ArrayRef<GpuTarget> targets,
-                                              llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf, CompileImage compile);
+                                              llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf, size_t kernelsPerUnit,
+                                              CompileUnits compile);
 
 } // namespace optc
 

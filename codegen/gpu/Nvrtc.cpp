@@ -22,6 +22,7 @@ struct Nvrtc::Api {
   int (*cubin)(Program, char *);
   int (*numArchs)(int *);
   int (*archs)(int *);
+  int (*version)(int *major, int *minor);
   const char *(*errorString)(int);
 
   template <typename Function> bool find(Function &function, const char *name) {
@@ -53,7 +54,8 @@ llvm::Expected<std::unique_ptr<Nvrtc>> Nvrtc::open(const std::string &path) {
         a.find(a.log, "nvrtcGetProgramLog") && a.find(a.ptxSize, "nvrtcGetPTXSize") &&
         a.find(a.ptx, "nvrtcGetPTX") && a.find(a.cubinSize, "nvrtcGetCUBINSize") &&
         a.find(a.cubin, "nvrtcGetCUBIN") && a.find(a.numArchs, "nvrtcGetNumSupportedArchs") &&
-        a.find(a.archs, "nvrtcGetSupportedArchs") && a.find(a.errorString, "nvrtcGetErrorString"))
+        a.find(a.archs, "nvrtcGetSupportedArchs") &&
+        a.find(a.version, "nvrtcVersion") && a.find(a.errorString, "nvrtcGetErrorString"))
       return nvrtc;
     firstError = candidate + " is not NVRTC 12 or newer";
   }
@@ -68,14 +70,25 @@ bool Nvrtc::supports(const GpuTarget &target) const {
   return api->archs(known.data()) == 0 && llvm::is_contained(known, target.architecture());
 }
 
-llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuTarget &target,
-                                           Output output) {
+std::string Nvrtc::version() const {
+  int major = 0, minor = 0;
+  api->version(&major, &minor);
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::vector<std::string> optc::nvrtcOptions(const GpuTarget &target) {
+  return {target.isPortable ? target.ptxOption() : target.binaryOption(), "--std=c++17"};
+}
+
+llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuTarget &target) const {
   Api::Program program = nullptr;
   if (int error = api->create(&program, source.c_str(), "kernels.cu", 0, nullptr, nullptr))
     return llvm::createStringError(api->errorString(error));
-  std::string architecture = output == Output::ptx ? target.ptxOption() : target.binaryOption();
-  const char *options[] = {architecture.c_str(), "--std=c++17"};
-  int error = api->compile(program, 2, options);
+  std::vector<std::string> options = nvrtcOptions(target);
+  std::vector<const char *> texts;
+  for (const std::string &option : options)
+    texts.push_back(option.c_str());
+  int error = api->compile(program, int(texts.size()), texts.data());
   size_t size = 0;
   std::string text, log;
   if (api->logSize(program, &size) == 0 && size > 1) {
@@ -87,11 +100,11 @@ llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuT
   if (error || isSerialized) {
     text =
         (error ? std::string(api->errorString(error)) : "products of warpgroups are serialized") + "\n" + log;
-  } else if ((output == Output::ptx ? api->ptxSize : api->cubinSize)(program, &size) == 0) {
+  } else if ((target.isPortable ? api->ptxSize : api->cubinSize)(program, &size) == 0) {
     text.resize(size);
-    (output == Output::ptx ? api->ptx : api->cubin)(program, text.data());
+    (target.isPortable ? api->ptx : api->cubin)(program, text.data());
     // PTX is counted with its terminator.
-    if (output == Output::ptx && !text.empty() && text.back() == '\0')
+    if (target.isPortable && !text.empty() && text.back() == '\0')
       text.pop_back();
   }
   api->destroy(&program);

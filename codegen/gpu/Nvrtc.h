@@ -12,6 +12,9 @@
 
 namespace optc {
 
+/// What NVRTC is told besides the source.
+std::vector<std::string> nvrtcOptions(const GpuTarget &target);
+
 class Nvrtc {
 public:
   /// `path`: the library's file; empty: where the loader finds it, then the toolkit's usual place. The error
@@ -22,9 +25,12 @@ public:
   /// Older ones do not know newer chips.
   bool supports(const GpuTarget &target) const;
 
-  enum class Output { ptx, cubin };
-  /// The error is the compiler's log.
-  llvm::Expected<std::string> compile(const std::string &source, const GpuTarget &target, Output output);
+  /// "13.0".
+  std::string version() const;
+
+  /// PTX of a portable target, of others a cubin, by `nvrtcOptions`. The error is the compiler's log. Several threads may compile at the
+  /// same time.
+  llvm::Expected<std::string> compile(const std::string &source, const GpuTarget &target) const;
 
 private:
   Nvrtc() = default;

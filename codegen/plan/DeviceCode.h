@@ -20,6 +20,9 @@ struct DeviceCode {
   /// Best first; places are in `contents`.
   std::vector<DeviceImage> images;
   std::string contents;
+  /// What made the images, "NVRTC 13.0", and what it was told for each; empty: they are source.
+  std::string compiler;
+  std::vector<std::string> options;
 };
 
 } // namespace optc

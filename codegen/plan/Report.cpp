@@ -194,8 +194,26 @@ std::string optc::reportOf(const PlanContext &context, func::FuncOp function, co
                                               {"arena_bytes", int64_t(top.arenaBytes)},
                                               {"static", top.isStatic},
                                               {"state_bytes", 0}}}};
-  if (context.device)
+  if (context.device) {
     report.getObject("memory")->insert({"device_arena_bytes", int64_t(top.deviceArenaBytes)});
+    json::Array code;
+    bool isCompiled = !context.device->compiler.empty();
+    for (auto [i, image] : llvm::enumerate(plan.images)) {
+      int64_t bytes = 0;
+      for (const DeviceModule &module : image.modules)
+        bytes += int64_t(module.bytes);
+      json::Object entry{{"target", "sm_" + std::to_string(image.architecture)},
+                         {"form", !isCompiled ? "source" : image.isPtx ? "ptx" : "cubin"},
+                         {"modules", int64_t(image.modules.size())},
+                         {"bytes", bytes}};
+      if (isCompiled) {
+        entry["compiler"] = context.device->compiler;
+        entry["options"] = context.device->options[i];
+      }
+      code.push_back(std::move(entry));
+    }
+    report["device_code"] = std::move(code);
+  }
   std::string text;
   llvm::raw_string_ostream os(text);
   os << llvm::formatv("{0:2}", json::Value(std::move(report)));

@@ -54,10 +54,12 @@ Status DeviceProgram::chooseImage() {
 }
 
 Status DeviceProgram::loadKernels() {
-  OPTC_TRY(module.load(gpu, images + image->offset));
+  modules = std::vector<Module>(image->modules.size());
+  for (size_t i = 0; i < modules.size(); ++i)
+    OPTC_TRY(modules[i].load(gpu, images + image->modules[i].offset));
   for (const DeviceKernel &k : image->kernels) {
     Kernel &kernel = kernels.emplace_back();
-    OPTC_TRY(module.find(k.symbol, kernel));
+    OPTC_TRY(modules[k.module].find(k.symbol, kernel));
     if (k.sharedBytes)
       OPTC_TRY(kernel.allowShared(k.sharedBytes));
   }

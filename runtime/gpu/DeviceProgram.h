@@ -44,7 +44,7 @@ private:
   // In the order in which they are to go: the device last.
   Device gpu;
   const DeviceImage *image = nullptr;
-  Module module;
+  std::vector<Module> modules;
   std::vector<Kernel> kernels;
   Memory weightMemory;
   std::map<uint64_t, DevicePointer> weightPlaces; // by offset

@@ -1,10 +1,10 @@
 //===- CompileGpu.cpp - The GPU's part of a compile -----------------------===//
 
 #include "tools/compiler/CompileGpu.h"
+#include "codegen/gpu/CompileUnits.h"
 #include "codegen/gpu/CudaSource.h"
-#include "codegen/gpu/GenerateDeviceCode.h"
-#include "codegen/gpu/Nvrtc.h"
 #include "codegen/plan/PlanBuilder.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
 
@@ -56,6 +56,12 @@ std::unique_ptr<Nvrtc> openNvrtc(const CompileOptions &options, ArrayRef<GpuTarg
   return std::move(*nvrtc);
 }
 
+std::string cacheFolder(const CompileOptions &options) {
+  if (!options.cache)
+    return "";
+  return options.cacheFolder.empty() ? CodeCache::usualFolder() : options.cacheFolder;
+}
+
 } // namespace
 
 std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget &target,
@@ -73,10 +79,11 @@ std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget 
   auto nvrtc = openNvrtc(options, target, result);
   if (!nvrtc)
     return std::nullopt;
-  auto compiled = nvrtc->compile(source.text, target, options.emit == Emit::ptx ? Nvrtc::Output::ptx : Nvrtc::Output::cubin);
+  CodeCache cache(cacheFolder(options));
+  auto compiled = compileUnits(*nvrtc, DeviceUnit{source.text, printed}, cache, options.jobs);
   if (!compiled)
     return fail(result, ExitCode::internal, "optc: internal error: NVRTC: " + llvm::toString(compiled.takeError()));
-  return *compiled;
+  return compiled->front();
 }
 
 std::optional<DeviceCode> optc::compileForGpus(func::FuncOp model, ArrayRef<GpuTarget> targets, const CompileOptions &options, CompileResult &result) {
@@ -96,12 +103,23 @@ std::optional<DeviceCode> optc::compileForGpus(func::FuncOp model, ArrayRef<GpuT
     oldest.isPortable = true;
     images.push_back(oldest);
   }
-  auto code = generateDeviceCode(model, images, namesOf, [&](const std::string &source, const GpuTarget &target) -> llvm::Expected<std::string> {
-    if (!nvrtc)
-      return source;
-    return nvrtc->compile(source, target, target.isPortable ? Nvrtc::Output::ptx : Nvrtc::Output::cubin);
+  // A kernel by itself: what one model has compiled is there for the next. The emulation compiles some at a time, as each unit costs a second.
+  const size_t kernelsPerUnit = options.hostEmulation ? 16 : 1;
+  CodeCache cache(nvrtc ? cacheFolder(options) : "");
+  auto code = generateDeviceCode(model, images, namesOf, kernelsPerUnit, [&](ArrayRef<DeviceUnit> units) -> llvm::Expected<std::vector<std::string>> {
+    if (nvrtc)
+      return compileUnits(*nvrtc, units, cache, options.jobs);
+    std::vector<std::string> texts;
+    for (const DeviceUnit &unit : units)
+      texts.push_back(unit.source);
+    return texts;
   });
   if (!code)
     return fail(result, ExitCode::internal, "optc: internal error: NVRTC: " + llvm::toString(code.takeError()));
+  if (nvrtc) {
+    code->compiler = "NVRTC " + nvrtc->version();
+    for (const DeviceImage &image : code->images)
+      code->options.push_back(llvm::join(nvrtcOptions({"sm_" + std::to_string(image.architecture), image.isPtx}), " "));
+  }
   return std::move(*code);
 }

@@ -40,6 +40,9 @@ struct CompileOptions {
   bool keepRounding = false;
   /// File of the NVRTC library; empty: where it is usually found.
   std::string nvrtc;
+  /// Code for GPUs is kept in a folder and taken from there; empty: codegen/gpu/CodeCache.h's usual one.
+  bool cache = true;
+  std::string cacheFolder;
   /// What is to happen where a step leaves the GPU.
   enum class Fallback { report, allow, error } fallback = Fallback::report;
   /// CUDA C++ in place of machine code, for tests without a GPU.

@@ -138,6 +138,8 @@ int main(int argc, char **argv) {
     ("max-drop", "how far the metric may be below that of f32: 0.01", cxxopts::value<std::string>())
     ("compare-layers", "print each node's error in 8 bits, worst first: text, json, svg", cxxopts::value<std::string>()->implicit_value("text"))
     ("nvrtc", "NVRTC's library, for what runs on GPUs", cxxopts::value<std::string>()->default_value(""))
+    ("cache-dir", "folder that keeps code for GPUs from compile to compile", cxxopts::value<std::string>())
+    ("no-cache", "code for GPUs is neither kept nor taken from where it is kept")
     ("fallback", "steps that a GPU has no code for: report, allow, error", cxxopts::value<std::string>()->default_value("report"))
     ("emit-host-emulation", "with a GPU's target: an artefact for tests on a machine without one")
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
@@ -227,11 +229,17 @@ int main(int argc, char **argv) {
     else if (compile.emit == Emit::cubin)
       return usageError("no output given (-o kernels.cubin)");
     bool hasGpu = llvm::any_of(compile.targets, [](const std::string &name) { return isGpuTargetName(name); });
-    for (const char *flag : {"nvrtc", "fallback", "emit-host-emulation"})
+    for (const char *flag : {"nvrtc", "cache-dir", "no-cache", "fallback", "emit-host-emulation"})
       if (flags.count(flag) && !hasGpu)
         return usageError(std::string("--") + flag + " has an effect with the target of a GPU only");
-    if (flags.count("nvrtc") && compile.emit == Emit::cuda)
-      return usageError("--nvrtc has an effect with what it compiles only: artefacts, --emit=ptx and --emit=cubin");
+    for (const char *flag : {"nvrtc", "cache-dir", "no-cache"})
+      if (flags.count(flag) && compile.emit == Emit::cuda)
+        return usageError(std::string("--") + flag + " has an effect with what NVRTC compiles only: artefacts, --emit=ptx and --emit=cubin");
+    if (flags.count("cache-dir") && flags.count("no-cache"))
+      return usageError("--cache-dir and --no-cache: one is enough");
+    compile.cache = !flags.count("no-cache");
+    if (flags.count("cache-dir"))
+      compile.cacheFolder = flags["cache-dir"].as<std::string>();
     if (hasGpu && !compile.weights.empty() && compile.weights != "bf16")
       return usageError("--" + compile.weights + " with the target of a GPU: GPUs have no kernels for weights in few bits yet");
     compile.hostEmulation = flags.count("emit-host-emulation");

@@ -107,7 +107,7 @@ llvm::Expected<CudaSource> BundleWriter::compile(mlir::ModuleOp module, std::str
 }
 
 llvm::Error BundleWriter::writeCubin(const std::string &text, std::string &cubin) {
-  auto image = nvrtc.compile(text, target, Nvrtc::Output::cubin);
+  auto image = nvrtc.compile(text, target);
   if (!image)
     return image.takeError();
   cubin = std::to_string(cubins++) + ".cubin";
