@@ -32,7 +32,7 @@ for name, model, sizes, tolerance in models():
         calls = dict(line.split() for line in open(log).read().splitlines())
         print(name, target, done.stdout.strip(), "graphs", calls.get("cuGraphInstantiateWithFlags", 0), "launches", calls.get("cuLaunchKernelEx"))
         # Weights go up once; what is launched twice in a row for the same sizes is recorded.
-        if name in ("convolutions", "attention", "halves", "quantized"):
+        if name in ("resnet", "bert", "gpt2", "convolutions", "attention", "halves", "quantized"):
             assert int(calls["cuGraphLaunch"]) >= 4, calls
             assert "note" not in subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stderr
 
@@ -42,15 +42,18 @@ for target in ("sm_80", "sm_90"):
         text = subprocess.run([optc, f"{folder}/{name}.onnx", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
         assert all(kernel in text for kernel in kernels) and "ConvSimt<" not in text, (name, target)
 for target, kernels in (("sm_80", {"GemmSm80<bf16", "AttentionSm80<bf16"}), ("sm_90", {"GemmSm90<bf16", "AttentionSm90<bf16"})):
-    path = f"{folder}/transformer"
-    text = subprocess.run([optc, f"{path}.onnx", "--bf16", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run([optc, f"{folder}/transformer.onnx", "--bf16", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
     for kernel in kernels:
         assert kernel in text, (target, kernel)
-    done = subprocess.run([optc, f"{path}.onnx", "--bf16", f"--target={target}", "--fallback=error", "--emit-host-emulation", "-q", "-o", f"{path}.bf16.so"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    done = emulated(target, [run, f"{path}.bf16.so", f"{path}.cpu.so", "0.02", "n=1,2", "s=9,40"])
-    assert done.returncode == 0, done.stderr
-    print("bf16", target, done.stdout.strip())
+    for name, model, sizes, _ in models():
+        if name not in ("transformer", "resnet", "bert", "gpt2"):
+            continue
+        path = f"{folder}/{name}"
+        done = subprocess.run([optc, f"{path}.onnx", "--bf16", f"--target={target}", "--fallback=error", "--emit-host-emulation", "-q", "-o", f"{path}.bf16.so"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        done = emulated(target, [run, f"{path}.bf16.so", f"{path}.cpu.so", "0.03", *sizes])
+        assert done.returncode == 0, (name, done.stderr)
+        print("bf16", name, target, done.stdout.strip())
 
 # Placement: what runs where, and why, in the report.
 report = json.loads(subprocess.run([optc, f"{folder}/placement.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)
