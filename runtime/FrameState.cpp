@@ -59,7 +59,7 @@ FrameState::FrameState(Session &session, uint32_t index)
     deviceEnd.resize(frame.steps.size());
     for (size_t i = frame.steps.size(); i-- > 0;) {
       auto takesMemory = [&](BufferId b) { return frame.storages[frame.buffers[b].storage].kind == Storage::Kind::dynamic; };
-      auto isAlone = [&](const Step &step) { return std::any_of(step.outputs.begin(), step.outputs.end(), takesMemory); };
+      auto isAlone = [&](const Step &step) { return !step.definitions.empty() || std::any_of(step.outputs.begin(), step.outputs.end(), takesMemory); };
       bool joins = i + 1 < frame.steps.size() && frame.steps[i + 1].onDevice && !isAlone(frame.steps[i]) && !isAlone(frame.steps[i + 1]);
       deviceEnd[i] = frame.steps[i].onDevice ? (joins ? deviceEnd[i + 1] : uint32_t(i) + 1) : 0;
     }

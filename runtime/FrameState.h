@@ -90,6 +90,10 @@ private:
   Status runCopy(const Step &step);
   /// Steps [begin, end) of the GPU.
   Status runOnDevice(size_t begin, size_t end);
+  /// What step `index` is launched with; `takesMemory`: its results' sizes are known.
+  Status describeLaunch(size_t index, bool takesMemory, gpu::DeviceSession::Launch &launch);
+  /// A step of the GPU whose values decide the size of its results.
+  Status runCounting(size_t index);
   Status runLibrary(const Step &step, size_t index);
   Status runBind(const Step &step);
   Status runBranch(const Step &step, size_t index);

@@ -152,9 +152,16 @@ struct DeviceKernel {
   uint32_t threads = 0, sharedBytes = 0;
   /// There are at most as many blocks as the device has multiprocessors.
   bool isPersistent = false;
-  /// Its last pointer is to an int32 that becomes 1 where an index is out of range.
+  /// A parameter is a pointer to an int32 that becomes 1 where an index is out of range.
   bool checksIndices = false;
   std::vector<BoxMap> maps;
+  /// Bytes of the device's memory that its launches share: a parameter; kNone: it needs none.
+  RegisterId workspace = kNone;
+  /// It is launched so many times, one after the other, and told which launch it is; kNone: once, and it is not told.
+  RegisterId repeats = kNone;
+  /// So many of the launches come before the size of a result (Step::definitions) is known, which they write: a parameter is a pointer to an
+  /// int64. kNone: all sizes are known before.
+  RegisterId counted = kNone;
 };
 
 /// Code for one kind of GPU: `bytes` at `offset` of the artefact's images. All images have the same kernels.

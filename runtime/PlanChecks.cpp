@@ -161,10 +161,11 @@ private:
     return false;
   }
 
-  /// The step has the sizes that the kernel takes, and the operands that its maps name.
+  /// The step has the sizes that the kernel takes and the one that it defines, and the operands that its maps name.
   bool isLaunch(const Step &s) const {
     return !plan.images.empty() && all(plan.images, [&](const DeviceImage &image) {
       return s.target < image.kernels.size() && image.kernels[s.target].sizes == s.registers.size() &&
+             s.definitions.size() == (image.kernels[s.target].counted == kNone ? 0 : 1) &&
              all(image.kernels[s.target].maps, [&](const BoxMap &m) { return m.operand < s.inputs.size() && s.inputs[m.operand] != kNone; });
     });
   }
@@ -230,7 +231,8 @@ bool isAcyclic(const Plan &plan, uint32_t frame, std::vector<uint8_t> &state) {
 
 bool isLaunchable(const DeviceKernel &k) {
   auto reg = [&](RegisterId r) { return r < k.registers; };
-  return k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) &&
+  auto regOrNone = [&](RegisterId r) { return r == kNone || reg(r); };
+  return regOrNone(k.workspace) && regOrNone(k.repeats) && (k.counted == kNone || (reg(k.counted) && k.repeats != kNone)) && k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) &&
          all(k.program, [&](const Instruction &i) { return isWithin(i, k.registers); }) &&
          all(k.maps, [&](const BoxMap &m) {
            return reg(m.offset) && all(m.sizes, reg) && all(m.strides, reg) && m.sizes.size() >= 1 && m.sizes.size() <= 5 &&

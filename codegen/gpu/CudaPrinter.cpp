@@ -345,6 +345,13 @@ void CudaPrinter::printCall(func::CallOp op) {
     os << f.moreOfShape << "}, epilogue, launch_memory());\n";
     return;
   }
+  if (name == "library") {
+    line() << f.productCall << "({";
+    for (auto [i, operand] : llvm::enumerate(op.getOperands()))
+      os << (i ? ", " : "") << "i64(" << textOf(operand).text << ")";
+    os << "}" << (f.productArguments.empty() ? "" : ", ") << f.productArguments << ");\n";
+    return;
+  }
   Value result = op.getResult(0);
   if (name == "shuffle_xor") {
     // Never within a larger expression: all threads must get there.

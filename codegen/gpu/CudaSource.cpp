@@ -73,6 +73,9 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
   os << "\n//  grid " << (f.isPersistent ? "at most " : "") << count << ", block " << f.threads;
   if (f.sharedBytes)
     os << ", " << f.sharedBytes << " bytes of shared memory";
+  constexpr size_t kLongest = 40;
+  if (std::string launches = f.repeats ? f.repeats->str() : "1"; launches != "1")
+    os << ", launched " << (launches.size() < kLongest ? launches : "several") << " times";
   os << "\n";
   return os.str();
 }
@@ -147,6 +150,9 @@ public:
     for (llvm::StringRef file : f.library)
       library.insert(file);
     kernel.checksIndices = f.checksIndices();
+    kernel.workspace = f.workspace;
+    kernel.repeats = f.repeats;
+    kernel.counted = f.counted;
     return commentOf(f, kernel, nodes) + printCuda(f);
   }
 
@@ -185,7 +191,7 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
                           llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf,
                           llvm::function_ref<bool(StringRef text)> isWanted) {
   CudaSource source;
-  std::string others = target.name + " has kernels for fused elementwise ops, row reductions, matrix products and convolutions only";
+  std::string others = target.name + " has no kernel for it";
   auto refuse = [&](Operation *op, StringRef what, const std::string &why) {
     SmallVector<std::string> nodes = nodesOf(op);
     std::string node = nodes.empty() ? "a step" : "node '" + nodes.front() + "'";

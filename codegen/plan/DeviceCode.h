@@ -20,6 +20,9 @@ struct DeviceCode {
   /// Best first; places are in `contents`.
   std::vector<DeviceImage> images;
   std::string contents;
+
+  /// The kernel finds out how large its result is.
+  bool countsResults(uint32_t number) const { return images.front().kernels[number].counted != kNone; }
 };
 
 } // namespace optc
