@@ -102,6 +102,8 @@ const Kind kKinds[] = {
      "convolutions have kernels for f32 over one or two dims alone"},
     {"depthwise", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceDepthwise(f); },
      "depthwise convolutions have kernels for f32 over one or two dims alone"},
+    {"recurrent", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceRecurrent(f); }, "the form of its recurrence has no kernel"},
+    {"library", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceLibrary(f); }, "no function of the library computes it"},
     {"attention", generateDeviceAttention, "attention has kernels for sm_90 alone, of 16-bit floats and heads of 64 or 128"},
 };
 /// Null: GPUs have none.

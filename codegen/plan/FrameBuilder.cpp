@@ -1,6 +1,7 @@
 //===- FrameBuilder.cpp - Ops become steps --------------------------------===//
 
 #include "codegen/plan/FrameBuilder.h"
+#include "codegen/kernel/LibraryKernel.h"
 #include "ir/eval/Evaluate.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/StringExtras.h"
@@ -89,12 +90,19 @@ bool FrameBuilder::isShapeArithmetic(KernelOp op) {
          });
 }
 
+/// A result has a size that nothing before it has.
+bool FrameBuilder::definesSize(KernelOp op) {
+  return llvm::any_of(op.getResultTypes(), [&](Type type) { return llvm::any_of(dimsOf(type), [&](const DimExpr &d) { return !isDefined(d); }); });
+}
+
 uint32_t FrameBuilder::placeOnDevice(KernelOp op, StringRef text, const Step &step) {
-  if (!context.device || isShapeArithmetic(op))
+  if (!context.device || (!isLibraryKernel(op) && isShapeArithmetic(op)))
     return kNone;
   auto it = context.device->numbers.find(text);
-  if (it != context.device->numbers.end() && !parent)
+  if (it != context.device->numbers.end() && !parent && (!context.device->countsResults(it->second) || definesSize(op)))
     return it->second;
+  if (isLibraryKernel(op)) // it is reported as a library step
+    return kNone;
   std::string reason = context.device->refusals.lookup(text);
   context.result.hostKernels.push_back({step.name, op.getKind().str(), reason.empty() ? "branches and loops run on the CPU" : reason});
   return kNone;
@@ -105,6 +113,8 @@ LogicalResult FrameBuilder::addKernel(KernelOp op) {
   CanonicalKernel canonical = canonicalize(op);
   uint32_t onDevice = placeOnDevice(op, canonical.text, step);
   step.onDevice = onDevice != kNone;
+  if (!step.onDevice && isLibraryKernel(op))
+    return addLibraryKernel(op);
   if (failed(addOperands(op, op.getOperands(), step.inputs, step.onDevice)))
     return failure();
   KernelSchedule schedule = scheduleOf(op);
@@ -118,12 +128,8 @@ LogicalResult FrameBuilder::addKernel(KernelOp op) {
     }
     step.target = it->second;
   }
-  for (const std::string &symbol : canonical.symbols) {
-    RegisterId r = symbolRegister(symbol);
-    if (r == kNone)
-      return op.emitError("the size '") << symbol << "' is not determined by the inputs";
-    step.registers.push_back(r);
-  }
+  for (const std::string &symbol : canonical.symbols)
+    step.registers.push_back(symbolRegister(symbol));
   step.flops = expressionRegister(schedule.flops);
   if (!step.onDevice) {
     step.tiles = expressionRegister(schedule.tiles);
@@ -133,7 +139,27 @@ LogicalResult FrameBuilder::addKernel(KernelOp op) {
     return op.emitError("the number of tiles is not determined by the inputs");
   if (failed(addResults(op, step)))
     return failure();
+  // Sizes that the kernel itself defines have registers now.
+  for (auto [symbol, r] : llvm::zip(canonical.symbols, step.registers))
+    if (r == kNone && (r = symbolRegister(symbol)) == kNone)
+      return op.emitError("the size '") << symbol << "' is not determined by the inputs";
   finish(std::move(step));
+  return success();
+}
+
+/// The op of a kernel that GPUs alone have code for.
+LogicalResult FrameBuilder::addLibraryKernel(KernelOp op) {
+  Operation &inner = op.getBody().front().front();
+  for (auto [argument, operand] : llvm::zip(op.getBody().getArguments(), op.getOperands())) {
+    auto buffer = bufferOf(op, operand);
+    if (failed(buffer))
+      return failure();
+    buffers[0][argument] = *buffer;
+  }
+  if (failed(addLibrary(&inner)))
+    return failure();
+  for (auto [result, of] : llvm::zip(op.getResults(), inner.getResults()))
+    buffers[0][result] = buffers[0][of];
   return success();
 }
 

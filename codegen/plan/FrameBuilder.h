@@ -61,6 +61,7 @@ private:
   mlir::LogicalResult addOp(mlir::Operation *op);
   mlir::LogicalResult addKernel(KernelOp op);
   mlir::LogicalResult addLibrary(mlir::Operation *op);
+  mlir::LogicalResult addLibraryKernel(KernelOp op);
   mlir::LogicalResult addBind(BindOp op);
   mlir::LogicalResult addIf(IfOp op);
   mlir::LogicalResult addLoop(LoopOp op);
@@ -69,6 +70,7 @@ private:
   /// Number of the kernel among those of the GPU; kNone: it runs on the CPU, which is noted where that was not meant to be.
   uint32_t placeOnDevice(KernelOp op, llvm::StringRef text, const Step &step);
   bool isShapeArithmetic(KernelOp op);
+  bool definesSize(KernelOp op);
   mlir::LogicalResult addResults(mlir::Operation *op, Step &step);
   Step newStep(Step::Kind kind, mlir::Operation *op);
   void seal(Step &step);
