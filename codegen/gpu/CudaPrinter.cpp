@@ -339,17 +339,17 @@ void CudaPrinter::printCall(func::CallOp op) {
     return;
   }
   if (name == "product") {
-    line() << f.productCall << "(" << f.productArguments << ", {";
+    line() << f.libraryCall << "(" << f.libraryArguments << ", {";
     for (auto [i, operand] : llvm::enumerate(op.getOperands()))
       os << (i ? ", " : "") << "int(" << textOf(operand).text << ")";
     os << f.moreOfShape << "}, epilogue, launch_memory());\n";
     return;
   }
   if (name == "library") {
-    line() << f.productCall << "({";
+    line() << f.libraryCall << "({";
     for (auto [i, operand] : llvm::enumerate(op.getOperands()))
       os << (i ? ", " : "") << "i64(" << textOf(operand).text << ")";
-    os << "}" << (f.productArguments.empty() ? "" : ", ") << f.productArguments << ");\n";
+    os << "}" << (f.libraryArguments.empty() ? "" : ", ") << f.libraryArguments << ");\n";
     return;
   }
   Value result = op.getResult(0);

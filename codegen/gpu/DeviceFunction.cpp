@@ -182,8 +182,8 @@ void DeviceFunction::callProduct(std::string run, ArrayRef<std::string> argument
                                  ArrayRef<std::string> more) {
   for (const std::string &text : more)
     moreOfShape += ", " + text;
-  productCall = std::move(run);
-  productArguments = llvm::join(arguments, ", ");
+  libraryCall = std::move(run);
+  libraryArguments = llvm::join(arguments, ", ");
   call("product", {}, shape);
 }
 
@@ -211,8 +211,8 @@ void DeviceFunction::repeat(DimExpr count) {
 }
 
 void DeviceFunction::callLibrary(std::string run, ValueRange sizes, ArrayRef<std::string> arguments) {
-  productCall = std::move(run);
-  productArguments = llvm::join(arguments, ", ");
+  libraryCall = std::move(run);
+  libraryArguments = llvm::join(arguments, ", ");
   call("library", {}, sizes);
   finish();
 }

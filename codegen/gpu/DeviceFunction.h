@@ -96,7 +96,7 @@ public:
   /// run({sizes}, arguments): a function of the library, which is all that the kernel does.
   void callLibrary(std::string run, mlir::ValueRange sizes, llvm::ArrayRef<std::string> arguments);
   std::unique_ptr<DeviceFunction> epilogue;
-  std::string productCall, productArguments, moreOfShape;
+  std::string libraryCall, libraryArguments, moreOfShape;
 
   /// A name for the printer: of a value, of what a loop carries.
   mlir::Value named(mlir::Value value, llvm::StringRef name);

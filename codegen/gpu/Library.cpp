@@ -129,7 +129,9 @@ DimExpr sortWorkspace(const DimExpr &all, int64_t bytes) { return DimExpr(2) * (
 
 void LibraryCall::emit(CumulativeOp op) {
   Rows rows(op.getX(), op.getAxis());
-  bool isRow = rows.inner == DimExpr(1);
+  // A block has enough to do with a row, unless it is short.
+  constexpr int64_t kShortest = 64;
+  bool isRow = rows.inner == DimExpr(1) && rows.n.constant().value_or(kShortest) >= kShortest;
   int64_t part = isRow ? 2048 : 128;
   DimExpr parts = DimExpr::ceildiv(rows.n, part);
   f.library = {"scan"};

@@ -7,7 +7,8 @@
 //   2    each part, from what comes before it
 //
 // Totals are of double for floats, modulo 2^64 for integers, in an order that does not depend on the data. Values along n that are neighbours
-// (inner is 1) are a block's, 8 a thread; others a thread's, with neighbouring threads in neighbouring rows.
+// (inner is 1) are a block's, 8 a thread; others, and
+// short rows, a thread's, with neighbouring threads in neighbouring rows.
 //
 // The workspace has a total for each part of each row, [outer, parts] or [parts, outer * inner].
 //
@@ -109,7 +110,7 @@ template <typename T, bool kProduct, bool kExclusive, bool kReverse> struct Scan
   }
 };
 
-/// Across. The launch: 256 threads, a thread for each part of a row.
+/// Across, or along short rows. The launch: 256 threads, a thread for each part of a row.
 template <typename T, bool kProduct, bool kExclusive, bool kReverse> struct ScanColumns {
   static constexpr int kThreads = 256, kPart = 128;
   typedef typename ScanAccumulator<T>::type A;
