@@ -367,6 +367,16 @@ def MergeDuplicates : Pass<"merge-duplicates"> {
   }];
 }
 
+def FormLibraryKernels : Pass<"form-library-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Kernels of sorts, scans and scatters, for which GPUs have functions";
+  let description = [{
+    before:  %y = optc.nonzero %x
+    after:   %y = optc.kernel "library" (%x) { %y = optc.nonzero; optc.yield %y }
+    On types that have no function the op stays a library step.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
   let summary = "Fuses ops into optc.kernel regions";
   let description = [{

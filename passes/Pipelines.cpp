@@ -93,6 +93,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Which memory a result takes, once nothing moves any more.
   passes.addNestedPass<func::FuncOp>(createReuseInPlace());
+  // Sorts, scans and scatters, which nothing is fused with.
+  if (options.gpu)
+    passes.addNestedPass<func::FuncOp>(createFormLibraryKernels());
 }
 
 void optc::registerPasses() {

@@ -53,13 +53,13 @@ FrameState::FrameState(Session &session, uint32_t index)
       for (RegisterId r : step.registers)
         readyAt[r] = uint32_t(i) + 1;
   }
-  if (isTop && session.program.device) {
-    device = std::make_unique<gpu::DeviceSession>(*session.program.device, frame);
+  if (session.program.device) {
+    device = std::make_unique<gpu::DeviceSession>(*session.program.device, frame, isTop ? nullptr : session.top->device.get());
     // What takes no memory of its own when it runs may be launched with what follows it.
     deviceEnd.resize(frame.steps.size());
     for (size_t i = frame.steps.size(); i-- > 0;) {
       auto takesMemory = [&](BufferId b) { return frame.storages[frame.buffers[b].storage].kind == Storage::Kind::dynamic; };
-      auto isAlone = [&](const Step &step) { return std::any_of(step.outputs.begin(), step.outputs.end(), takesMemory); };
+      auto isAlone = [&](const Step &step) { return !step.definitions.empty() || std::any_of(step.outputs.begin(), step.outputs.end(), takesMemory); };
       bool joins = i + 1 < frame.steps.size() && frame.steps[i + 1].onDevice && !isAlone(frame.steps[i]) && !isAlone(frame.steps[i + 1]);
       deviceEnd[i] = frame.steps[i].onDevice ? (joins ? deviceEnd[i + 1] : uint32_t(i) + 1) : 0;
     }
@@ -269,7 +269,11 @@ Status FrameState::prepareOutput(const Storage &s, const Buffer &b, uint64_t byt
                          ", the result has " + std::to_string(bytes) + " bytes");
   }
   // Memory that an earlier run allocated is used again where it suffices.
-  if (!result.data || result.bytes() < bytes) {
+  if (s.onDevice && (!result.data || result.bytes() < bytes)) {
+    if (Status status = device->allocate(bytes, result.storage); !status.ok())
+      return status;
+    result.data = result.storage.get();
+  } else if (!result.data || result.bytes() < bytes) {
     Memory memory = allocateAligned(bytes ? bytes : 1);
     if (!memory)
       return outOfMemory(bytes);
@@ -306,8 +310,22 @@ Status FrameState::adopt(BufferId buffer, Value &&value) {
   }
   if (Status status = prepare(buffer); !status.ok())
     return status;
-  if (value.data != pointers[b.storage] && value.bytes())
+  if (value.data != pointers[b.storage] && value.bytes()) {
+    if (s.onDevice)
+      return device->copy(pointers[b.storage], value.data, value.bytes());
     std::memcpy(pointers[b.storage], value.data, value.bytes());
+  }
+  return Status::success();
+}
+
+Status FrameState::finishDevice() {
+  if (Status status = device->finish(); !status.ok())
+    return status;
+  for (auto &pair : children)
+    for (auto &state : pair)
+      if (state)
+        if (Status status = state->finishDevice(); !status.ok())
+          return status;
   return Status::success();
 }
 

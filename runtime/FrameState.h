@@ -81,6 +81,8 @@ private:
   const Value &view(BufferId buffer);
   Status checkView(BufferId buffer);
   Status finish();
+  /// Waits for the GPU; names the step whose index was out of range, in the frame or in what it runs.
+  Status finishDevice();
 
   // Steps.
   Status runStep(const Step &step, size_t index);
@@ -90,6 +92,10 @@ private:
   Status runCopy(const Step &step);
   /// Steps [begin, end) of the GPU.
   Status runOnDevice(size_t begin, size_t end);
+  /// What step `index` is launched with; `takesMemory`: its results' sizes are known.
+  Status describeLaunch(size_t index, bool takesMemory, gpu::DeviceSession::Launch &launch);
+  /// A step of the GPU whose values decide the size of its results.
+  Status runCounting(size_t index);
   Status runLibrary(const Step &step, size_t index);
   Status runBind(const Step &step);
   Status runBranch(const Step &step, size_t index);
@@ -127,7 +133,7 @@ private:
   std::vector<int64_t> kernelRegisters;
 
   Block arena, scratch;
-  std::unique_ptr<gpu::DeviceSession> device; // of the model's frame
+  std::unique_ptr<gpu::DeviceSession> device; // where the model has code for one
   std::vector<uint32_t> deviceEnd;            // by step: the end of the launches that begin there
   std::vector<BufferId> firstBuffer; // by storage
   std::vector<uint64_t> arenaOffsets[2]; // of host and GPU

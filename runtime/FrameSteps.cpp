@@ -49,8 +49,8 @@ Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> ou
   // Sizes that the last step defined.
   execute(frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd,
           uint32_t(frame.program.size()));
-  if (device)
-    if (Status status = device->finish(); !status.ok())
+  if (device && isTop)
+    if (Status status = finishDevice(); !status.ok())
       return status;
   return finish();
 }
@@ -94,7 +94,29 @@ Status FrameState::runCopy(const Step &step) {
   void *target = pointers[frame.buffers[to].storage], *origin = pointers[source.storage];
   if (bytes == 0)
     return Status::success();
-  return frame.storages[source.storage].onDevice ? device->download(target, origin, bytes) : device->upload(target, origin, bytes);
+  if (!frame.storages[source.storage].onDevice)
+    return device->upload(target, origin, bytes);
+  return storageOf(to).onDevice ? device->copy(target, origin, bytes) : device->download(target, origin, bytes);
+}
+
+Status FrameState::describeLaunch(size_t index, bool takesMemory, gpu::DeviceSession::Launch &launch) {
+  const Step &step = frame.steps[index];
+  launch = {index, {}, {}};
+  for (BufferId b : step.inputs) {
+    if (b != kNone && viewChecks[b])
+      if (Status status = checkView(b); !status.ok())
+        return status;
+    launch.buffers.push_back(b == kNone ? nullptr : pointers[frame.buffers[b].storage]);
+  }
+  for (BufferId b : step.outputs) {
+    if (takesMemory && (!step.inPlace || !overwrites(step, b)))
+      if (Status status = prepare(b); !status.ok())
+        return status;
+    launch.buffers.push_back(takesMemory ? pointers[frame.buffers[b].storage] : nullptr);
+  }
+  for (RegisterId r : step.registers)
+    launch.registers.push_back(registers[r]);
+  return Status::success();
 }
 
 Status FrameState::runOnDevice(size_t begin, size_t end) {
@@ -102,25 +124,26 @@ Status FrameState::runOnDevice(size_t begin, size_t end) {
   for (size_t i = begin; i < end; ++i) {
     const Step &step = frame.steps[i];
     execute(step.programBegin, step.programEnd);
-    auto failed = [&](const Status &status) { return Status::error("step '" + step.name + "': " + status.message); };
-    gpu::DeviceSession::Launch launch{i, {}, {}};
-    for (BufferId b : step.inputs) {
-      if (b != kNone && viewChecks[b])
-        if (Status status = checkView(b); !status.ok())
-          return failed(status);
-      launch.buffers.push_back(b == kNone ? nullptr : pointers[frame.buffers[b].storage]);
-    }
-    for (BufferId b : step.outputs) {
-      if (!step.inPlace || !overwrites(step, b))
-        if (Status status = prepare(b); !status.ok())
-          return failed(status);
-      launch.buffers.push_back(pointers[frame.buffers[b].storage]);
-    }
-    for (RegisterId r : step.registers)
-      launch.registers.push_back(registers[r]);
-    launches.push_back(std::move(launch));
+    gpu::DeviceSession::Launch launch;
+    Status status = step.definitions.empty() ? describeLaunch(i, true, launch) : runCounting(i);
+    if (!status.ok())
+      return Status::error("step '" + step.name + "': " + status.message);
+    if (step.definitions.empty())
+      launches.push_back(std::move(launch));
   }
-  return device->launchAll(begin, std::move(launches));
+  return launches.empty() ? Status::success() : device->launchAll(begin, std::move(launches));
+}
+
+Status FrameState::runCounting(size_t index) {
+  gpu::DeviceSession::Launch launch;
+  if (Status status = describeLaunch(index, false, launch); !status.ok())
+    return status;
+  if (Status status = device->launchCounting(launch, registers[frame.steps[index].definitions[0].target]); !status.ok())
+    return status;
+  executeAfter(index);
+  if (Status status = describeLaunch(index, true, launch); !status.ok())
+    return status;
+  return device->launchCounted(launch);
 }
 
 bool FrameState::overwrites(const Step &step, BufferId output) const {

@@ -137,7 +137,8 @@ template <typename S> void visit(S &s, Frame &v) {
 template <typename S> void visit(S &s, Port &v) { visitAll(s, v.name, v.type, v.kind, v.dims, v.symbols); }
 template <typename S> void visit(S &s, BoxMap &v) { visitAll(s, v.operand, v.offset, v.sizes, v.strides, v.box); }
 template <typename S> void visit(S &s, DeviceKernel &v) {
-  visitAll(s, v.symbol, v.module, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.isPersistent, v.checksIndices, v.maps);
+  visitAll(s, v.symbol, v.module, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.isPersistent, v.checksIndices, v.maps,
+           v.workspace, v.repeats, v.counted);
 }
 template <typename S> void visit(S &s, DeviceModule &v) { visitAll(s, v.offset, v.bytes); }
 template <typename S> void visit(S &s, DeviceImage &v) { visitAll(s, v.architecture, v.isPtx, v.modules, v.kernels); }
@@ -255,7 +256,11 @@ std::string optc::print(const Plan &plan) {
       for (const Instruction &i : k.program)
         out += "    " + instructionText(i) + "\n";
       out += "  " + k.symbol + " of r0 to r" + std::to_string(k.sizes) + ": blocks " + registerText(k.blocks) + (k.isPersistent ? " at most" : "") + ", threads " +
-             std::to_string(k.threads) + ", shared " + std::to_string(k.sharedBytes) + "\n";
+             std::to_string(k.threads) + ", shared " + std::to_string(k.sharedBytes);
+      const std::pair<const char *, RegisterId> more[] = {{", workspace ", k.workspace}, {", repeats ", k.repeats}, {", counted ", k.counted}};
+      for (auto [what, r] : more)
+        out += r == kNone ? "" : what + registerText(r);
+      out += "\n";
     }
   }
   return out;

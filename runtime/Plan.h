@@ -8,7 +8,7 @@
 //   step 3: kernel "conv1+relu"  reads b0 w1 w2  writes b3  tiles r7
 //
 // Storages lie in host memory or on a GPU (`onDevice`); steps that run there read and write what is there, and copy steps are between
-// the two.
+// the two. Branches and loops take and give what is on either side; conditions and what a loop gathers are in host memory.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_RUNTIME_PLAN_H
@@ -49,7 +49,7 @@ struct Storage {
   RegisterId bytes = kNone;
   /// Steps between which the contents matter (arena only).
   uint32_t firstStep = 0, lastStep = 0;
-  /// In the GPU's memory: of arena, dynamic and weight.
+  /// In the GPU's memory; the model's own inputs and outputs are not.
   bool onDevice = false;
 };
 
@@ -153,9 +153,16 @@ struct DeviceKernel {
   uint32_t threads = 0, sharedBytes = 0;
   /// There are at most as many blocks as the device has multiprocessors.
   bool isPersistent = false;
-  /// Its last pointer is to an int32 that becomes 1 where an index is out of range.
+  /// A parameter is a pointer to an int32 that becomes 1 where an index is out of range.
   bool checksIndices = false;
   std::vector<BoxMap> maps;
+  /// Bytes of the device's memory that its launches share: a parameter; kNone: it needs none.
+  RegisterId workspace = kNone;
+  /// It is launched so many times, one after the other, and told which launch it is; kNone: once, and it is not told.
+  RegisterId repeats = kNone;
+  /// So many of the launches come before the size of a result (Step::definitions) is known, which they write: a parameter is a pointer to an
+  /// int64. kNone: all sizes are known before.
+  RegisterId counted = kNone;
 };
 
 /// What a driver loads at a time: `bytes` at `offset` of the artefact's images.

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/Plan.h"
+#include <algorithm>
 
 using namespace optc;
 
@@ -47,9 +48,11 @@ private:
     return all(list, [&](RegisterId r) { return reg(r); });
   }
   bool isObject(BufferId b) const { return f.storages[f.buffers[b].storage].kind == Storage::Kind::object; }
+  bool isOnDevice(BufferId b) const { return f.storages[f.buffers[b].storage].onDevice; }
 
   bool storage(const Storage &s) const {
-    if (s.onDevice && s.kind != Storage::Kind::arena && s.kind != Storage::Kind::dynamic && s.kind != Storage::Kind::weight)
+    bool isPort = s.kind == Storage::Kind::input || s.kind == Storage::Kind::output;
+    if (s.onDevice && (plan.images.empty() || s.kind == Storage::Kind::object || (isPort && &f == &plan.frames[0])))
       return false;
     switch (s.kind) {
     case Storage::Kind::input: return s.index < f.inputs.size() && regOrNone(s.bytes);
@@ -124,24 +127,24 @@ private:
              [&](const DimDefinition &d) { return d.output < s.outputs.size() && reg(d.target); }))
       return false;
     // What runs on the GPU sees what is there, and nothing else does but copies.
-    if (s.onDevice && (s.kind != Step::Kind::kernel || &f != &plan.frames[0]))
+    if (s.onDevice && s.kind != Step::Kind::kernel)
       return false;
-    if (s.kind != Step::Kind::copy)
+    if (s.kind != Step::Kind::copy && s.kind != Step::Kind::branch && s.kind != Step::Kind::loop)
       for (auto *list : {&s.inputs, &s.outputs})
         if (!all(*list, [&](BufferId b) { return b == kNone || f.storages[f.buffers[b].storage].onDevice == s.onDevice; }))
           return false;
     switch (s.kind) {
     case Step::Kind::kernel: return s.onDevice ? isLaunch(s) : s.tiles != kNone;
     case Step::Kind::copy: {
-      if (s.inputs.size() != 1 || s.outputs.size() != 1 || isObject(s.inputs[0]) || isObject(s.outputs[0]) || &f != &plan.frames[0])
+      if (s.inputs.size() != 1 || s.outputs.size() != 1 || isObject(s.inputs[0]) || isObject(s.outputs[0]))
         return false;
       const Buffer &from = f.buffers[s.inputs[0]], &to = f.buffers[s.outputs[0]];
-      return from.type == to.type && from.dims == to.dims && f.storages[from.storage].onDevice != f.storages[to.storage].onDevice;
+      return from.type == to.type && from.dims == to.dims && (isOnDevice(s.inputs[0]) || isOnDevice(s.outputs[0]));
     }
     case Step::Kind::library: return true;
     case Step::Kind::bind: return s.inputs.size() == 1 && !isObject(s.inputs[0]) && s.outputs.empty();
     case Step::Kind::branch: {
-      if (s.inputs.empty() || isObject(s.inputs[0]))
+      if (s.inputs.empty() || isObject(s.inputs[0]) || isOnDevice(s.inputs[0]))
         return false;
       std::vector<BufferId> given(s.inputs.begin() + 1, s.inputs.end());
       return subFrame(s.target, given, s.outputs, 0, 0) &&
@@ -151,8 +154,11 @@ private:
       if (s.inputs.size() < 2 + size_t(s.carried) || s.outputs.size() < s.carried)
         return false;
       for (size_t i = 0; i < 2; ++i)
-        if (s.inputs[i] != kNone && isObject(s.inputs[i]))
+        if (s.inputs[i] != kNone && (isObject(s.inputs[i]) || isOnDevice(s.inputs[i])))
           return false;
+      // What iterations add to is gathered in host memory.
+      if (std::any_of(s.outputs.begin() + s.carried, s.outputs.end(), [&](BufferId b) { return isOnDevice(b); }))
+        return false;
       std::vector<BufferId> given(s.inputs.begin() + 2, s.inputs.end());
       // Before these come the body's own: the iteration's number in, the condition out.
       return subFrame(s.target, given, s.outputs, 1, 1) && carriedFit(s);
@@ -161,10 +167,11 @@ private:
     return false;
   }
 
-  /// The step has the sizes that the kernel takes, and the operands that its maps name.
+  /// The step has the sizes that the kernel takes and the one that it defines, and the operands that its maps name.
   bool isLaunch(const Step &s) const {
     return !plan.images.empty() && all(plan.images, [&](const DeviceImage &image) {
       return s.target < image.kernels.size() && image.kernels[s.target].sizes == s.registers.size() &&
+             s.definitions.size() == (image.kernels[s.target].counted == kNone ? 0 : 1) &&
              all(image.kernels[s.target].maps, [&](const BoxMap &m) { return m.operand < s.inputs.size() && s.inputs[m.operand] != kNone; });
     });
   }
@@ -193,16 +200,19 @@ private:
     for (size_t i = 0; i < s.carried; ++i)
       if (!fits(body, body.outputs[1 + i], body, body.inputs[1 + i]))
         return false;
-    return !bodyIsObject(body, body.inputs[0]) && !bodyIsObject(body, body.outputs[0]);
+    return isHostTensor(body, body.inputs[0]) && isHostTensor(body, body.outputs[0]);
   }
-  static bool bodyIsObject(const Frame &body, BufferId b) {
-    return b >= body.buffers.size() || body.buffers[b].storage >= body.storages.size() ||
-           body.storages[body.buffers[b].storage].kind == Storage::Kind::object;
+  static const Storage *storageOf(const Frame &frame, BufferId b) {
+    return b < frame.buffers.size() && frame.buffers[b].storage < frame.storages.size() ? &frame.storages[frame.buffers[b].storage] : nullptr;
+  }
+  static bool isHostTensor(const Frame &body, BufferId b) {
+    const Storage *s = storageOf(body, b);
+    return s && s->kind != Storage::Kind::object && !s->onDevice;
   }
 
   static bool sameType(const Frame &a, BufferId x, const Frame &b, BufferId y) {
-    return x < a.buffers.size() && y < b.buffers.size() && a.buffers[x].kind == b.buffers[y].kind &&
-           a.buffers[x].type == b.buffers[y].type;
+    const Storage *s = storageOf(a, x), *t = storageOf(b, y);
+    return s && t && s->onDevice == t->onDevice && a.buffers[x].kind == b.buffers[y].kind && a.buffers[x].type == b.buffers[y].type;
   }
   static bool fits(const Frame &a, BufferId x, const Frame &b, BufferId y) {
     return sameType(a, x, b, y) && a.buffers[x].dims.size() == b.buffers[y].dims.size();
@@ -230,7 +240,8 @@ bool isAcyclic(const Plan &plan, uint32_t frame, std::vector<uint8_t> &state) {
 
 bool isLaunchable(const DeviceKernel &k) {
   auto reg = [&](RegisterId r) { return r < k.registers; };
-  return k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) &&
+  auto regOrNone = [&](RegisterId r) { return r == kNone || reg(r); };
+  return regOrNone(k.workspace) && regOrNone(k.repeats) && (k.counted == kNone || (reg(k.counted) && k.repeats != kNone)) && k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) &&
          all(k.program, [&](const Instruction &i) { return isWithin(i, k.registers); }) &&
          all(k.maps, [&](const BoxMap &m) {
            return reg(m.offset) && all(m.sizes, reg) && all(m.strides, reg) && m.sizes.size() >= 1 && m.sizes.size() <= 5 &&

@@ -339,14 +339,21 @@ void CudaPrinter::printCall(func::CallOp op) {
     return;
   }
   if (name == "product") {
-    line() << f.productCall << "(";
+    line() << f.libraryCall << "(";
     auto values = op.getOperands().drop_front(f.shapeSize).begin();
-    for (char c : f.productArguments)
+    for (char c : f.libraryArguments)
       c == '$' ? os << textOf(*values++).text : os << c;
     os << ", {";
     for (auto [i, operand] : llvm::enumerate(op.getOperands().take_front(f.shapeSize)))
       os << (i ? ", " : "") << "int(" << textOf(operand).text << ")";
     os << f.moreOfShape << "}, epilogue, launch_memory());\n";
+    return;
+  }
+  if (name == "library") {
+    line() << f.libraryCall << "({";
+    for (auto [i, operand] : llvm::enumerate(op.getOperands()))
+      os << (i ? ", " : "") << "i64(" << textOf(operand).text << ")";
+    os << "}" << (f.libraryArguments.empty() ? "" : ", ") << f.libraryArguments << ");\n";
     return;
   }
   Value result = op.getResult(0);

@@ -73,6 +73,9 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
   os << "\n//  grid " << (f.isPersistent ? "at most " : "") << count << ", block " << f.threads;
   if (f.sharedBytes)
     os << ", " << f.sharedBytes << " bytes of shared memory";
+  constexpr size_t kLongest = 40;
+  if (std::string launches = f.repeats ? f.repeats->str() : "1"; launches != "1")
+    os << ", launched " << (launches.size() < kLongest ? launches : "several") << " times";
   os << "\n";
   return os.str();
 }
@@ -98,6 +101,8 @@ const Kind kKinds[] = {
     {"conv", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceConv(f); }, "convolutions have kernels for one or two dims alone"},
     {"depthwise", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceDepthwise(f); },
      "depthwise convolutions have kernels for one or two dims alone"},
+    {"recurrent", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceRecurrent(f); }, "the form of its recurrence has no kernel"},
+    {"library", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceLibrary(f); }, "no function of the library computes it"},
     {"attention", generateDeviceAttention, "attention has kernels for 16-bit floats and heads of multiples of 8 alone"},
 };
 /// Null: GPUs have none.
@@ -145,6 +150,9 @@ public:
       map.element = elementOf(kernel.op.getOperand(map.operand));
     kernel.library.assign(f.library.begin(), f.library.end());
     kernel.checksIndices = f.checksIndices();
+    kernel.workspace = f.workspace;
+    kernel.repeats = f.repeats;
+    kernel.counted = f.counted;
     kernel.definition = printCuda(f);
     return commentOf(f, kernel, nodes);
   }
@@ -192,7 +200,7 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
                           llvm::function_ref<SmallVector<std::string>(Operation *)> nodesOf,
                           KernelNames names) {
   CudaSource source;
-  std::string others = target.name + " has kernels for fused elementwise ops, row reductions, matrix products and convolutions only";
+  std::string others = target.name + " has no kernel for it";
   auto refuse = [&](Operation *op, StringRef what, const std::string &why) {
     SmallVector<std::string> nodes = nodesOf(op);
     std::string node = nodes.empty() ? "a step" : "node '" + nodes.front() + "'";

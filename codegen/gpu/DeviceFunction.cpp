@@ -25,6 +25,13 @@ static bool fitsInt32(KernelOp kernel) {
   return all;
 }
 
+/// What an operand says may be out of range.
+static bool readsIndices(Operation &op) {
+  if (auto recurrent = dyn_cast<RecurrentOp>(op))
+    return bool(recurrent.getLengths());
+  return isa<GatherOp, GatherElementsOp, GatherNDOp, GridSampleOp, MaxUnpoolOp, ReverseSequenceOp, RoiAlignOp, ScatterElementsOp, ScatterNDOp, TopKOp>(op);
+}
+
 DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbol)
     : KernelEmitter(kernel, module.getContext()), module(module) {
   if (fitsInt32(kernel))
@@ -49,7 +56,7 @@ DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   SmallVector<std::string> symbolNames = registerSymbols(kernel);
   for (size_t i = 0; i < symbolNames.size(); ++i)
     parameters.push_back({"s" + std::to_string(i), indices, false});
-  if (!kernel.getBody().getOps<GatherOp>().empty())
+  if (llvm::any_of(kernel.getBody().front(), readsIndices))
     parameters.push_back({"error", b.getI32Type(), true, false});
 
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
@@ -64,7 +71,7 @@ DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbo
     buffers.push_back(entry->getArgument(i));
   for (auto [i, name] : llvm::enumerate(symbolNames))
     symbols[name] = entry->getArgument(bufferCount + i);
-  if (parameters.size() > bufferCount + symbolNames.size())
+  if (parameters.back().name == "error")
     error = entry->getArgument(parameters.size() - 1);
 }
 
@@ -175,12 +182,42 @@ void DeviceFunction::callProduct(std::string run, ArrayRef<std::string> argument
                                  ArrayRef<std::string> more, ValueRange values) {
   for (const std::string &text : more)
     moreOfShape += ", " + text;
-  productCall = std::move(run);
-  productArguments = llvm::join(arguments, ", ");
+  libraryCall = std::move(run);
+  libraryArguments = llvm::join(arguments, ", ");
   shapeSize = shape.size();
   SmallVector<Value> operands(shape);
   operands.append(values.begin(), values.end());
   call("product", {}, operands);
+}
+
+void DeviceFunction::addParameter(StringRef name, Type type, bool isPointer) {
+  assert(maps.empty() && "maps are the last parameters");
+  parameters.push_back({name.str(), type, isPointer});
+  function.insertArgument(function.getNumArguments(), isPointer ? Type(LLVM::LLVMPointerType::get(b.getContext())) : type, {}, loc);
+}
+
+void DeviceFunction::useWorkspace(DimExpr bytes) {
+  assert(!counted && !repeats && "parameters have an order");
+  workspace = bytes;
+  addParameter("workspace", b.getI8Type(), true);
+}
+
+void DeviceFunction::countResults(DimExpr launches) {
+  assert(!repeats && "parameters have an order");
+  counted = launches;
+  addParameter("count", b.getI64Type(), true);
+}
+
+void DeviceFunction::repeat(DimExpr count) {
+  repeats = count;
+  addParameter("launch", b.getI32Type(), false);
+}
+
+void DeviceFunction::callLibrary(std::string run, ValueRange sizes, ArrayRef<std::string> arguments) {
+  libraryCall = std::move(run);
+  libraryArguments = llvm::join(arguments, ", ");
+  call("library", {}, sizes);
+  finish();
 }
 
 void DeviceFunction::barrier() { call("barrier", {}, {}); }

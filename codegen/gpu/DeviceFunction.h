@@ -4,10 +4,11 @@
 // shared memory, barriers. These are calls to functions of codegen/gpu/device.cuh (`shuffle_xor.f32`: what
 // follows the dot only keeps the overloads apart), until the printer writes them as CUDA C++.
 //
-//   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error])
+//   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error] [, int8 *workspace] [, int64 *count] [, int32 launch])
 //
 // A matrix product calls the tile library (codegen/gpu/tile), which calls back for each part of the result:
-// the epilogue is a function of its own, printed as a lambda within the kernel.
+// the epilogue is a function of its own, printed as a lambda within the kernel. Scans, sorts and recurrent layers are functions of the
+// library altogether: the kernel calls one, and is launched several times where all of its blocks have to be done before the next step.
 //
 // Pointers are those of operands and results, 16-byte aligned where a kernel reads vectors; error is there
 // when the kernel checks indices.
@@ -58,6 +59,8 @@ public:
   /// Memory that is given at launch.
   int64_t sharedBytes = 0;
   std::vector<DeviceTensorMap> maps;
+  /// Of the launches (Plan.h's DeviceKernel); set by the functions below.
+  std::optional<DimExpr> workspace, repeats, counted;
   /// Files of the tile library that the kernel needs.
   llvm::SmallVector<llvm::StringRef> library;
   bool checksIndices() const { return bool(error); }
@@ -84,8 +87,16 @@ public:
   /// epilogue, memory). The epilogue has been begun and ended. A $ in the arguments stands for the next of `values`.
   void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
                    llvm::ArrayRef<std::string> moreOfShape = {}, mlir::ValueRange values = {});
+  /// The kernel's launches share so many bytes of the device's memory, 16-byte aligned: the parameter `workspace`.
+  void useWorkspace(DimExpr bytes);
+  /// The kernel is launched so many times: the parameter `launch` counts from 0. A launch sees what those before it have written.
+  void repeat(DimExpr count);
+  /// After so many launches it has written the size that its results have: the parameter `count`.
+  void countResults(DimExpr launches);
+  /// run({sizes}, arguments): a function of the library, which is all that the kernel does.
+  void callLibrary(std::string run, mlir::ValueRange sizes, llvm::ArrayRef<std::string> arguments);
   std::unique_ptr<DeviceFunction> epilogue;
-  std::string productCall, productArguments, moreOfShape;
+  std::string libraryCall, libraryArguments, moreOfShape;
   size_t shapeSize = 0;
 
   /// A name for the printer: of a value, of what a loop carries.
@@ -105,6 +116,7 @@ public:
   int64_t lanes(unsigned bytes) const override { return 1; }
 
 private:
+  void addParameter(llvm::StringRef name, mlir::Type type, bool isPointer);
   mlir::Value call(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
   unsigned alignmentOf(mlir::Value pointer, mlir::Type element, int64_t lanes);
 

@@ -61,6 +61,10 @@ DeviceKernel launchOf(const CudaKernel &from) {
   kernel.checksIndices = from.checksIndices;
   LaunchProgram program(kernel);
   kernel.blocks = program.registerOf(from.blocks);
+  auto registerOf = [&](const std::optional<DimExpr> &expr) { return expr ? program.registerOf(*expr) : kNone; };
+  kernel.workspace = registerOf(from.workspace);
+  kernel.repeats = registerOf(from.repeats);
+  kernel.counted = registerOf(from.counted);
   for (const DeviceTensorMap &map : from.maps)
     kernel.maps.push_back({map.operand, program.registerOf(map.offset), program.registersOf(map.sizes), program.registersOf(map.strides),
                            {map.box.begin(), map.box.end()}});

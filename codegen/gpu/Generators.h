@@ -24,6 +24,10 @@ mlir::LogicalResult generateDeviceMatmul(DeviceFunction &f, const GpuTarget &tar
 mlir::LogicalResult generateDeviceDepthwise(DeviceFunction &f);
 /// Fails when the convolution is not over one or two dims, with a filter in panels of f32 or in columns.
 mlir::LogicalResult generateDeviceConv(DeviceFunction &f);
+/// Fails when the recurrence is not in the form of codegen/kernel/Recurrent.h.
+mlir::LogicalResult generateDeviceRecurrent(DeviceFunction &f);
+/// An op for which the library has a function (codegen/kernel/LibraryKernel.h). Fails for others.
+mlir::LogicalResult generateDeviceLibrary(DeviceFunction &f);
 /// Fails when the attention is not of 16-bit floats in rows of multiples of 16 bytes.
 mlir::LogicalResult generateDeviceAttention(DeviceFunction &f, const GpuTarget &target);
 

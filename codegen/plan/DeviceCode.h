@@ -23,6 +23,9 @@ struct DeviceCode {
   /// What made the images, "NVRTC 13.0", and what it was told for each; empty: they are source.
   std::string compiler;
   std::vector<std::string> options;
+
+  /// The kernel finds out how large its result is.
+  bool countsResults(uint32_t number) const { return images.front().kernels[number].counted != kNone; }
 };
 
 } // namespace optc

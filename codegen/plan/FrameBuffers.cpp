@@ -108,9 +108,9 @@ FailureOr<BufferId> FrameBuilder::constantStrings(Operation *user, mlir::Value v
 
 /// Outputs are written where the caller wants them: the value's storage becomes the output's. What cannot be
 /// (an input, a weight, a value that is already another output) is copied.
-LogicalResult FrameBuilder::assignOutputs(Operation *terminator) {
+LogicalResult FrameBuilder::assignOutputs(Operation *terminator, ArrayRef<bool> onDevice) {
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
-    auto buffer = bufferOf(terminator, value);
+    auto buffer = bufferOf(terminator, value, onDevice[i]);
     if (failed(buffer))
       return failure();
     Storage &storage = frame.storages[frame.buffers[*buffer].storage];
@@ -124,14 +124,16 @@ LogicalResult FrameBuilder::assignOutputs(Operation *terminator) {
       frame.outputs.push_back(*buffer);
       continue;
     }
-    Step step = newStep(Step::Kind::library, terminator);
+    Step step = newStep(onDevice[i] ? Step::Kind::copy : Step::Kind::library, terminator);
     step.name = "copy to output " + std::to_string(i);
-    step.function = "reshape"; // of the same shape: a copy
+    if (!onDevice[i])
+      step.function = "reshape"; // of the same shape: a copy
     step.inputs = {*buffer};
     Buffer copy = frame.buffers[*buffer];
     Storage target;
     target.kind = Storage::Kind::output;
     target.index = i;
+    target.onDevice = onDevice[i];
     target.bytes = frame.storages[copy.storage].bytes;
     copy.storage = frame.storages.size();
     frame.storages.push_back(target);

@@ -1,6 +1,7 @@
 //===- FrameBuilder.cpp - Ops become steps --------------------------------===//
 
 #include "codegen/plan/FrameBuilder.h"
+#include "codegen/kernel/LibraryKernel.h"
 #include "ir/eval/Evaluate.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/StringExtras.h"
@@ -45,6 +46,12 @@ LogicalResult FrameBuilder::addOperands(Operation *op, ValueRange values, std::v
   return success();
 }
 
+/// Of a loop: what an iteration adds to it is gathered in host memory.
+static bool isScanned(Operation *op, size_t result) {
+  auto loop = dyn_cast<LoopOp>(op);
+  return loop && result >= loop.getInit().size();
+}
+
 /// Seals the step: the sizes of results that are known before it are computed before it, the others after.
 LogicalResult FrameBuilder::addResults(Operation *op, Step &step) {
   step.outputs.assign(op->getNumResults(), kNone);
@@ -68,7 +75,8 @@ LogicalResult FrameBuilder::addResults(Operation *op, Step &step) {
         step.outputs[i] = newView(result, step.inputs[*operand], std::move(*dims));
         continue;
       }
-      auto buffer = newResult(op, result, step.onDevice);
+      bool crosses = isa<IfOp, LoopOp>(op) && !isScanned(op, i) && entersOnDevice(result.getType());
+      auto buffer = newResult(op, result, step.onDevice || crosses);
       if (failed(buffer))
         return failure();
       step.outputs[i] = *buffer;
@@ -77,26 +85,39 @@ LogicalResult FrameBuilder::addResults(Operation *op, Step &step) {
   return success();
 }
 
+/// A few integers, as sizes are.
+static bool isSmall(Type type) {
+  constexpr int64_t kMostElements = 64;
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.hasStaticShape() && tensor.getNumElements() <= kMostElements && isa<IntegerType>(tensor.getElementType());
+}
+
+bool FrameBuilder::entersOnDevice(Type type) const {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return context.device && !context.device->images.empty() && tensor && !isa<StringType>(tensor.getElementType()) && !isSmall(type);
+}
+
 /// A few sizes that the host has: a launch and a copy back would take longer than they do.
 bool FrameBuilder::isShapeArithmetic(KernelOp op) {
-  constexpr int64_t kMostElements = 64;
-  auto isSmall = [](mlir::Value value) {
-    auto tensor = dyn_cast<RankedTensorType>(value.getType());
-    return tensor && tensor.hasStaticShape() && tensor.getNumElements() <= kMostElements && isa<IntegerType>(tensor.getElementType());
-  };
-  return llvm::all_of(op.getResults(), isSmall) && llvm::all_of(op.getOperands(), [&](mlir::Value value) {
-           return isSmall(value) && (buffers[0].contains(value) || isWeight(value));
+  return llvm::all_of(op.getResultTypes(), isSmall) && llvm::all_of(op.getOperands(), [&](mlir::Value value) {
+           return isSmall(value.getType()) && (buffers[0].contains(value) || isWeight(value));
          });
 }
 
+/// A result has a size that nothing before it has.
+bool FrameBuilder::definesSize(KernelOp op) {
+  return llvm::any_of(op.getResultTypes(), [&](Type type) { return llvm::any_of(dimsOf(type), [&](const DimExpr &d) { return !isDefined(d); }); });
+}
+
 uint32_t FrameBuilder::placeOnDevice(KernelOp op, StringRef text, const Step &step) {
-  if (!context.device || isShapeArithmetic(op))
+  if (!context.device || (!isLibraryKernel(op) && isShapeArithmetic(op)))
     return kNone;
   auto it = context.device->numbers.find(text);
-  if (it != context.device->numbers.end() && !parent)
+  if (it != context.device->numbers.end() && (!context.device->countsResults(it->second) || definesSize(op)))
     return it->second;
-  std::string reason = context.device->refusals.lookup(text);
-  context.result.hostKernels.push_back({step.name, op.getKind().str(), reason.empty() ? "branches and loops run on the CPU" : reason});
+  if (isLibraryKernel(op)) // it is reported as a library step
+    return kNone;
+  context.result.hostKernels.push_back({step.name, op.getKind().str(), context.device->refusals.lookup(text)});
   return kNone;
 }
 
@@ -105,6 +126,8 @@ LogicalResult FrameBuilder::addKernel(KernelOp op) {
   CanonicalKernel canonical = canonicalize(op);
   uint32_t onDevice = placeOnDevice(op, canonical.text, step);
   step.onDevice = onDevice != kNone;
+  if (!step.onDevice && isLibraryKernel(op))
+    return addLibraryKernel(op);
   if (failed(addOperands(op, op.getOperands(), step.inputs, step.onDevice)))
     return failure();
   KernelSchedule schedule = scheduleOf(op);
@@ -118,12 +141,8 @@ LogicalResult FrameBuilder::addKernel(KernelOp op) {
     }
     step.target = it->second;
   }
-  for (const std::string &symbol : canonical.symbols) {
-    RegisterId r = symbolRegister(symbol);
-    if (r == kNone)
-      return op.emitError("the size '") << symbol << "' is not determined by the inputs";
-    step.registers.push_back(r);
-  }
+  for (const std::string &symbol : canonical.symbols)
+    step.registers.push_back(symbolRegister(symbol));
   step.flops = expressionRegister(schedule.flops);
   if (!step.onDevice) {
     step.tiles = expressionRegister(schedule.tiles);
@@ -133,7 +152,27 @@ LogicalResult FrameBuilder::addKernel(KernelOp op) {
     return op.emitError("the number of tiles is not determined by the inputs");
   if (failed(addResults(op, step)))
     return failure();
+  // Sizes that the kernel itself defines have registers now.
+  for (auto [symbol, r] : llvm::zip(canonical.symbols, step.registers))
+    if (r == kNone && (r = symbolRegister(symbol)) == kNone)
+      return op.emitError("the size '") << symbol << "' is not determined by the inputs";
   finish(std::move(step));
+  return success();
+}
+
+/// The op of a kernel that GPUs alone have code for.
+LogicalResult FrameBuilder::addLibraryKernel(KernelOp op) {
+  Operation &inner = op.getBody().front().front();
+  for (auto [argument, operand] : llvm::zip(op.getBody().getArguments(), op.getOperands())) {
+    auto buffer = bufferOf(op, operand);
+    if (failed(buffer))
+      return failure();
+    buffers[0][argument] = *buffer;
+  }
+  if (failed(addLibrary(&inner)))
+    return failure();
+  for (auto [result, of] : llvm::zip(op.getResults(), inner.getResults()))
+    buffers[0][result] = buffers[0][of];
   return success();
 }
 
@@ -221,11 +260,19 @@ static SmallVector<mlir::Value> capturedBy(ArrayRef<Region *> regions) {
 LogicalResult FrameBuilder::addIf(IfOp op) {
   Step step = newStep(Step::Kind::branch, op);
   SmallVector<mlir::Value> captured = capturedBy({&op.getThenRegion(), &op.getElseRegion()});
-  if (failed(addOperands(op, op.getCondition(), step.inputs)) || failed(addOperands(op, captured, step.inputs)))
+  if (failed(addOperands(op, op.getCondition(), step.inputs)))
     return failure();
+  Sides sides;
+  for (mlir::Value value : captured) {
+    sides.inputs.push_back(entersOnDevice(value.getType()));
+    if (failed(addOperands(op, value, step.inputs, sides.inputs.back())))
+      return failure();
+  }
+  for (Type type : op.getResultTypes())
+    sides.outputs.push_back(entersOnDevice(type));
   FrameBuilder thenFrame(context, this), elseFrame(context, this);
-  if (failed(thenFrame.build(op.getThenRegion().front(), captured)) ||
-      failed(elseFrame.build(op.getElseRegion().front(), captured)))
+  if (failed(thenFrame.build(op.getThenRegion().front(), captured, sides)) ||
+      failed(elseFrame.build(op.getElseRegion().front(), captured, sides)))
     return failure();
   step.target = addFrame(thenFrame);
   addFrame(elseFrame);
@@ -239,12 +286,25 @@ LogicalResult FrameBuilder::addIf(IfOp op) {
 LogicalResult FrameBuilder::addLoop(LoopOp op) {
   Step step = newStep(Step::Kind::loop, op);
   SmallVector<mlir::Value> captured = capturedBy({&op.getBody()});
-  if (failed(addOperands(op, {op.getTripCount(), op.getCondition()}, step.inputs)) ||
-      failed(addOperands(op, op.getInit(), step.inputs)) || failed(addOperands(op, captured, step.inputs)))
+  if (failed(addOperands(op, {op.getTripCount(), op.getCondition()}, step.inputs)))
     return failure();
   step.carried = op.getInit().size();
+  // The iteration's number comes in; the condition goes out, and what is gathered.
+  Sides sides{{false}, {false}};
+  for (auto [init, result] : llvm::zip(op.getInit(), op.getResults().take_front(step.carried))) {
+    sides.inputs.push_back(entersOnDevice(result.getType()));
+    sides.outputs.push_back(sides.inputs.back());
+    if (failed(addOperands(op, init, step.inputs, sides.inputs.back())))
+      return failure();
+  }
+  sides.outputs.append(op->getNumResults() - step.carried, false);
+  for (mlir::Value value : captured) {
+    sides.inputs.push_back(entersOnDevice(value.getType()));
+    if (failed(addOperands(op, value, step.inputs, sides.inputs.back())))
+      return failure();
+  }
   FrameBuilder body(context, this);
-  if (failed(body.build(op.getBody().front(), captured)))
+  if (failed(body.build(op.getBody().front(), captured, sides)))
     return failure();
   step.target = addFrame(body);
   if (failed(addResults(op, step)))
@@ -269,7 +329,7 @@ LogicalResult FrameBuilder::addOp(Operation *op) {
       });
 }
 
-LogicalResult FrameBuilder::build(Block &block, ArrayRef<mlir::Value> captured) {
+LogicalResult FrameBuilder::build(Block &block, ArrayRef<mlir::Value> captured, const Sides &sides) {
   SmallVector<mlir::Value> inputs(block.args_begin(), block.args_end());
   inputs.append(captured.begin(), captured.end());
   for (auto [i, value] : llvm::enumerate(inputs))
@@ -278,6 +338,7 @@ LogicalResult FrameBuilder::build(Block &block, ArrayRef<mlir::Value> captured) 
     Storage storage;
     storage.kind = Storage::Kind::input;
     storage.index = i;
+    storage.onDevice = sides.inputs[i];
     auto buffer = newBuffer(block.getParentOp(), value, storage);
     if (failed(buffer))
       return failure();
@@ -287,7 +348,7 @@ LogicalResult FrameBuilder::build(Block &block, ArrayRef<mlir::Value> captured) 
     if (failed(addOp(&op)))
       return failure();
   }
-  if (failed(assignOutputs(block.getTerminator())))
+  if (failed(assignOutputs(block.getTerminator(), sides.outputs)))
     return failure();
 
   // Move what is known on entry to the front; each step keeps the instructions that wait for values.

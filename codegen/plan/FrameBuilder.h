@@ -25,9 +25,13 @@ class FrameBuilder {
 public:
   FrameBuilder(PlanContext &context, FrameBuilder *parent) : context(context), parent(parent) {}
 
+  /// Which of a frame's inputs and outputs are on the GPU.
+  struct Sides {
+    llvm::SmallVector<bool> inputs, outputs;
+  };
   /// Builds the frame of a block: its arguments (then `captured` values from around it) are the inputs, the
   /// terminator's operands the outputs.
-  mlir::LogicalResult build(mlir::Block &block, llvm::ArrayRef<mlir::Value> captured);
+  mlir::LogicalResult build(mlir::Block &block, llvm::ArrayRef<mlir::Value> captured, const Sides &sides);
   Frame take() { return std::move(frame); }
 
 private:
@@ -53,7 +57,7 @@ private:
   mlir::FailureOr<BufferId> newBuffer(mlir::Operation *op, mlir::Value value, Storage storage);
   mlir::FailureOr<BufferId> newResult(mlir::Operation *op, mlir::Value value, bool onDevice = false);
   BufferId newView(mlir::Value value, BufferId of, std::vector<RegisterId> dims);
-  mlir::LogicalResult assignOutputs(mlir::Operation *terminator);
+  mlir::LogicalResult assignOutputs(mlir::Operation *terminator, llvm::ArrayRef<bool> onDevice);
   void computeLifetimes();
   void place();
 
@@ -61,14 +65,18 @@ private:
   mlir::LogicalResult addOp(mlir::Operation *op);
   mlir::LogicalResult addKernel(KernelOp op);
   mlir::LogicalResult addLibrary(mlir::Operation *op);
+  mlir::LogicalResult addLibraryKernel(KernelOp op);
   mlir::LogicalResult addBind(BindOp op);
   mlir::LogicalResult addIf(IfOp op);
   mlir::LogicalResult addLoop(LoopOp op);
   mlir::LogicalResult addReshape(ReshapeOp op);
+  /// The side on which values enter and leave branches and loops: the GPU's, but for sizes and what is no tensor.
+  bool entersOnDevice(mlir::Type type) const;
   mlir::LogicalResult addOperands(mlir::Operation *op, mlir::ValueRange values, std::vector<BufferId> &list, bool onDevice = false);
   /// Number of the kernel among those of the GPU; kNone: it runs on the CPU, which is noted where that was not meant to be.
   uint32_t placeOnDevice(KernelOp op, llvm::StringRef text, const Step &step);
   bool isShapeArithmetic(KernelOp op);
+  bool definesSize(KernelOp op);
   mlir::LogicalResult addResults(mlir::Operation *op, Step &step);
   Step newStep(Step::Kind kind, mlir::Operation *op);
   void seal(Step &step);

@@ -38,7 +38,8 @@ FailureOr<BuiltPlan> optc::buildPlan(func::FuncOp function, const ReportHeader &
   }
   plan.frames.emplace_back(); // the model's frame has number 0
   FrameBuilder top(context, nullptr);
-  if (failed(top.build(function.getBody().front(), {})))
+  FrameBuilder::Sides host{llvm::SmallVector<bool>(function.getNumArguments()), llvm::SmallVector<bool>(function.getNumResults())};
+  if (failed(top.build(function.getBody().front(), {}, host)))
     return failure();
   plan.frames[0] = top.take();
   if (device) {

@@ -67,16 +67,17 @@ Status DeviceProgram::loadKernels() {
 }
 
 Status DeviceProgram::uploadWeights() {
-  const Frame &frame = plan.frames[0];
-  std::map<RegisterId, int64_t> constants = constantsOf(frame);
   std::map<uint64_t, uint64_t> bytes; // by offset
-  for (const Storage &s : frame.storages) {
-    if (s.kind != Storage::Kind::weight || !s.onDevice)
-      continue;
-    auto size = constants.find(s.bytes);
-    if (size == constants.end())
-      return Status::error("damaged plan");
-    bytes[s.offset] = std::max(bytes[s.offset], uint64_t(size->second));
+  for (const Frame &frame : plan.frames) {
+    std::map<RegisterId, int64_t> constants = constantsOf(frame);
+    for (const Storage &s : frame.storages) {
+      if (s.kind != Storage::Kind::weight || !s.onDevice)
+        continue;
+      auto size = constants.find(s.bytes);
+      if (size == constants.end())
+        return Status::error("damaged plan");
+      bytes[s.offset] = std::max(bytes[s.offset], uint64_t(size->second));
+    }
   }
   uint64_t total = 0;
   for (auto [offset, size] : bytes)

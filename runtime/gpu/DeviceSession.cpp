@@ -10,6 +10,8 @@ using namespace optc::gpu;
 
 /// Shapes whose graphs are kept.
 static constexpr size_t kMostGraphs = 8;
+/// Sizes above this are the saturated result of impossible shapes.
+static constexpr int64_t kMostWorkspace = int64_t(1) << 46;
 
 DeviceSession::~DeviceSession() {
   // What is freed is the context's.
@@ -21,7 +23,8 @@ Status DeviceSession::begin() {
   OPTC_TRY(program.use());
   if (isOpen)
     return Status::success();
-  OPTC_TRY(stream.create(program.device()));
+  if (isTop)
+    OPTC_TRY(stream.create(program.device()));
   OPTC_TRY(flags.allocate(program.device(), frame.steps.size() * sizeof(int32_t)));
   OPTC_TRY(stream.fill(flags.address(), 0, frame.steps.size() * sizeof(int32_t)));
   for (const Step &step : frame.steps)
@@ -31,8 +34,8 @@ Status DeviceSession::begin() {
 }
 
 Status DeviceSession::finish() {
-  if (!checksIndices)
-    return stream.synchronize();
+  if (!isOpen || !checksIndices)
+    return isTop ? stream.synchronize() : Status::success();
   std::vector<int32_t> values(frame.steps.size());
   OPTC_TRY(download(values.data(), reinterpret_cast<void *>(flags.address()), values.size() * sizeof(int32_t)));
   auto first = std::find_if(values.begin(), values.end(), [](int32_t v) { return v != 0; });
@@ -56,6 +59,13 @@ Status DeviceSession::grow(uint32_t storage, uint64_t bytes, DevicePointer &addr
     OPTC_TRY(blocks[storage].allocate(program.device(), bytes));
   }
   address = blocks[storage].address();
+  return Status::success();
+}
+
+Status DeviceSession::allocate(uint64_t bytes, std::shared_ptr<void> &memory) {
+  auto owner = std::make_shared<Memory>();
+  OPTC_TRY(owner->allocate(program.device(), bytes));
+  memory = std::shared_ptr<void>(owner, reinterpret_cast<void *>(owner->address()));
   return Status::success();
 }
 
@@ -84,13 +94,34 @@ Status DeviceSession::encode(const BoxMap &map, const Launch &launch, const std:
   return encodeTensorMap(program.device().driver(), encoded, tensorMapTypeOf(buffer.type), address, sizes, strides, map.box, Swizzle::bytes128);
 }
 
-Status DeviceSession::launch(const Launch &launch) {
-  const Step &step = frame.steps[launch.step];
-  const DeviceKernel &kernel = program.launchOf(step.target);
+std::vector<int64_t> DeviceSession::registersOf(const Launch &launch, const DeviceKernel &kernel) const {
   std::vector<int64_t> registers = launch.registers;
   registers.resize(kernel.registers);
   for (const Instruction &i : kernel.program)
     execute(i, registers.data());
+  return registers;
+}
+
+int64_t DeviceSession::repeatsOf(const Launch &launch) const {
+  const DeviceKernel &kernel = program.launchOf(frame.steps[launch.step].target);
+  return kernel.repeats == kNone ? 1 : registersOf(launch, kernel)[kernel.repeats];
+}
+
+/// Graphs have its address.
+Status DeviceSession::reserveWorkspace(int64_t bytes) {
+  if (bytes < 0 || bytes > kMostWorkspace)
+    return Status::error("it is too large for one launch");
+  if (workspace.address() && uint64_t(bytes) <= workspace.bytes())
+    return Status::success();
+  OPTC_TRY(stream.synchronize());
+  recorded.clear();
+  return workspace.allocate(program.device(), size_t(std::max<int64_t>(bytes, 1)));
+}
+
+Status DeviceSession::launch(const Launch &launch, Part part) {
+  const Step &step = frame.steps[launch.step];
+  const DeviceKernel &kernel = program.launchOf(step.target);
+  std::vector<int64_t> registers = registersOf(launch, kernel);
   int64_t blocks = registers[kernel.blocks];
   if (kernel.isPersistent)
     blocks = std::min<int64_t>(blocks, program.device().multiprocessors);
@@ -98,8 +129,14 @@ Status DeviceSession::launch(const Launch &launch) {
     return Status::success();
   if (blocks > INT32_MAX)
     return Status::error("it is too large for one launch");
-  // Operands, results, sizes, the word for indices, maps.
-  DevicePointer flag = flags.address() + launch.step * sizeof(int32_t);
+  if (kernel.workspace != kNone)
+    OPTC_TRY(reserveWorkspace(registers[kernel.workspace]));
+  int64_t counted = kernel.counted == kNone ? 0 : registers[kernel.counted];
+  int64_t begin = part == Part::counting ? 0 : counted;
+  int64_t end = part == Part::counting ? counted : kernel.repeats == kNone ? 1 : registers[kernel.repeats];
+  // Operands, results, sizes, the word for indices, the workspace, the size that is counted, the number of the launch, maps.
+  DevicePointer flag = flags.address() + launch.step * sizeof(int32_t), memory = workspace.address(), count = counter.address();
+  int32_t number = 0;
   std::vector<TensorMap> maps(kernel.maps.size());
   std::vector<void *> arguments;
   for (void *const &buffer : launch.buffers)
@@ -108,29 +145,52 @@ Status DeviceSession::launch(const Launch &launch) {
     arguments.push_back(&registers[i]);
   if (kernel.checksIndices)
     arguments.push_back(&flag);
+  if (kernel.workspace != kNone)
+    arguments.push_back(&memory);
+  if (kernel.counted != kNone)
+    arguments.push_back(&count);
+  if (kernel.repeats != kNone)
+    arguments.push_back(&number);
   for (size_t i = 0; i < maps.size(); ++i) {
     OPTC_TRY(encode(kernel.maps[i], launch, registers, maps[i]));
     arguments.push_back(&maps[i]);
   }
-  return program.kernel(step.target).launch(stream, {unsigned(blocks), kernel.threads, kernel.sharedBytes}, arguments);
+  for (int64_t i = begin; i < end; ++i) {
+    number = int32_t(i);
+    OPTC_TRY(program.kernel(step.target).launch(stream, {unsigned(blocks), kernel.threads, kernel.sharedBytes}, arguments));
+  }
+  return Status::success();
 }
+
+Status DeviceSession::launchCounting(const Launch &counting, int64_t &count) {
+  if (!counter.address())
+    OPTC_TRY(counter.allocate(program.device(), sizeof(int64_t)));
+  // No block: nothing is found.
+  OPTC_TRY(stream.fill(counter.address(), 0, sizeof(int64_t)));
+  OPTC_TRY(launch(counting, Part::counting));
+  OPTC_TRY(download(&count, reinterpret_cast<void *>(counter.address()), sizeof(int64_t)));
+  return count < 0 ? Status::error("a result would have a negative size: " + std::to_string(count)) : Status::success();
+}
+
+Status DeviceSession::launchCounted(const Launch &counted) { return launch(counted, Part::rest); }
 
 Status DeviceSession::launchAll(size_t first, std::vector<Launch> launches) {
   auto launchEach = [&] {
     for (const Launch &one : launches)
-      if (Status status = launch(one); !status.ok())
+      if (Status status = launch(one, Part::rest); !status.ok())
         return Status::error("step '" + frame.steps[one.step].name + "': " + status.message);
     return Status::success();
   };
-  if (launches.size() < 2)
+  if (launches.size() < 2 && repeatsOf(launches.front()) < 2)
     return launchEach();
   std::vector<Recorded> &known = recorded[first];
   auto same = std::find_if(known.begin(), known.end(), [&](const Recorded &r) { return r.launches == launches; });
   if (same == known.end()) {
     OPTC_TRY(launchEach());
-    if (known.size() >= kMostGraphs)
-      known.erase(known.begin());
-    known.push_back({std::move(launches), nullptr});
+    std::vector<Recorded> &list = recorded[first]; // a workspace that grew has forgotten all
+    if (list.size() >= kMostGraphs)
+      list.erase(list.begin());
+    list.push_back({std::move(launches), nullptr});
     return Status::success();
   }
   if (!same->graph) {

@@ -1,6 +1,6 @@
 //===- DeviceSession.h - What a session has of a GPU ------------*- C++ -*-===//
 //
-// A stream, an arena, memory for results whose sizes come from values, and one word a step that kernels set where an index is out
+// A stream, an arena, memory for results whose sizes come from values, a workspace, and one word a step that kernels set where an index is out
 // of range. Launches that are the same as in an earlier run are recorded as a graph and given to the device as one.
 //
 //===----------------------------------------------------------------------===//
@@ -13,13 +13,15 @@ namespace optc::gpu {
 
 class DeviceSession {
 public:
-  DeviceSession(DeviceProgram &program, const Frame &frame) : program(program), frame(frame), blocks(frame.storages.size()) {}
+  /// `outer`: of the model's frame, whose stream a branch or loop uses, too; null: this is the model's.
+  DeviceSession(DeviceProgram &program, const Frame &frame, DeviceSession *outer = nullptr)
+      : program(program), frame(frame), stream(outer ? outer->stream : own), isTop(!outer), blocks(frame.storages.size()) {}
 
   /// On any thread.
   ~DeviceSession();
   /// Before each run.
   Status begin();
-  /// Waits for all that was begun; names the step whose index was out of range.
+  /// Waits for all that was begun (once, for the model's frame); names the step whose index was out of range.
   Status finish();
   Status synchronize() { return stream.synchronize(); }
 
@@ -34,6 +36,10 @@ public:
   Status upload(void *to, const void *from, uint64_t bytes) { return stream.upload(DevicePointer(to), from, bytes); }
   /// Waits for it.
   Status download(void *to, const void *from, uint64_t bytes);
+  /// Within the GPU's memory.
+  Status copy(void *to, const void *from, uint64_t bytes) { return stream.copy(DevicePointer(to), DevicePointer(from), bytes); }
+  /// Memory of the GPU that its owner keeps; freeing it waits for what may use it.
+  Status allocate(uint64_t bytes, std::shared_ptr<void> &memory);
 
   /// What a launch works on: addresses of the step's inputs and outputs, and its registers.
   struct Launch {
@@ -42,11 +48,22 @@ public:
     std::vector<int64_t> registers;
     bool operator==(const Launch &) const = default;
   };
-  Status launch(const Launch &launch);
+  /// What comes before the size that the step's values decide is known, then that size. Waits for it.
+  Status launchCounting(const Launch &launch, int64_t &count);
+  /// What comes after it. `launch`: with the addresses of the results.
+  Status launchCounted(const Launch &launch);
   /// Launches that follow each other. `first`: the first's step.
   Status launchAll(size_t first, std::vector<Launch> launches);
 
 private:
+  /// Which of a kernel's launches: those up to the size that it counts, or those from there on (all, where it counts none).
+  enum class Part { counting, rest };
+  Status launch(const Launch &launch, Part part);
+  /// Sizes of the step and what the kernel's program makes of them.
+  std::vector<int64_t> registersOf(const Launch &launch, const DeviceKernel &kernel) const;
+  /// As many as the step's kernel has.
+  int64_t repeatsOf(const Launch &launch) const;
+  Status reserveWorkspace(int64_t bytes);
   Status encode(const BoxMap &map, const Launch &launch, const std::vector<int64_t> &registers, TensorMap &encoded) const;
 
   /// Launches of an earlier run, and the graph once they came a second time.
@@ -58,8 +75,11 @@ private:
   DeviceProgram &program;
   const Frame &frame;
   bool isOpen = false, checksIndices = false;
-  Stream stream;
-  Memory arenaMemory, flags;
+  Stream own;
+  Stream &stream;
+  const bool isTop;
+  Memory arenaMemory, flags, counter;
+  Memory workspace; // of one launch after the other
   std::vector<Memory> blocks; // by storage
   /// By their first step: the last few.
   std::map<size_t, std::vector<Recorded>> recorded;

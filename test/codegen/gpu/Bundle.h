@@ -44,7 +44,7 @@ struct BundleMap {
   std::vector<int64_t> sizes, strides, box;
 };
 
-/// One launch.
+/// One kernel's launches.
 struct BundleCase {
   std::string cubin, symbol, what;
   int64_t blocks, threads, sharedBytes;
@@ -59,6 +59,8 @@ struct BundleCase {
   std::vector<BundleOperand> operands;
   std::vector<BundleResult> results;
   std::vector<BundleMap> maps;
+  /// Of the kernel's launches (Plan.h's DeviceKernel); -1: none.
+  int64_t workspace = -1, counted = -1, repeats = -1;
 };
 
 struct Bundle {

@@ -25,7 +25,7 @@ class EmulatedKernels {
 public:
   EmulatedKernels(mlir::ModuleOp module, const char *target);
   /// Runs each kernel once and compares its results.
-  void check(const Sizes &sizes);
+  void check(const Sizes &given);
   CudaSource source;
   std::unique_ptr<Emulator> emulator;
 };
@@ -46,18 +46,19 @@ EmulatedKernels::EmulatedKernels(mlir::ModuleOp module, const char *target) {
   emulator = std::make_unique<Emulator>(source.text, kernels);
 }
 
-void EmulatedKernels::check(const Sizes &sizes) {
+void EmulatedKernels::check(const Sizes &given) {
   uint64_t seed = 0;
   for (const CudaKernel &kernel : source.kernels) {
     KernelOp op = kernel.op;
     std::vector<HostValue> inputs;
     for (mlir::Type type : op.getOperandTypes())
-      inputs.push_back(randomOperand(type, sizes, seed++, takesFinite(op)));
+      inputs.push_back(randomOperand(type, given, seed++, takesFinite(op)));
     std::string what;
     llvm::raw_string_ostream(what) << op;
-    auto evaluated = evaluateKernel(op, inputs, sizes);
+    auto evaluated = evaluateKernel(op, inputs, given);
     ASSERT_TRUE(bool(evaluated)) << what << llvm::toString(evaluated.takeError());
     std::vector<HostValue> expected = std::move(*evaluated);
+    Sizes sizes = withDefined(op, expected, given);
     std::vector<HostValue> outputs;
     EmulatedMemory memory;
     std::vector<uint64_t> slots;
@@ -78,12 +79,30 @@ void EmulatedKernels::check(const Sizes &sizes) {
     int32_t error = 0;
     if (kernel.checksIndices)
       slots.push_back(reinterpret_cast<uint64_t>(&error));
+    LaunchCounts counts = launchesOf(kernel, sizes);
+    int64_t found = -1;
+    HostValue workspace(DType::u8, {std::max<int64_t>(counts.workspace, 0)}, nullptr);
+    if (counts.workspace >= 0)
+      workspace.data = place(size_t(counts.workspace));
+    if (counts.counted >= 0)
+      slots.push_back(reinterpret_cast<uint64_t>(&found));
+    size_t number = slots.size();
+    if (counts.repeats >= 0)
+      slots.push_back(0);
     for (const DeviceTensorMap &map : kernel.maps)
       slots.push_back(reinterpret_cast<uint64_t>(memory.placeMap(mapOf(map, kernel, sizes),
                                                                  reinterpret_cast<void *>(slots[map.operand]),
                                                                  sizeOf(inputs[map.operand].type))));
     int64_t blocks = blocksOf(kernel, sizes);
-    emulator->run(kernel.symbol, slots, kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks);
+    for (int64_t launch = 0; launch < std::max<int64_t>(counts.repeats, counts.repeats < 0); ++launch) {
+      if (counts.repeats >= 0)
+        slots[number] = uint64_t(launch);
+      emulator->run(kernel.symbol, slots, kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks);
+      if (launch + 1 == counts.counted && blocks > 0)
+        EXPECT_EQ(found, expected[0].dims[mlir::isa<NonZeroOp>(op.getBody().front().front()) ? 1 : 0]) << what;
+    }
+    if (workspace.data)
+      EXPECT_TRUE(EmulatedMemory::guardIsWhole(workspace)) << what << ": written beyond the workspace";
     for (size_t i = 0; i < outputs.size(); ++i) {
       EXPECT_EQ(compareValues(outputs[i], expected[i], toleranceOf(outputs[i].type, longestSum(op, sizes))),
                 "")
@@ -135,6 +154,32 @@ TEST_F(Emulation, productsAgreeWithTheEvaluator) {
     kernels.check({{"n", 1}});
     kernels.check({{"n", 300}});
   }
+}
+
+TEST_F(Emulation, libraryAgreesWithTheEvaluator) {
+  auto module = smallLibrary(context);
+  ASSERT_TRUE(module);
+  EmulatedKernels kernels(*module, "sm_80");
+  ASSERT_TRUE(kernels.emulator->isReady());
+  for (int64_t n : {1, 37, 1500})
+    kernels.check({{"n", n}});
+  for (int schedule = 1; schedule < Emulator::kSchedules; ++schedule) {
+    kernels.emulator->setSchedule(schedule, false);
+    kernels.check({{"n", 37}});
+  }
+}
+
+TEST_F(Emulation, recurrencesAgreeWithTheEvaluator) {
+  auto module = smallRecurrent(context);
+  ASSERT_TRUE(module);
+  EmulatedKernels kernels(*module, "sm_80");
+  ASSERT_TRUE(kernels.emulator->isReady());
+  for (int schedule = 0; schedule < Emulator::kSchedules; ++schedule) {
+    kernels.emulator->setSchedule(schedule, false);
+    kernels.check({{"n", 5}});
+  }
+  kernels.check({{"n", 1}});
+  kernels.check({{"n", 0}});
 }
 
 TEST_F(Emulation, attentionAgreesWithTheEvaluator) {

@@ -15,7 +15,7 @@ std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
 }
 
 bool optc::takesFinite(KernelOp kernel) {
-  return kernel.getKind() == "matmul" || kernel.getKind() == "attention";
+  return kernel.getKind() == "matmul" || kernel.getKind() == "attention" || kernel.getKind() == "recurrent";
 }
 
 int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
@@ -29,6 +29,13 @@ int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
     } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
       x = sizesOf(reduce.getX().getType(), sizes);
       axes = reduce.getAxes();
+    } else if (auto scan = dyn_cast<CumulativeOp>(op)) {
+      x = sizesOf(scan.getX().getType(), sizes);
+      axes = llvm::ArrayRef<int64_t>();
+      longest = std::max(longest, x[size_t(scan.getAxis())]);
+    } else if (auto recurrent = dyn_cast<RecurrentOp>(op)) {
+      x = sizesOf(recurrent.getX().getType(), sizes);
+      longest = std::max(longest, x[0] * sizesOf(recurrent.getR().getType(), sizes)[1]);
     }
     int64_t terms = 1;
     for (int64_t axis : axes)
@@ -67,9 +74,37 @@ optc::evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs, cons
     llvm::SmallVector<HostValue> outputs;
     if (Status status = evaluate(&op, operands, outputs, sizes); !status.ok())
       return llvm::createStringError(status.message);
-    values[op.getResult(0)] = outputs.front();
+    for (auto [result, output] : llvm::zip(op.getResults(), outputs))
+      values[result] = output;
   }
   return results;
+}
+
+bool optc::isDefinedBy(KernelOp kernel, llvm::StringRef symbol) {
+  auto isResultOf = [&](mlir::TypeRange types) {
+    return llvm::any_of(types, [&](mlir::Type type) {
+      bool found = false;
+      for (const DimExpr &d : dimsOf(type))
+        d.forEachSymbol([&](llvm::StringRef s) { found |= s == symbol; });
+      return found;
+    });
+  };
+  return isResultOf(kernel.getResultTypes()) && !isResultOf(kernel.getOperandTypes()) &&
+         mlir::isa<NonZeroOp, NmsOp, UniqueOp>(kernel.getBody().front().front());
+}
+
+Sizes optc::withDefined(KernelOp kernel, const std::vector<HostValue> &results, const Sizes &sizes) {
+  Sizes all = sizes;
+  for (auto [type, result] : llvm::zip(kernel.getResultTypes(), results))
+    for (auto [d, dim] : llvm::zip(dimsOf(type), result.dims))
+      if (auto symbol = d.asSymbol())
+        all.try_emplace(*symbol, dim);
+  return all;
+}
+
+LaunchCounts optc::launchesOf(const CudaKernel &kernel, const Sizes &sizes) {
+  auto value = [&](const std::optional<DimExpr> &expr, int64_t otherwise) { return expr ? valueOf(*expr, kernel, sizes) : otherwise; };
+  return {value(kernel.workspace, -1), value(kernel.counted, -1), value(kernel.repeats, -1)};
 }
 
 std::vector<int64_t> optc::sizeArguments(const CudaKernel &kernel, const Sizes &sizes) {

@@ -26,6 +26,15 @@ HostValue randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool
 /// What the kernel's ops compute, one after the other.
 llvm::Expected<std::vector<HostValue>> evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs,
                                                       const Sizes &sizes);
+/// True for a size that is no operand's.
+bool isDefinedBy(KernelOp kernel, llvm::StringRef symbol);
+/// With the sizes that the kernel itself defines, as its results have them.
+Sizes withDefined(KernelOp kernel, const std::vector<HostValue> &results, const Sizes &sizes);
+/// Plan.h's DeviceKernel has what they mean; -1: none.
+struct LaunchCounts {
+  int64_t workspace, counted, repeats;
+};
+LaunchCounts launchesOf(const CudaKernel &kernel, const Sizes &sizes);
 /// Values of the kernel's size parameters, and blocks of its grid.
 std::vector<int64_t> sizeArguments(const CudaKernel &kernel, const Sizes &sizes);
 int64_t blocksOf(const CudaKernel &kernel, const Sizes &sizes);

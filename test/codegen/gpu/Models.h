@@ -13,6 +13,10 @@ namespace optc {
 
 /// Every way of mapping a kernel to threads, in small sizes; the symbol n is any size.
 mlir::OwningOpRef<mlir::ModuleOp> smallModels(mlir::MLIRContext &context);
+/// What the library of sorts, scans and scatters computes.
+mlir::OwningOpRef<mlir::ModuleOp> smallLibrary(mlir::MLIRContext &context);
+/// Recurrent layers in all their forms; the symbol n is the number of steps or of rows.
+mlir::OwningOpRef<mlir::ModuleOp> smallRecurrent(mlir::MLIRContext &context);
 /// Sizes that fill a GPU, to be measured.
 mlir::OwningOpRef<mlir::ModuleOp> largeModels(mlir::MLIRContext &context);
 /// Every way of multiplying matrices; the symbol n is any size.

@@ -195,9 +195,21 @@ Status Runner::run(const BundleCase &c) {
   values.insert(values.end(), c.sizes.begin(), c.sizes.end());
   if (c.checksIndices)
     values.push_back(error.address());
+  Memory workspace, count;
+  int32_t number = 0;
+  if (c.workspace >= 0) {
+    OPTC_TRY(workspace.allocate(device, size_t(std::max<int64_t>(c.workspace, 1))));
+    values.push_back(workspace.address());
+  }
+  if (c.counted >= 0) {
+    OPTC_TRY(count.allocate(device, sizeof(int64_t)));
+    values.push_back(count.address());
+  }
   std::vector<void *> arguments;
   for (uint64_t &v : values)
     arguments.push_back(&v);
+  if (c.repeats >= 0)
+    arguments.push_back(&number);
   std::vector<TensorMap> maps(c.maps.size());
   for (size_t i = 0; i < maps.size(); ++i) {
     OPTC_TRY(encode(c.maps[i], c, maps[i]));
@@ -205,7 +217,11 @@ Status Runner::run(const BundleCase &c) {
   }
   int64_t most = c.isPersistent ? device.multiprocessors : c.blocks;
   LaunchShape shape = {unsigned(std::min(c.blocks, most)), unsigned(c.threads), unsigned(c.sharedBytes)};
-  auto launch = [&] { return kernel.launch(stream, shape, arguments); };
+  auto launch = [&] {
+    for (number = 0; c.blocks > 0 && number < std::max<int64_t>(c.repeats, c.repeats < 0); ++number)
+      OPTC_TRY(kernel.launch(stream, shape, arguments));
+    return Status::success();
+  };
   OPTC_TRY(launch());
   std::string wrong;
   OPTC_TRY(check(c, wrong));

@@ -154,6 +154,10 @@ BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, 
   }
   for (const DeviceTensorMap &map : kernel.maps)
     c.maps.push_back(mapOf(map, kernel, sizes));
+  LaunchCounts counts = launchesOf(kernel, sizes);
+  c.workspace = counts.workspace;
+  c.counted = counts.counted;
+  c.repeats = counts.repeats;
   return c;
 }
 
@@ -178,7 +182,8 @@ llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, 
   // Symbols of models from files have names of their own.
   Sizes sizes = given;
   for (const std::string &symbol : kernel.symbols)
-    sizes.try_emplace(symbol, given.lookup("n"));
+    if (!isDefinedBy(kernel.op, symbol))
+      sizes.try_emplace(symbol, given.lookup("n"));
   std::vector<HostValue> inputs;
   BundleCase c = describe(kernel, sizes, timed, cubin, inputs);
   auto results = evaluateKernel(kernel.op, inputs, sizes);
@@ -187,6 +192,7 @@ llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, 
   for (auto [i, result] : llvm::enumerate(*results))
     expect(c, kernel.op, i, sizes, result,
            samplePositions(result.size(), result.size() > kMostCompared ? kSamples : 0));
+  c.sizes = sizeArguments(kernel, withDefined(kernel.op, *results, sizes));
   c.what = summaryOf(c, kernel.op);
   bundle.cases.push_back(std::move(c));
   return llvm::Error::success();
@@ -283,8 +289,9 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName,
   }
   if (llvm::Error failure = writer.add(*smallModels(context), kSmall, false))
     return failure;
-  if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false))
-    return failure;
+  for (auto *models : {smallLibrary, smallRecurrent, smallProducts})
+    if (llvm::Error failure = writer.add(*models(context), kSmall, false))
+      return failure;
   if (target->hasWgmma())
     if (llvm::Error failure = writer.add(*smallAttention(context), kSmall, false))
       return failure;

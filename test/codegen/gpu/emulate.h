@@ -164,6 +164,12 @@ static float bits_to_float(uint32_t bits) {
 template <int kGroup, typename T> T shuffle_xor(T x, int offset) {
   return emulated::exchange(x, offset, kGroup);
 }
+/// Threads take turns between statements only.
+static int64_t atomicMax(long long *p, long long x) {
+  long long old = *p;
+  *p = std::max(old, x);
+  return old;
+}
 static unsigned char *launch_memory() { return emulated::launchMemory; }
 
 /// What the device would trap on.

@@ -21,11 +21,11 @@ numpy.save(f"{folder}/bad/i.npy", numpy.array([0, 50]))
 subprocess.run([optc, f"{folder}/rows.onnx", "--target=sm_90", "--emit-host-emulation", "-q", "-o", f"{folder}/rows.so"], check=True)
 
 
-def check(settings, status, text, inputs="good", **more):
+def check(settings, status, text, inputs="good", model="rows", **more):
     environment = dict(os.environ, OPTC_FAKE_GPU=settings, **more)
     if settings:
         environment["LD_LIBRARY_PATH"] = driver
-    done = subprocess.run([run, f"{folder}/rows.so", "--inputs", f"{folder}/{inputs}", "--expected", f"{folder}/good", "--rtol=1e-6"], capture_output=True, text=True, env=environment)
+    done = subprocess.run([run, f"{folder}/{model}.so", "--inputs", f"{folder}/{inputs}", "--expected", f"{folder}/{'good' if model == 'rows' else inputs}", "--rtol=1e-6"], capture_output=True, text=True, env=environment)
     lines = (done.stderr if status else done.stdout).strip().splitlines()
     assert done.returncode == status and text in lines[-1] and (status == 0 or len(lines) == 1), (settings, done)
     print(settings, lines[-1])
@@ -40,14 +40,27 @@ check("arch=90", 4, "NVIDIA's driver has no cuGraphLaunch", OPTC_FAKE_GPU_WITHOU
 check("arch=90", 1, "step 'gather': an index is out of range", inputs="bad")
 if not os.path.exists("/usr/lib/x86_64-linux-gnu/libcuda.so.1"):
     check("", 4, "there is no NVIDIA driver")
+# What the library's functions are given.
+nodes = [helper.make_node("ScatterElements", ["x", "i", "u"], ["put"], name="put"), helper.make_node("TopK", ["put", "k"], ["y", "places"], name="top")]
+graph = helper.make_graph(nodes, "library", [helper.make_tensor_value_info("i", TensorProto.INT64, [2]), helper.make_tensor_value_info("k", TensorProto.INT64, [1])],
+                          [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])],
+                          [numpy_helper.from_array(numpy.arange(5, dtype=numpy.float32), "x"), numpy_helper.from_array(numpy.array([7, 8], numpy.float32), "u")])
+onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{folder}/library.onnx")
+subprocess.run([optc, f"{folder}/library.onnx", "--target=sm_90", "--emit-host-emulation", "--fallback=error", "-q", "-o", f"{folder}/library.so"], check=True)
+for indices, k, status, text in (([1, -1], 2, 0, "ok"), ([1, 5], 2, 1, "step 'put': an index is out of range"), ([1, 4], 6, 1, "step 'top': an index is out of range")):
+    os.makedirs(f"{folder}/library", exist_ok=True)
+    numpy.save(f"{folder}/library/i.npy", numpy.array(indices))
+    numpy.save(f"{folder}/library/k.npy", numpy.array([k]))
+    numpy.save(f"{folder}/library/output_0.npy", numpy.array([8, 7], numpy.float32))
+    check("arch=90", status, text, inputs="library", model="library")
 # A description needs no GPU.
 text = subprocess.run([run, f"{folder}/rows.so"], check=True, capture_output=True, text=True).stdout
 assert "x86-64-v3, sm_90" in text, text
 # Policies on what the GPU does not run.
-model = helper.make_graph([helper.make_node("NonZero", ["x"], ["y"], name="places")], "places", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 4])],
-                          [helper.make_tensor_value_info("y", TensorProto.INT64, [2, "n"])])
-onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{folder}/places.onnx")
-for policy, status, said in (("report", 0, "note: node 'places'"), ("allow", 0, ""), ("error", 3, "error: node 'places'")):
+model = helper.make_graph([helper.make_node("Det", ["x"], ["y"], name="det")], "det", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 3])],
+                          [helper.make_tensor_value_info("y", TensorProto.FLOAT, [])])
+onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{folder}/det.onnx")
+for policy, status, said in (("report", 0, "note: node 'det'"), ("allow", 0, ""), ("error", 3, "error: node 'det'")):
     out = f"{folder}/{policy}.so"
-    done = subprocess.run([optc, f"{folder}/places.onnx", "--target=sm_90", "--emit-host-emulation", "-q", f"--fallback={policy}", "-o", out], capture_output=True, text=True)
+    done = subprocess.run([optc, f"{folder}/det.onnx", "--target=sm_90", "--emit-host-emulation", "-q", f"--fallback={policy}", "-o", out], capture_output=True, text=True)
     assert done.returncode == status and said in done.stderr and (said or not done.stderr) and os.path.exists(out) == (status == 0), (policy, done)

@@ -1,0 +1,123 @@
+//===- LibraryKernel.cpp - Ops that a device's library computes -----------===//
+
+#include "codegen/kernel/LibraryKernel.h"
+#include "ir/Shape.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace optc;
+
+namespace {
+
+bool isFloat(Type e) { return e.isF32() || e.isF64() || e.isF16() || e.isBF16(); }
+bool isBool(Type e) { return e.isInteger(1); }
+bool isNumber(Type e) {
+  auto integer = dyn_cast<IntegerType>(e);
+  return isFloat(e) || (integer && integer.getWidth() >= 8);
+}
+bool isIndex(Type e) { return e.isInteger(32) || e.isInteger(64); }
+bool isMoved(Type e) { return isNumber(e) || isBool(e); }
+
+/// Positions along a dim are 32-bit; unknown sizes are believed to be small enough.
+bool isSortable(const DimExpr &n) { return n.constant().value_or(0) < int64_t(1) << 31; }
+
+/// Dims are known by number, as the functions take them.
+bool hasRank(Value x) {
+  constexpr int64_t kMostDims = 8;
+  int64_t rank = tensorOf(x).getRank();
+  return rank >= 1 && rank <= kMostDims;
+}
+
+bool isScatter(Value x, Value indices, Value updates, StringRef reduction) {
+  Type e = elementOf(x);
+  return hasRank(x) && hasRank(indices) && isIndex(elementOf(indices)) && (reduction == "none" ? isMoved(e) : isNumber(e)) &&
+         (reduction == "none" || isSortable(numElements(dimsOf(indices))));
+}
+
+/// The sizes of all dims but `axis` are at most x's, as far as that is known.
+bool fitsBesides(Value indices, Value x, int64_t axis) {
+  Dims small = dimsOf(indices), large = dimsOf(x);
+  if (small.size() != large.size())
+    return false;
+  for (size_t d = 0; d < small.size(); ++d) {
+    auto a = small[d].constant(), b = large[d].constant();
+    if (int64_t(d) != axis && small[d] != large[d] && !(a && b && *a <= *b))
+      return false;
+  }
+  return true;
+}
+
+/// Of one to three spatial dims; an image that may be empty is refused when it runs.
+bool canSample(GridSampleOp op) {
+  Dims x = dimsOf(op.getX()), grid = dimsOf(op.getGrid());
+  if (x.size() < 3 || x.size() > 5 || grid.size() != x.size() || grid[0] != x[0] || grid.back() != DimExpr(int64_t(x.size()) - 2))
+    return false;
+  return llvm::all_of(ArrayRef(x).drop_front(2), [](const DimExpr &d) { return d.constant().value_or(1) > 0; });
+}
+
+} // namespace
+
+bool optc::hasLibraryKernel(Operation *op) {
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case([](CumulativeOp o) { return isNumber(elementOf(o.getX())); })
+      .Case([](TopKOp o) { return isNumber(elementOf(o.getX())) && hasRank(o.getX()) && isSortable(dimsOf(o.getX())[o.getAxis()]); })
+      .Case([](NonZeroOp o) { return isMoved(elementOf(o.getX())) && hasRank(o.getX()) && dimsOf(o.getY())[1].asSymbol(); })
+      .Case([](NmsOp o) {
+        auto isOne = [](Value v, bool (*fits)(Type)) { return !v || (fits(elementOf(v)) && numElements(dimsOf(v)) == DimExpr(1)); };
+        Dims boxes = dimsOf(o.getBoxes()), scores = dimsOf(o.getScores());
+        return isFloat(elementOf(o.getBoxes())) && isFloat(elementOf(o.getScores())) && isOne(o.getMaxPerClass(), isIndex) &&
+               isOne(o.getIouThreshold(), isFloat) && isOne(o.getScoreThreshold(), isFloat) && boxes.size() == 3 && scores.size() == 3 &&
+               boxes[0] == scores[0] && boxes[1] == scores[2] && boxes[2] == DimExpr(4) && isSortable(boxes[1]) && dimsOf(o.getY())[0].asSymbol();
+      })
+      .Case([](GatherElementsOp o) {
+        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getIndices())) && hasRank(o.getX()) && fitsBesides(o.getIndices(), o.getX(), o.getAxis());
+      })
+      .Case([](GatherNDOp o) {
+        Dims x = dimsOf(o.getX()), indices = dimsOf(o.getIndices());
+        size_t batch = o.getBatchDims();
+        if (!isMoved(elementOf(o.getX())) || !isIndex(elementOf(o.getIndices())) || indices.empty() || batch >= indices.size())
+          return false;
+        auto depth = indices.back().constant();
+        return depth && *depth >= 1 && batch + *depth <= x.size() && ArrayRef(x).take_front(batch) == ArrayRef(indices).take_front(batch);
+      })
+      .Case([](MaxUnpoolOp o) {
+        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getIndices())) && dimsOf(o.getX()) == dimsOf(o.getIndices());
+      })
+      .Case([](UniqueOp o) {
+        return isNumber(elementOf(o.getX())) && (!o.getAxis() || dimsOf(o.getX()).size() == 1) && isSortable(numElements(dimsOf(o.getX()))) &&
+               dimsOf(o.getY())[0].asSymbol();
+      })
+      .Case([](ScatterElementsOp o) {
+        return isScatter(o.getX(), o.getIndices(), o.getUpdates(), o.getReduction()) && fitsBesides(o.getIndices(), o.getX(), o.getAxis()) &&
+               dimsOf(o.getUpdates()) == dimsOf(o.getIndices());
+      })
+      .Case([](ScatterNDOp o) {
+        Dims x = dimsOf(o.getX()), indices = dimsOf(o.getIndices());
+        if (!isScatter(o.getX(), o.getIndices(), o.getUpdates(), o.getReduction()))
+          return false;
+        auto depth = indices.back().constant();
+        if (!depth || *depth < 1 || *depth > int64_t(x.size()))
+          return false;
+        Dims updates(indices.begin(), indices.end() - 1);
+        updates.append(x.begin() + *depth, x.end());
+        return dimsOf(o.getUpdates()) == updates;
+      })
+      .Case([](GridSampleOp o) { return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getGrid())) && canSample(o); })
+      .Case([](RoiAlignOp o) {
+        Dims x = dimsOf(o.getX()), rois = dimsOf(o.getRois()), batch = dimsOf(o.getBatch());
+        return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getRois())) && isIndex(elementOf(o.getBatch())) && x.size() == 4 && rois.size() == 2 &&
+               rois[1] == DimExpr(4) && batch == Dims{rois[0]};
+      })
+      .Case([](MaxPoolIndicesOp o) {
+        size_t spatial = o.getWindow().size();
+        return isNumber(elementOf(o.getX())) && spatial >= 1 && spatial <= 3 && dimsOf(o.getX()).size() == spatial + 2;
+      })
+      .Case([](ReverseSequenceOp o) {
+        Dims x = dimsOf(o.getX()), lengths = dimsOf(o.getLengths());
+        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getLengths())) && o.getTimeAxis() != o.getBatchAxis() && lengths == Dims{x[o.getBatchAxis()]};
+      })
+      .Case([](LrnOp o) { return isFloat(elementOf(o.getX())) && dimsOf(o.getX()).size() >= 2 && o.getSize() >= 1; })
+      .Default(false);
+}
+
+bool optc::isLibraryKernel(KernelOp kernel) { return kernel.getKind() == "library"; }

@@ -1,0 +1,198 @@
+//===- LibraryModels.cpp - Models that call the library's functions -------===//
+
+#include "test/codegen/gpu/JoinModels.h"
+#include "test/codegen/gpu/Models.h"
+
+using namespace optc;
+
+namespace {
+
+// Along rows and across them, of one part and of several.
+const char *kScans = R"(
+#d = #optc.dims<["n"]>
+#c = #optc.dims<["n", 5]>
+func.func @main(%x: tensor<?xT, #d>, %c: tensor<?x5xT, #c>, %l: tensor<2x5000xT>, %a: tensor<2x300x7xT>, %e: tensor<3x0xT>)
+    -> (tensor<?xT, #d>, tensor<?x5xT, #c>, tensor<?x5xT, #c>, tensor<2x5000xT>, tensor<2x300x7xT>, tensor<3x0xT>) {
+  %0 = optc.cumulative %x {axis = 0 : i64, kind = "sum", exclusive = false, reverse = false} : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %1 = optc.cumulative %c {axis = 0 : i64, kind = "sum", exclusive = true, reverse = false} : (tensor<?x5xT, #c>) -> tensor<?x5xT, #c>
+  %2 = optc.cumulative %c {axis = 1 : i64, kind = "prod", exclusive = false, reverse = true} : (tensor<?x5xT, #c>) -> tensor<?x5xT, #c>
+  %3 = optc.cumulative %l {axis = 1 : i64, kind = "sum", exclusive = true, reverse = true} : (tensor<2x5000xT>) -> tensor<2x5000xT>
+  %4 = optc.cumulative %a {axis = 1 : i64, kind = "sum", exclusive = false, reverse = true} : (tensor<2x300x7xT>) -> tensor<2x300x7xT>
+  %5 = optc.cumulative %e {axis = 1 : i64, kind = "sum", exclusive = false, reverse = false} : (tensor<3x0xT>) -> tensor<3x0xT>
+  return %0, %1, %2, %3, %4, %5 : tensor<?xT, #d>, tensor<?x5xT, #c>, tensor<?x5xT, #c>, tensor<2x5000xT>, tensor<2x300x7xT>, tensor<3x0xT>
+})";
+
+// Few of many, all, across, in their order; integers have many ties.
+const char *kSorts = R"(
+#d = #optc.dims<[2, "n"]>
+func.func @main(%x: tensor<2x?xT, #d>, %l: tensor<2x5000xT>, %a: tensor<2x70x3xT>, %e: tensor<0x8xT>)
+    -> (tensor<2x1xT>, tensor<2x1xi64>, tensor<2x?xT, #d>, tensor<2x?xi64, #d>, tensor<2x30xT>, tensor<2x30xi64>, tensor<2x4000xT>, tensor<2x4000xi64>,
+        tensor<2x9x3xT>, tensor<2x9x3xi64>, tensor<2x70x3xT>, tensor<2x70x3xi64>, tensor<0x3xT>, tensor<0x3xi64>) {
+  %0, %i0 = optc.top_k %x {axis = 1 : i64, largest = true, sorted = true} : (tensor<2x?xT, #d>) -> (tensor<2x1xT>, tensor<2x1xi64>)
+  %1, %i1 = optc.top_k %x {axis = 1 : i64, largest = false, sorted = true} : (tensor<2x?xT, #d>) -> (tensor<2x?xT, #d>, tensor<2x?xi64, #d>)
+  %2, %i2 = optc.top_k %l {axis = 1 : i64, largest = true, sorted = true} : (tensor<2x5000xT>) -> (tensor<2x30xT>, tensor<2x30xi64>)
+  %3, %i3 = optc.top_k %l {axis = 1 : i64, largest = false, sorted = false} : (tensor<2x5000xT>) -> (tensor<2x4000xT>, tensor<2x4000xi64>)
+  %4, %i4 = optc.top_k %a {axis = 1 : i64, largest = false, sorted = true} : (tensor<2x70x3xT>) -> (tensor<2x9x3xT>, tensor<2x9x3xi64>)
+  %5, %i5 = optc.top_k %a {axis = 1 : i64, largest = true, sorted = false} : (tensor<2x70x3xT>) -> (tensor<2x70x3xT>, tensor<2x70x3xi64>)
+  %6, %i6 = optc.top_k %e {axis = 1 : i64, largest = true, sorted = true} : (tensor<0x8xT>) -> (tensor<0x3xT>, tensor<0x3xi64>)
+  return %0, %i0, %1, %i1, %2, %i2, %3, %i3, %4, %i4, %5, %i5, %6, %i6 : tensor<2x1xT>, tensor<2x1xi64>, tensor<2x?xT, #d>, tensor<2x?xi64, #d>,
+      tensor<2x30xT>, tensor<2x30xi64>, tensor<2x4000xT>, tensor<2x4000xi64>, tensor<2x9x3xT>, tensor<2x9x3xi64>, tensor<2x70x3xT>, tensor<2x70x3xi64>,
+      tensor<0x3xT>, tensor<0x3xi64>
+})";
+
+// Sizes that values decide: p and q.
+const char *kPositions = R"(
+#d = #optc.dims<["n"]>
+#e = #optc.dims<[3, "n", 5]>
+#p = #optc.dims<[1, "p"]>
+#q = #optc.dims<[3, "q"]>
+#z = #optc.dims<[2, "z"]>
+func.func @main(%x: tensor<?xT, #d>, %y: tensor<3x?x5xT, #e>, %e: tensor<0x4xT>) -> (tensor<1x?xi64, #p>, tensor<3x?xi64, #q>, tensor<2x?xi64, #z>) {
+  %0 = optc.nonzero %x : (tensor<?xT, #d>) -> tensor<1x?xi64, #p>
+  %1 = optc.nonzero %y : (tensor<3x?x5xT, #e>) -> tensor<3x?xi64, #q>
+  %2 = optc.nonzero %e : (tensor<0x4xT>) -> tensor<2x?xi64, #z>
+  return %0, %1, %2 : tensor<1x?xi64, #p>, tensor<3x?xi64, #q>, tensor<2x?xi64, #z>
+})";
+
+// The operands that say how many are kept have random values too.
+const char *kSuppression = R"(
+#b = #optc.dims<[2, "n", 4]>
+#s = #optc.dims<[2, 3, "n"]>
+#p = #optc.dims<["p", 3]>
+#q = #optc.dims<["q", 3]>
+#r = #optc.dims<["r", 3]>
+func.func @main(%b: tensor<2x?x4xT, #b>, %s: tensor<2x3x?xT, #s>, %l: tensor<1xi64>, %m: tensor<i64>, %i: tensor<f32>, %t: tensor<f32>)
+    -> (tensor<?x3xi64, #p>, tensor<?x3xi64, #q>, tensor<?x3xi64, #r>) {
+  %0 = optc.nms(%b, %s, max_per_class %l, iou_threshold %i, score_threshold %t) {center_box = false}
+      : (tensor<2x?x4xT, #b>, tensor<2x3x?xT, #s>, tensor<1xi64>, tensor<f32>, tensor<f32>) -> tensor<?x3xi64, #p>
+  %1 = optc.nms(%b, %s, max_per_class %m) {center_box = true} : (tensor<2x?x4xT, #b>, tensor<2x3x?xT, #s>, tensor<i64>) -> tensor<?x3xi64, #q>
+  %2 = optc.nms(%b, %s) {center_box = false} : (tensor<2x?x4xT, #b>, tensor<2x3x?xT, #s>) -> tensor<?x3xi64, #r>
+  return %0, %1, %2 : tensor<?x3xi64, #p>, tensor<?x3xi64, #q>, tensor<?x3xi64, #r>
+})";
+
+const char *kUnique = R"(
+#d = #optc.dims<["n"]>
+#p = #optc.dims<["p"]>
+#q = #optc.dims<["q"]>
+func.func @main(%x: tensor<?xT, #d>, %y: tensor<3x1000xT>) -> (tensor<?xT, #p>, tensor<?xi64, #p>, tensor<?xi64, #d>, tensor<?xi64, #p>, tensor<?xT, #q>, tensor<?xi64, #q>, tensor<3000xi64>, tensor<?xi64, #q>) {
+  %0, %1, %2, %3 = optc.unique %x {sorted = true} : (tensor<?xT, #d>) -> (tensor<?xT, #p>, tensor<?xi64, #p>, tensor<?xi64, #d>, tensor<?xi64, #p>)
+  %4, %5, %6, %7 = optc.unique %y {sorted = false} : (tensor<3x1000xT>) -> (tensor<?xT, #q>, tensor<?xi64, #q>, tensor<3000xi64>, tensor<?xi64, #q>)
+  return %0, %1, %2, %3, %4, %5, %6, %7 : tensor<?xT, #p>, tensor<?xi64, #p>, tensor<?xi64, #d>, tensor<?xi64, #p>, tensor<?xT, #q>, tensor<?xi64, #q>, tensor<3000xi64>, tensor<?xi64, #q>
+})";
+
+const char *kElements = R"(
+#x = #optc.dims<["n", 6]>
+#i = #optc.dims<["n", 9]>
+func.func @main(%x: tensor<?x6xT, #x>, %i: tensor<?x9xi64, #i>, %u: tensor<?x9xT, #i>, %j: tensor<2x3x4xi32>, %y: tensor<5x3x4xT>)
+    -> (tensor<?x9xT, #i>, tensor<2x3x4xT>, tensor<?x6xT, #x>) {
+  %0 = optc.gather_elements %x, %i {axis = 1 : i64} : (tensor<?x6xT, #x>, tensor<?x9xi64, #i>) -> tensor<?x9xT, #i>
+  %1 = optc.gather_elements %y, %j {axis = 0 : i64} : (tensor<5x3x4xT>, tensor<2x3x4xi32>) -> tensor<2x3x4xT>
+  %2 = optc.scatter_elements %x, %i, %u {axis = 1 : i64, reduction = "none"} : (tensor<?x6xT, #x>, tensor<?x9xi64, #i>, tensor<?x9xT, #i>) -> tensor<?x6xT, #x>
+  return %0, %1, %2 : tensor<?x9xT, #i>, tensor<2x3x4xT>, tensor<?x6xT, #x>
+})";
+
+const char *kTuples = R"(
+#x = #optc.dims<[5, 4, "n"]>
+#u = #optc.dims<[7, "n"]>
+func.func @main(%x: tensor<5x4x?xT, #x>, %i: tensor<7x2xi64>, %u: tensor<7x?xT, #u>, %j: tensor<0x1xi64>, %v: tensor<0x4x?xT, #optc.dims<[0, 4, "n"]>>)
+    -> (tensor<5x4x?xT, #x>, tensor<5x4x?xT, #x>) {
+  %0 = optc.scatter_nd %x, %i, %u {reduction = "none"} : (tensor<5x4x?xT, #x>, tensor<7x2xi64>, tensor<7x?xT, #u>) -> tensor<5x4x?xT, #x>
+  %1 = optc.scatter_nd %x, %j, %v {reduction = "none"} : (tensor<5x4x?xT, #x>, tensor<0x1xi64>, tensor<0x4x?xT, #optc.dims<[0, 4, "n"]>>) -> tensor<5x4x?xT, #x>
+  return %0, %1 : tensor<5x4x?xT, #x>, tensor<5x4x?xT, #x>
+})";
+
+// Many updates of the same places, in their order.
+const char *kCombinations = R"(
+#x = #optc.dims<[5, "n"]>
+#u = #optc.dims<[90, "n"]>
+func.func @main(%x: tensor<5x?xT, #x>, %i: tensor<90x1xi64>, %u: tensor<90x?xT, #u>, %y: tensor<4x8xT>, %j: tensor<300x8xi64>, %v: tensor<300x8xT>,
+                %e: tensor<0x8xi64>, %f: tensor<0x8xT>) -> (tensor<5x?xT, #x>, tensor<5x?xT, #x>, tensor<4x8xT>, tensor<4x8xT>, tensor<4x8xT>) {
+  %0 = optc.scatter_nd %x, %i, %u {reduction = "add"} : (tensor<5x?xT, #x>, tensor<90x1xi64>, tensor<90x?xT, #u>) -> tensor<5x?xT, #x>
+  %1 = optc.scatter_nd %x, %i, %u {reduction = "max"} : (tensor<5x?xT, #x>, tensor<90x1xi64>, tensor<90x?xT, #u>) -> tensor<5x?xT, #x>
+  %2 = optc.scatter_elements %y, %j, %v {axis = 0 : i64, reduction = "mul"} : (tensor<4x8xT>, tensor<300x8xi64>, tensor<300x8xT>) -> tensor<4x8xT>
+  %3 = optc.scatter_elements %y, %j, %v {axis = 0 : i64, reduction = "min"} : (tensor<4x8xT>, tensor<300x8xi64>, tensor<300x8xT>) -> tensor<4x8xT>
+  %4 = optc.scatter_elements %y, %e, %f {axis = 0 : i64, reduction = "add"} : (tensor<4x8xT>, tensor<0x8xi64>, tensor<0x8xT>) -> tensor<4x8xT>
+  return %0, %1, %2, %3, %4 : tensor<5x?xT, #x>, tensor<5x?xT, #x>, tensor<4x8xT>, tensor<4x8xT>, tensor<4x8xT>
+})";
+
+// Grids beyond the image, regions of random corners (the images' numbers are 0), windows over padding, sequences, channels.
+const char *kSamples = R"(
+#x = #optc.dims<[2, 11, "n", 6]>
+#g = #optc.dims<[2, 4, "n", 2]>
+#y = #optc.dims<[2, 11, 4, "n"]>
+func.func @main(%x: tensor<2x11x?x6xT, #x>, %g: tensor<2x4x?x2xT, #g>, %v: tensor<1x2x3x4x5xT>, %h: tensor<1x2x2x2x3xT>, %s: tensor<1x3x9xT>, %p: tensor<1x7x1xT>)
+    -> (tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<1x2x2x2x2xT>, tensor<1x3x7xT>, tensor<2x11x?x6xT, #x>) {
+  %0 = optc.grid_sample %x, %g {align_corners = false, mode = "linear", padding = "zeros"} : (tensor<2x11x?x6xT, #x>, tensor<2x4x?x2xT, #g>) -> tensor<2x11x4x?xT, #y>
+  %1 = optc.grid_sample %x, %g {align_corners = true, mode = "cubic", padding = "reflection"} : (tensor<2x11x?x6xT, #x>, tensor<2x4x?x2xT, #g>) -> tensor<2x11x4x?xT, #y>
+  %2 = optc.grid_sample %x, %g {align_corners = false, mode = "nearest", padding = "border"} : (tensor<2x11x?x6xT, #x>, tensor<2x4x?x2xT, #g>) -> tensor<2x11x4x?xT, #y>
+  %3 = optc.grid_sample %v, %h {align_corners = false, mode = "linear", padding = "border"} : (tensor<1x2x3x4x5xT>, tensor<1x2x2x2x3xT>) -> tensor<1x2x2x2x2xT>
+  %4 = optc.grid_sample %s, %p {align_corners = true, mode = "linear", padding = "zeros"} : (tensor<1x3x9xT>, tensor<1x7x1xT>) -> tensor<1x3x7xT>
+  %5 = optc.lrn %x {alpha = 0.5 : f64, beta = 0.75 : f64, bias = 1.0 : f64, size = 4 : i64} : (tensor<2x11x?x6xT, #x>) -> tensor<2x11x?x6xT, #x>
+  return %0, %1, %2, %3, %4, %5 : tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<1x2x2x2x2xT>, tensor<1x3x7xT>, tensor<2x11x?x6xT, #x>
+})";
+const char *kWindows = R"(
+#x = #optc.dims<["n", 3, 9, 8]>
+#y = #optc.dims<["n", 3, 5, 6]>
+func.func @main(%x: tensor<?x3x9x8xT, #x>, %s: tensor<2x3x20xT>) -> (tensor<?x3x5x6xT, #y>, tensor<?x3x5x6xi64, #y>, tensor<2x3x6xT>, tensor<2x3x6xi64>) {
+  %0, %1 = optc.max_pool_indices %x {window = array<i64: 3, 3>, strides = array<i64: 2, 1>, dilations = array<i64: 1, 2>, pads_low = array<i64: 1, 1>, pads_high = array<i64: 1, 1>,
+      ceil = false, column_major = true} : (tensor<?x3x9x8xT, #x>) -> (tensor<?x3x5x6xT, #y>, tensor<?x3x5x6xi64, #y>)
+  %2, %3 = optc.max_pool_indices %s {window = array<i64: 4>, strides = array<i64: 3>, dilations = array<i64: 1>, pads_low = array<i64: 0>, pads_high = array<i64: 0>,
+      ceil = false, column_major = false} : (tensor<2x3x20xT>) -> (tensor<2x3x6xT>, tensor<2x3x6xi64>)
+  return %0, %1, %2, %3 : tensor<?x3x5x6xT, #y>, tensor<?x3x5x6xi64, #y>, tensor<2x3x6xT>, tensor<2x3x6xi64>
+})";
+
+const Model kLibrary[] = {
+    {"f32 f16 f64", kSamples}, {"f32 i8 ui8 f16", kWindows},
+    {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique},
+    {"f32 i64 i1 f16", kElements},       {"f32 i8 bf16", kTuples},                 {"f32 i64 ui8 f16", kCombinations},
+};
+
+// A row, several in blocks that are not whole; states, peepholes, both directions, every cell.
+const char *kLstm = R"(
+#x = #optc.dims<["n", 1, 8]>
+#y = #optc.dims<["n", 1, 20]>
+func.func @main(%x: tensor<?x1x8xT, #x>, %w: tensor<80x8xT>, %r: tensor<80x20xT>, %b: tensor<160xT>, %h: tensor<1x20xT>, %c: tensor<1x20xT>, %p: tensor<60xT>)
+    -> (tensor<?x1x20xT, #y>, tensor<1x20xT>, tensor<1x20xT>, tensor<?x1x20xT, #y>) {
+  %0, %1, %2 = optc.recurrent(%x w %w r %r bias %b h0 %h c0 %c peephole %p) {cell = "lstm", reverse = false, activations = ["sigmoid", "tanh", "tanh"],
+      alpha = array<f64: 0.0, 0.0, 0.0>, beta = array<f64: 0.0, 0.0, 0.0>, clip = 0.5 : f64, input_forget = true}
+    : (tensor<?x1x8xT, #x>, tensor<80x8xT>, tensor<80x20xT>, tensor<160xT>, tensor<1x20xT>, tensor<1x20xT>, tensor<60xT>) -> (tensor<?x1x20xT, #y>, tensor<1x20xT>, tensor<1x20xT>)
+  %3, %4, %5 = optc.recurrent(%x w %w r %r) {cell = "lstm", reverse = true, activations = ["hardsigmoid", "softsign", "scaledtanh"],
+      alpha = array<f64: 0.2, 0.0, 1.5>, beta = array<f64: 0.5, 0.0, 0.7>}
+    : (tensor<?x1x8xT, #x>, tensor<80x8xT>, tensor<80x20xT>) -> (tensor<?x1x20xT, #y>, tensor<1x20xT>, tensor<1x20xT>)
+  return %0, %1, %2, %3 : tensor<?x1x20xT, #y>, tensor<1x20xT>, tensor<1x20xT>, tensor<?x1x20xT, #y>
+})";
+const char *kGru = R"(
+#x = #optc.dims<[4, "n", 8]>
+#y = #optc.dims<[4, "n", 20]>
+#h = #optc.dims<["n", 20]>
+func.func @main(%x: tensor<4x?x8xT, #x>, %w: tensor<60x8xT>, %r: tensor<60x20xT>, %b: tensor<120xT>, %h: tensor<?x20xT, #h>)
+    -> (tensor<4x?x20xT, #y>, tensor<?x20xT, #h>, tensor<4x?x20xT, #y>, tensor<?x20xT, #h>) {
+  %0, %1, %2 = optc.recurrent(%x w %w r %r bias %b h0 %h) {cell = "gru", reverse = false, activations = ["sigmoid", "tanh"],
+      alpha = array<f64: 0.0, 0.0>, beta = array<f64: 0.0, 0.0>, reset_after = true}
+    : (tensor<4x?x8xT, #x>, tensor<60x8xT>, tensor<60x20xT>, tensor<120xT>, tensor<?x20xT, #h>) -> (tensor<4x?x20xT, #y>, tensor<?x20xT, #h>, tensor<?x20xT, #h>)
+  %3, %4, %5 = optc.recurrent(%x w %w r %r bias %b) {cell = "gru", reverse = true, activations = ["sigmoid", "elu"],
+      alpha = array<f64: 0.0, 0.8>, beta = array<f64: 0.0, 0.0>}
+    : (tensor<4x?x8xT, #x>, tensor<60x8xT>, tensor<60x20xT>, tensor<120xT>) -> (tensor<4x?x20xT, #y>, tensor<?x20xT, #h>, tensor<?x20xT, #h>)
+  return %0, %1, %3, %4 : tensor<4x?x20xT, #y>, tensor<?x20xT, #h>, tensor<4x?x20xT, #y>, tensor<?x20xT, #h>
+})";
+const char *kBothDirections = R"(
+func.func @main(%x: tensor<5x11x8xT>, %w0: tensor<16x8xT>, %w1: tensor<16x8xT>, %r0: tensor<16x16xT>, %r1: tensor<16x16xT>) -> (tensor<5x2x11x16xT>, tensor<2x11x16xT>) {
+  %f, %fh, %fc = optc.recurrent(%x w %w0 r %r0) {cell = "rnn", reverse = false, activations = ["tanh"], alpha = array<f64: 0.0>, beta = array<f64: 0.0>}
+    : (tensor<5x11x8xT>, tensor<16x8xT>, tensor<16x16xT>) -> (tensor<5x11x16xT>, tensor<11x16xT>, tensor<11x16xT>)
+  %b, %bh, %bc = optc.recurrent(%x w %w1 r %r1) {cell = "rnn", reverse = true, activations = ["tanh"], alpha = array<f64: 0.0>, beta = array<f64: 0.0>}
+    : (tensor<5x11x8xT>, tensor<16x8xT>, tensor<16x16xT>) -> (tensor<5x11x16xT>, tensor<11x16xT>, tensor<11x16xT>)
+  %f1 = optc.reshape %f : (tensor<5x11x16xT>) -> tensor<5x1x11x16xT>
+  %b1 = optc.reshape %b : (tensor<5x11x16xT>) -> tensor<5x1x11x16xT>
+  %y = optc.concat %f1, %b1 {axis = 1 : i64} : (tensor<5x1x11x16xT>, tensor<5x1x11x16xT>) -> tensor<5x2x11x16xT>
+  %f2 = optc.reshape %fh : (tensor<11x16xT>) -> tensor<1x11x16xT>
+  %b2 = optc.reshape %bh : (tensor<11x16xT>) -> tensor<1x11x16xT>
+  %z = optc.concat %f2, %b2 {axis = 0 : i64} : (tensor<1x11x16xT>, tensor<1x11x16xT>) -> tensor<2x11x16xT>
+  return %y, %z : tensor<5x2x11x16xT>, tensor<2x11x16xT>
+})";
+
+const Model kRecurrent[] = {{"f32", kLstm}, {"f32", kGru}, {"f32", kBothDirections}};
+
+} // namespace
+
+mlir::OwningOpRef<mlir::ModuleOp> optc::smallLibrary(mlir::MLIRContext &context) { return joinModels(kLibrary, context); }
+mlir::OwningOpRef<mlir::ModuleOp> optc::smallRecurrent(mlir::MLIRContext &context) { return joinModels(kRecurrent, context); }
