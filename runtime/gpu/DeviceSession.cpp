@@ -62,7 +62,7 @@ Status DeviceSession::grow(uint32_t storage, uint64_t bytes, DevicePointer &addr
 }
 
 uint64_t DeviceSession::bytes() const {
-  uint64_t total = arenaMemory.bytes();
+  uint64_t total = arenaMemory.bytes() + workspace.bytes();
   for (const Memory &block : blocks)
     total += block.bytes();
   return total;
