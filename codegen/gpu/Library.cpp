@@ -12,6 +12,7 @@
 #include "codegen/gpu/Generators.h"
 #include "codegen/kernel/LibraryKernel.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -37,6 +38,7 @@ private:
   void emit(ScatterElementsOp op);
   void emit(ScatterNDOp op);
   void emit(GridSampleOp op);
+  void emit(ResizeOp op);
   void emit(RoiAlignOp op);
   void emit(MaxPoolIndicesOp op);
   void emit(ReverseSequenceOp op);
@@ -334,6 +336,43 @@ void LibraryCall::emit(GridSampleOp op) {
        sizes, {operand(0), operand(1), result(0), "error"});
 }
 
+void LibraryCall::emit(ResizeOp op) {
+  Dims sizes = dimsOf(op.getX()), y = dimsOf(op.getY());
+  int64_t rank = int64_t(sizes.size());
+  sizes.append(y.begin(), y.end());
+  useThreads(numElements(y), "sampling");
+  f.library.push_back("resize");
+  StringRef mode = op.getMode() == "nearest" ? "kNearest" : op.getMode() == "linear" ? "kLinear" : "kCubic";
+  StringRef coordinates = llvm::StringSwitch<StringRef>(op.getCoordinates())
+                              .Case("half_pixel_symmetric", "kHalfPixelSymmetric")
+                              .Case("pytorch_half_pixel", "kPytorchHalfPixel")
+                              .Case("align_corners", "kAlignCorners")
+                              .Case("asymmetric", "kAsymmetric")
+                              .Case("tf_crop_and_resize", "kCropAndResize")
+                              .Case("tf_half_pixel_for_nn", "kHalfPixelForNearest")
+                              .Default("kHalfPixel");
+  StringRef rounding = llvm::StringSwitch<StringRef>(op.getNearestMode())
+                           .Case("floor", "kFloor")
+                           .Case("ceil", "kCeil")
+                           .Case("round_prefer_ceil", "kRoundPreferCeil")
+                           .Default("kRoundPreferFloor");
+  std::vector<std::string> scales;
+  auto roi = op.getRoi();
+  for (int64_t d = 0; d < rank; ++d)
+    scales.push_back(number(op.getScales().empty() ? 0 : op.getScales()[d]));
+  for (int64_t d = 0; d < 2 * rank; ++d)
+    scales.push_back(number(roi.empty() ? d / rank : roi[d]));
+  call("Resize",
+       {typeText(elementOf(op.getX())), text(rank), mode.str(), coordinates.str(), rounding.str(),
+        text(op.getExcludeOutside()), text(op.getAntialias())},
+       sizes,
+       {operand(0), optional(op.getScale()), optional(op.getRegion()), result(0),
+        "ResizeScales<" + text(rank) + ">{" + llvm::join(scales, ", ") + "}",
+        "ResizeFormula{" + number(op.getCubicCoeffA().convertToDouble()) + ", " +
+            number(op.getExtrapolationValue().convertToDouble()) + "}",
+        "error"});
+}
+
 void LibraryCall::emit(RoiAlignOp op) {
   Dims x = dimsOf(op.getX()), y = dimsOf(op.getY());
   useThreads(numElements(y), "sampling");
@@ -383,8 +422,8 @@ void LibraryCall::emit(LrnOp op) {
 LogicalResult LibraryCall::run() {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<CumulativeOp, TopKOp, NonZeroOp, NmsOp, UniqueOp, GatherElementsOp, GatherNDOp, MaxUnpoolOp,
-            ScatterElementsOp, ScatterNDOp, GridSampleOp, RoiAlignOp, MaxPoolIndicesOp, ReverseSequenceOp,
-            LrnOp>([&](auto o) {
+            ScatterElementsOp, ScatterNDOp, GridSampleOp, ResizeOp, RoiAlignOp, MaxPoolIndicesOp,
+            ReverseSequenceOp, LrnOp>([&](auto o) {
         emit(o);
         return success();
       })

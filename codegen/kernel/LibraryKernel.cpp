@@ -122,6 +122,16 @@ bool optc::hasLibraryKernel(Operation *op) {
       .Case([](GridSampleOp o) {
         return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getGrid())) && canSample(o);
       })
+      .Case([](ResizeOp o) {
+        auto isList = [](Value v, int64_t size) { return !v || dimsOf(v) == Dims{size}; };
+        int64_t rank = tensorOf(o.getX()).getRank();
+        bool isKnown = o.getScale() || int64_t(o.getScales().size()) == rank;
+        bool hasRegion = o.getRegion() || o.getRoi().empty() || int64_t(o.getRoi().size()) == 2 * rank;
+        return hasRank(o.getX()) && rank <= 5 && tensorOf(o.getY()).getRank() == rank &&
+               isNumber(elementOf(o.getX())) && isKnown && hasRegion &&
+               elementOf(o.getX()) == elementOf(o.getY()) && isList(o.getScale(), rank) &&
+               isList(o.getRegion(), 2 * rank);
+      })
       .Case([](RoiAlignOp o) {
         Dims x = dimsOf(o.getX()), rois = dimsOf(o.getRois()), batch = dimsOf(o.getBatch());
         return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getRois())) &&
