@@ -1,6 +1,7 @@
 //===- FormLibraryKernels.cpp - Ops that the GPU's library computes -------===//
 //
-// What is left for library steps becomes kernels where GPUs have a function for it (codegen/kernel/LibraryKernel.h):
+// What is left for library steps becomes kernels where GPUs have a function for it
+// (codegen/kernel/LibraryKernel.h):
 //
 //   %y = optc.nonzero %x   =>   %y = optc.kernel "library" (%x) { optc.nonzero; optc.yield }
 //

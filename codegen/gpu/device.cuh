@@ -145,6 +145,13 @@ __device__ inline float maximum(float x, float y) { return is_nan(x) ? x : is_na
 __device__ inline double minimum(double x, double y) { return is_nan(x) ? x : is_nan(y) ? y : fmin(x, y); }
 __device__ inline double maximum(double x, double y) { return is_nan(x) ? x : is_nan(y) ? y : fmax(x, y); }
 
+/// Rounded before anything is added to it.
+#ifndef OPTC_EMULATED
+__device__ inline double rounded_product(double x, double y) { return __dmul_rn(x, y); }
+#else
+__device__ inline double rounded_product(double x, double y) { return x * y; }
+#endif
+
 template <typename To, typename From> __device__ inline To bit_cast(From x) {
   static_assert(sizeof(To) == sizeof(From), "the bits are the same");
   To y;

@@ -30,7 +30,8 @@ bool hasRank(Value x) {
 
 bool isScatter(Value x, Value indices, Value updates, StringRef reduction) {
   Type e = elementOf(x);
-  return hasRank(x) && hasRank(indices) && isIndex(elementOf(indices)) && (reduction == "none" ? isMoved(e) : isNumber(e)) &&
+  return hasRank(x) && hasRank(indices) && isIndex(elementOf(indices)) &&
+         (reduction == "none" ? isMoved(e) : isNumber(e)) &&
          (reduction == "none" || isSortable(numElements(dimsOf(indices))));
 }
 
@@ -50,9 +51,11 @@ bool fitsBesides(Value indices, Value x, int64_t axis) {
 /// Of one to three spatial dims; an image that may be empty is refused when it runs.
 bool canSample(GridSampleOp op) {
   Dims x = dimsOf(op.getX()), grid = dimsOf(op.getGrid());
-  if (x.size() < 3 || x.size() > 5 || grid.size() != x.size() || grid[0] != x[0] || grid.back() != DimExpr(int64_t(x.size()) - 2))
+  if (x.size() < 3 || x.size() > 5 || grid.size() != x.size() || grid[0] != x[0] ||
+      grid.back() != DimExpr(int64_t(x.size()) - 2))
     return false;
-  return llvm::all_of(ArrayRef(x).drop_front(2), [](const DimExpr &d) { return d.constant().value_or(1) > 0; });
+  return llvm::all_of(ArrayRef(x).drop_front(2),
+                      [](const DimExpr &d) { return d.constant().value_or(1) > 0; });
 }
 
 } // namespace
@@ -60,35 +63,49 @@ bool canSample(GridSampleOp op) {
 bool optc::hasLibraryKernel(Operation *op) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([](CumulativeOp o) { return isNumber(elementOf(o.getX())); })
-      .Case([](TopKOp o) { return isNumber(elementOf(o.getX())) && hasRank(o.getX()) && isSortable(dimsOf(o.getX())[o.getAxis()]); })
-      .Case([](NonZeroOp o) { return isMoved(elementOf(o.getX())) && hasRank(o.getX()) && dimsOf(o.getY())[1].asSymbol(); })
+      .Case([](TopKOp o) {
+        return isNumber(elementOf(o.getX())) && hasRank(o.getX()) &&
+               isSortable(dimsOf(o.getX())[o.getAxis()]);
+      })
+      .Case([](NonZeroOp o) {
+        return isMoved(elementOf(o.getX())) && hasRank(o.getX()) && dimsOf(o.getY())[1].asSymbol();
+      })
       .Case([](NmsOp o) {
-        auto isOne = [](Value v, bool (*fits)(Type)) { return !v || (fits(elementOf(v)) && numElements(dimsOf(v)) == DimExpr(1)); };
+        auto isOne = [](Value v, bool (*fits)(Type)) {
+          return !v || (fits(elementOf(v)) && numElements(dimsOf(v)) == DimExpr(1));
+        };
         Dims boxes = dimsOf(o.getBoxes()), scores = dimsOf(o.getScores());
-        return isFloat(elementOf(o.getBoxes())) && isFloat(elementOf(o.getScores())) && isOne(o.getMaxPerClass(), isIndex) &&
-               isOne(o.getIouThreshold(), isFloat) && isOne(o.getScoreThreshold(), isFloat) && boxes.size() == 3 && scores.size() == 3 &&
-               boxes[0] == scores[0] && boxes[1] == scores[2] && boxes[2] == DimExpr(4) && isSortable(boxes[1]) && dimsOf(o.getY())[0].asSymbol();
+        return isFloat(elementOf(o.getBoxes())) && isFloat(elementOf(o.getScores())) &&
+               isOne(o.getMaxPerClass(), isIndex) && isOne(o.getIouThreshold(), isFloat) &&
+               isOne(o.getScoreThreshold(), isFloat) && boxes.size() == 3 && scores.size() == 3 &&
+               boxes[0] == scores[0] && boxes[1] == scores[2] && boxes[2] == DimExpr(4) &&
+               isSortable(boxes[1]) && dimsOf(o.getY())[0].asSymbol();
       })
       .Case([](GatherElementsOp o) {
-        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getIndices())) && hasRank(o.getX()) && fitsBesides(o.getIndices(), o.getX(), o.getAxis());
+        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getIndices())) && hasRank(o.getX()) &&
+               fitsBesides(o.getIndices(), o.getX(), o.getAxis());
       })
       .Case([](GatherNDOp o) {
         Dims x = dimsOf(o.getX()), indices = dimsOf(o.getIndices());
         size_t batch = o.getBatchDims();
-        if (!isMoved(elementOf(o.getX())) || !isIndex(elementOf(o.getIndices())) || indices.empty() || batch >= indices.size())
+        if (!isMoved(elementOf(o.getX())) || !isIndex(elementOf(o.getIndices())) || indices.empty() ||
+            batch >= indices.size())
           return false;
         auto depth = indices.back().constant();
-        return depth && *depth >= 1 && batch + *depth <= x.size() && ArrayRef(x).take_front(batch) == ArrayRef(indices).take_front(batch);
+        return depth && *depth >= 1 && batch + *depth <= x.size() &&
+               ArrayRef(x).take_front(batch) == ArrayRef(indices).take_front(batch);
       })
       .Case([](MaxUnpoolOp o) {
-        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getIndices())) && dimsOf(o.getX()) == dimsOf(o.getIndices());
+        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getIndices())) &&
+               dimsOf(o.getX()) == dimsOf(o.getIndices());
       })
       .Case([](UniqueOp o) {
-        return isNumber(elementOf(o.getX())) && (!o.getAxis() || dimsOf(o.getX()).size() == 1) && isSortable(numElements(dimsOf(o.getX()))) &&
-               dimsOf(o.getY())[0].asSymbol();
+        return isNumber(elementOf(o.getX())) && (!o.getAxis() || dimsOf(o.getX()).size() == 1) &&
+               isSortable(numElements(dimsOf(o.getX()))) && dimsOf(o.getY())[0].asSymbol();
       })
       .Case([](ScatterElementsOp o) {
-        return isScatter(o.getX(), o.getIndices(), o.getUpdates(), o.getReduction()) && fitsBesides(o.getIndices(), o.getX(), o.getAxis()) &&
+        return isScatter(o.getX(), o.getIndices(), o.getUpdates(), o.getReduction()) &&
+               fitsBesides(o.getIndices(), o.getX(), o.getAxis()) &&
                dimsOf(o.getUpdates()) == dimsOf(o.getIndices());
       })
       .Case([](ScatterNDOp o) {
@@ -102,21 +119,38 @@ bool optc::hasLibraryKernel(Operation *op) {
         updates.append(x.begin() + *depth, x.end());
         return dimsOf(o.getUpdates()) == updates;
       })
-      .Case([](GridSampleOp o) { return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getGrid())) && canSample(o); })
+      .Case([](GridSampleOp o) {
+        return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getGrid())) && canSample(o);
+      })
+      .Case([](ResizeOp o) {
+        auto isList = [](Value v, int64_t size) { return !v || dimsOf(v) == Dims{size}; };
+        int64_t rank = tensorOf(o.getX()).getRank();
+        bool isKnown = o.getScale() || int64_t(o.getScales().size()) == rank;
+        bool hasRegion = o.getRegion() || o.getRoi().empty() || int64_t(o.getRoi().size()) == 2 * rank;
+        return hasRank(o.getX()) && rank <= 5 && tensorOf(o.getY()).getRank() == rank &&
+               isNumber(elementOf(o.getX())) && isKnown && hasRegion &&
+               elementOf(o.getX()) == elementOf(o.getY()) && isList(o.getScale(), rank) &&
+               isList(o.getRegion(), 2 * rank);
+      })
       .Case([](RoiAlignOp o) {
         Dims x = dimsOf(o.getX()), rois = dimsOf(o.getRois()), batch = dimsOf(o.getBatch());
-        return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getRois())) && isIndex(elementOf(o.getBatch())) && x.size() == 4 && rois.size() == 2 &&
+        return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getRois())) &&
+               isIndex(elementOf(o.getBatch())) && x.size() == 4 && rois.size() == 2 &&
                rois[1] == DimExpr(4) && batch == Dims{rois[0]};
       })
       .Case([](MaxPoolIndicesOp o) {
         size_t spatial = o.getWindow().size();
-        return isNumber(elementOf(o.getX())) && spatial >= 1 && spatial <= 3 && dimsOf(o.getX()).size() == spatial + 2;
+        return isNumber(elementOf(o.getX())) && spatial >= 1 && spatial <= 3 &&
+               dimsOf(o.getX()).size() == spatial + 2;
       })
       .Case([](ReverseSequenceOp o) {
         Dims x = dimsOf(o.getX()), lengths = dimsOf(o.getLengths());
-        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getLengths())) && o.getTimeAxis() != o.getBatchAxis() && lengths == Dims{x[o.getBatchAxis()]};
+        return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getLengths())) &&
+               o.getTimeAxis() != o.getBatchAxis() && lengths == Dims{x[o.getBatchAxis()]};
       })
-      .Case([](LrnOp o) { return isFloat(elementOf(o.getX())) && dimsOf(o.getX()).size() >= 2 && o.getSize() >= 1; })
+      .Case([](LrnOp o) {
+        return isFloat(elementOf(o.getX())) && dimsOf(o.getX()).size() >= 2 && o.getSize() >= 1;
+      })
       .Default(false);
 }
 

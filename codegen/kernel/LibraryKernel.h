@@ -1,7 +1,8 @@
 //===- LibraryKernel.h - Ops that a device's library computes ---*- C++ -*-===//
 //
-// Sorts, scans and scatters are library steps on a CPU. GPUs have functions for many of them (codegen/gpu/tile), called by a kernel of the kind
-// "library" that holds the op alone; where such a kernel does not run on the GPU after all, its op is a library step as ever.
+// Sorts, scans and scatters are library steps on a CPU. GPUs have functions for many of them
+// (codegen/gpu/tile), called by a kernel of the kind "library" that holds the op alone; where such a kernel
+// does not run on the GPU after all, its op is a library step as ever.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_LIBRARYKERNEL_H

@@ -70,7 +70,7 @@ Status DeviceSession::allocate(uint64_t bytes, std::shared_ptr<void> &memory) {
 }
 
 uint64_t DeviceSession::bytes() const {
-  uint64_t total = arenaMemory.bytes();
+  uint64_t total = arenaMemory.bytes() + workspace.bytes();
   for (const Memory &block : blocks)
     total += block.bytes();
   return total;

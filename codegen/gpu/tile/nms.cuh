@@ -14,12 +14,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifdef OPTC_EMULATED
-__device__ inline double rounded_product(double x, double y) { return x * y; }
-#else
-__device__ inline double rounded_product(double x, double y) { return __dmul_rn(x, y); }
-#endif
-
 /// Corners.
 struct NmsBox {
   double top, left, bottom, right;

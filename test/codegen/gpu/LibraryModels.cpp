@@ -130,6 +130,16 @@ func.func @main(%x: tensor<2x11x?x6xT, #x>, %g: tensor<2x4x?x2xT, #g>, %v: tenso
   %5 = optc.lrn %x {alpha = 0.5 : f64, beta = 0.75 : f64, bias = 1.0 : f64, size = 4 : i64} : (tensor<2x11x?x6xT, #x>) -> tensor<2x11x?x6xT, #x>
   return %0, %1, %2, %3, %4, %5 : tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<1x2x2x2x2xT>, tensor<1x3x7xT>, tensor<2x11x?x6xT, #x>
 })";
+const char *kResized = R"(
+#x = #optc.dims<[2, "n", 6]>
+#y = #optc.dims<[2, "2*n", 9]>
+func.func @main(%x: tensor<2x?x6xT, #x>, %z: tensor<1x2x17x13xT>) -> (tensor<2x?x9xT, #y>, tensor<1x2x5x7xT>, tensor<1x2x8x9xT>) {
+  %0 = optc.resize %x {scales = array<f64: 1.0, 2.0, 1.5>, mode = "cubic", coordinates = "half_pixel", exclude_outside = true} : (tensor<2x?x6xT, #x>) -> tensor<2x?x9xT, #y>
+  %1 = optc.resize %z {scales = array<f64: 1.0, 1.0, 0.0, 0.0>, mode = "linear", coordinates = "half_pixel", antialias = true} : (tensor<1x2x17x13xT>) -> tensor<1x2x5x7xT>
+  %2 = optc.resize %z {scales = array<f64: 1.0, 1.0, 0.0, 0.0>, roi = array<f64: 0.0, 0.0, 0.3, -0.2, 1.0, 1.0, 0.6, 0.8>, mode = "nearest", coordinates = "tf_crop_and_resize",
+      extrapolation_value = 3.0 : f64} : (tensor<1x2x17x13xT>) -> tensor<1x2x8x9xT>
+  return %0, %1, %2 : tensor<2x?x9xT, #y>, tensor<1x2x5x7xT>, tensor<1x2x8x9xT>
+})";
 const char *kWindows = R"(
 #x = #optc.dims<["n", 3, 9, 8]>
 #y = #optc.dims<["n", 3, 5, 6]>
@@ -142,7 +152,7 @@ func.func @main(%x: tensor<?x3x9x8xT, #x>, %s: tensor<2x3x20xT>) -> (tensor<?x3x
 })";
 
 const Model kLibrary[] = {
-    {"f32 f16 f64", kSamples}, {"f32 i8 ui8 f16", kWindows},
+    {"f32 f16 f64", kSamples}, {"f32 f16 ui8", kResized}, {"f32 i8 ui8 f16", kWindows},
     {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique},
     {"f32 i64 i1 f16", kElements},       {"f32 i8 bf16", kTuples},                 {"f32 i64 ui8 f16", kCombinations},
 };
