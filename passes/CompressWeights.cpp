@@ -6,6 +6,7 @@
 //   contract %x, %w : f32, many zeros     =>  contract %x, (unpack of the other values)
 //   contract, conv %x, %w : i8, many zeros => the same of (unpack of the other codes)
 //   conv %x, %w : f32, many zeros         =>  conv %x, (unpack of the blocks of 16 output channels that are not 0)
+//   contract %x, (dequantize or cast), on a GPU  =>  contract %x, (unpack of rows, one for each column) {optc.unpacks_rhs}
 //   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels, or rows) { unpack; gather }
 //
 // A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
@@ -52,8 +53,8 @@ constexpr Packer<CompressedRows> kRowPacker{packRows, packRows, packRows};
 
 class Compressor {
 public:
-  Compressor(func::FuncOp function, WeightFormat format, CodeSpreading spreading)
-      : function(function), format(std::move(format)), spreading(spreading), b(function) {
+  Compressor(func::FuncOp function, WeightFormat format, CodeSpreading spreading, bool gpu)
+      : function(function), format(std::move(format)), spreading(spreading), gpu(gpu), b(function) {
     b.setInsertionPointToStart(&function.getBody().front());
   }
 
@@ -78,7 +79,8 @@ public:
           compress(op);
     };
     over(products);
-    over(convolutions);
+    if (!gpu)
+      over(convolutions);
     over(gathers);
   }
 
@@ -111,6 +113,7 @@ private:
   /// In f32, though a format was asked for; the report has it.
   bool isKept(Operation *op);
   std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
+  std::optional<CompressedRows> rowsOf(Matrix matrix, Operation *user);
   template <typename Result> std::optional<Result> lowered(Matrix matrix, Operation *user, Packer<Result> pack);
   /// withoutZeros, of each matrix once.
   SparseWeights sparseOf(Matrix matrix, ContractOp user);
@@ -121,6 +124,7 @@ private:
   func::FuncOp function;
   WeightFormat format;
   CodeSpreading spreading;
+  bool gpu;
   OpBuilder b;
   llvm::DenseMap<Operation *, bool> known;
   llvm::DenseSet<Operation *> erased;
@@ -129,7 +133,7 @@ private:
   std::map<Key, SparseWeights> doneSparse;
   /// Those of products of bf16, and of products that are kept in f32.
   std::set<Key> inBFloat, keptTables;
-  std::map<void *, std::optional<CompressedRows>> doneRows;
+  std::map<Key, std::optional<CompressedRows>> doneRows;
 };
 
 /// f32 rounded to the format that was asked for, as `pack` packs it.
@@ -199,6 +203,19 @@ std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *u
   return it->second;
 }
 
+/// A row for each column, for a GPU.
+std::optional<CompressedRows> Compressor::rowsOf(Matrix matrix, Operation *user) {
+  auto [it, isNew] = doneRows.try_emplace(keyOf(matrix));
+  if (!isNew)
+    return it->second;
+  if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinCompressedK)
+    return std::nullopt;
+  it->second = keptRows(b, matrix);
+  if (!it->second && !format.name.empty() && tensorOf(matrix.value).getNumElements() >= kMinCompressed)
+    it->second = lowered(matrix, user, kRowPacker);
+  return it->second;
+}
+
 /// Ops that nothing uses any more: what grows beyond a weight's size would become steps. What was remembered of them goes with
 /// them, as their memory may be another op's next.
 void Compressor::eraseDead(Operation *op) {
@@ -212,10 +229,10 @@ void Compressor::eraseDead(Operation *op) {
       left.insert(v.getDefiningOp());
     known.erase(next);
     for (mlir::Value result : next->getResults())
-      doneRows.erase(result.getAsOpaquePointer());
-    for (mlir::Value result : next->getResults())
-      for (bool turned : {false, true})
-        done.erase({result.getAsOpaquePointer(), turned}), doneSparse.erase({result.getAsOpaquePointer(), turned});
+      for (bool turned : {false, true}) {
+        Key key{result.getAsOpaquePointer(), turned};
+        done.erase(key), doneSparse.erase(key), doneRows.erase(key);
+      }
     erased.insert(next);
     next->erase();
   }
@@ -267,10 +284,13 @@ void Compressor::compress(ConvOp op) {
 
 void Compressor::compress(ContractOp op) {
   mlir::Value rhs = op.getRhs();
-  if (elementOf(rhs).isSignlessInteger(8) && isWeight(rhs))
+  if (elementOf(rhs).isSignlessInteger(8) && isWeight(rhs) && !gpu)
     return compressBytes(op);
   if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || tensorOf(op.getLhs()).getRank() != 2 || !elementOf(rhs).isF32() ||
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
+    return;
+  // A GPU's kernels take 16-bit floats as they are.
+  if (gpu && halfUnder(op.getLhs()))
     return;
   if (isBFloatProduct(op)) {
     // Kernels pack its weights themselves; a table that is one is there once.
@@ -284,19 +304,24 @@ void Compressor::compress(ContractOp op) {
   OpBuilder builder(op);
   auto replace = [&](mlir::Value unpacked) {
     auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
-                                              ArrayRef<int64_t>{0});
+                                              ArrayRef<int64_t>{gpu ? 1 : 0});
+    if (gpu)
+      product->setAttr(kUnpacksRhs, builder.getUnitAttr());
     op.replaceAllUsesWith(product.getY());
     eraseDead(op);
   };
   Matrix matrix{rhs, op.getRhsContract().front() == 1};
   bool keep = isKept(op);
-  if (SparseWeights sparse = sparseOf(untransposed(matrix), op); sparse.blocks)
+  if (gpu) {
+    if (auto rows = keep ? keptRows(b, untransposed(matrix)) : rowsOf(untransposed(matrix), op))
+      return replace(unpackRows(builder, rhs.getLoc(), *rows));
+  } else if (SparseWeights sparse = sparseOf(untransposed(matrix), op); sparse.blocks)
     return replace(unpackBlocks(builder, rhs.getLoc(), *sparse.blocks));
   else if (sparse.panels)
     return replace(unpackSparse(builder, rhs.getLoc(), *sparse.panels));
   if (keep)
     keptTables.insert(keyOf(untransposed(matrix)));
-  if (auto panels = keep ? keptPanels(b, untransposed(matrix)) : panelsOf(matrix, op))
+  if (auto panels = gpu ? std::nullopt : keep ? keptPanels(b, untransposed(matrix)) : panelsOf(matrix, op))
     return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
   if (isWeight(rhs))
     return;
@@ -317,12 +342,14 @@ void Compressor::compress(GatherOp op) {
   Matrix matrix = untransposed({table, true});
   bool isBFloat = inBFloat.count(keyOf(matrix));
   bool keep = isKept(op);
-  bool isShared = isBFloat || (keep ? keptTables.count(keyOf(matrix)) : done.count(keyOf(matrix)));
-  auto panels = isBFloat ? std::nullopt : isShared && !keep ? panelsOf(matrix, op) : keptPanels(b, matrix);
-  // Nothing but rows of it is read.
+  bool isShared = !gpu && (isBFloat || (keep ? keptTables.count(keyOf(matrix)) : done.count(keyOf(matrix))));
+  auto panels = isBFloat || gpu ? std::nullopt : isShared && !keep ? panelsOf(matrix, op) : keptPanels(b, matrix);
+  // Nothing but rows of it is read, or a GPU's product has the same rows.
   std::optional<CompressedRows> ownRows;
-  if (!isShared && !panels && !format.name.empty() && !keep) {
-    auto [it, isNew] = doneRows.try_emplace(matrix.value.getAsOpaquePointer());
+  if (gpu) {
+    ownRows = keep ? keptRows(b, matrix) : rowsOf(matrix, op);
+  } else if (!isShared && !panels && !format.name.empty() && !keep) {
+    auto [it, isNew] = doneRows.try_emplace(keyOf(matrix));
     if (isNew)
       it->second = lowered(matrix, op, kRowPacker);
     ownRows = it->second;
@@ -374,7 +401,7 @@ struct CompressWeights : optc::impl::CompressWeightsBase<CompressWeights> {
       getOperation()->emitError("a block of ") << int64_t(block) << " weights: expected a multiple of 8, at least 16";
       return signalPassFailure();
     }
-    Compressor(getOperation(), wanted, {spreadsMasks, spreadsTwoOfFour}).run();
+    Compressor(getOperation(), wanted, {spreadsMasks, spreadsTwoOfFour}, gpu).run();
   }
 };
 } // namespace

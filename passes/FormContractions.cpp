@@ -13,6 +13,7 @@
 
 #include "codegen/kernel/ByteDepthwise.h"
 #include "codegen/kernel/CompressedPanels.h"
+#include "codegen/kernel/CompressedRows.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
 #include "codegen/kernel/ScalarBody.h"
@@ -20,6 +21,7 @@
 #include "codegen/kernel/SparsePanels.h"
 #include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
+#include "passes/KernelFormation.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
@@ -290,6 +292,30 @@ private:
     return b.create<ConstantOp>(v.getLoc(), DenseElementsAttr::get(cast<ShapedType>(tensorType({}, elementOf(v))), splat));
   }
 
+  /// What makes a table's rows of constants, in order; the constants are left out.
+  SmallVector<Operation *> unpacking() const {
+    llvm::SetVector<Operation *> ops;
+    SmallVector<Operation *> left{root->getOperand(1).getDefiningOp()};
+    while (!left.empty()) {
+      Operation *op = left.pop_back_val();
+      if (isa<ConstantOp>(op) || !ops.insert(op))
+        continue;
+      for (Value operand : op->getOperands())
+        left.push_back(operand.getDefiningOp());
+    }
+    SmallVector<Operation *> ordered = ops.takeVector();
+    llvm::sort(ordered, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
+    return ordered;
+  }
+  /// Few rows: the kernel unpacks what it multiplies. More: rows are unpacked once, by a kernel of their own.
+  bool unpacksInside() const { return gpu && root->hasAttr(kUnpacksRhs) && shape[shape.size() - 2].constant() && *shape[shape.size() - 2].constant() <= kGemvRows; }
+  void unpackOutside() {
+    Value rows = root->getOperand(1);
+    SmallVector<Operation *> ops = unpacking();
+    buildKernel(ops, rows, "loops", root, [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
+    root->removeAttr(kUnpacksRhs);
+  }
+
   Value matrixConstant(ArrayRef<float> values, int64_t rows) {
     auto type = cast<RankedTensorType>(tensorType({rows, int64_t(values.size()) / rows}, b.getF32Type()));
     return b.create<ConstantOp>(root->getLoc(), DenseElementsAttr::get(type, values));
@@ -310,6 +336,9 @@ private:
 
   void build() {
     Operation *end = members.back();
+    bool unpacks = unpacksInside();
+    if (gpu && root->hasAttr(kUnpacksRhs) && !unpacks)
+      unpackOutside();
     b.setInsertionPoint(end);
     // Operands, outside of the kernel.
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
@@ -317,9 +346,18 @@ private:
     auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
     auto blocks = readBlocks(root->getOperand(1));
     auto codes = readSparseCodes(root->getOperand(1));
-    bool inColumns = isInColumns();
+    bool inColumns = !unpacks && isInColumns();
     bool packed = !inColumns && !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && !codes && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
     Value rhs = root->getOperand(1);
+    SmallVector<Operation *> unpackers;
+    llvm::SetVector<Value> stored;
+    if (unpacks) {
+      unpackers = unpacking();
+      for (Operation *op : unpackers)
+        for (Value operand : op->getOperands())
+          if (operand.getDefiningOp<ConstantOp>() && !isSplatConstant(operand))
+            stored.insert(operand);
+    }
     if (halves) {
       Value half = halfUnder(rhs);
       rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), elementOf(halfUnder(root->getOperand(0)))), rhs);
@@ -358,7 +396,9 @@ private:
       packedRows = *dimsOf(rhs)[0].constant();
       rhs = packPanels(b, rhs);
     }
-    if (sparse) {
+    if (unpacks) {
+      operands.append(stored.begin(), stored.end());
+    } else if (sparse) {
       operands.append({sparse->values, sparse->masks, sparse->starts});
     } else if (codes) {
       packedRows = *dimsOf(rhs)[0].constant();
@@ -435,7 +475,17 @@ private:
     } else {
       auto contract = cast<ContractOp>(root);
       auto rhsContract = SmallVector<int64_t>(contract.getRhsContract());
-      if (sparse) {
+      if (unpacks) {
+        IRMapping inner;
+        for (auto [i, constant] : llvm::enumerate(stored))
+          inner.map(constant, body->getArgument(1 + i));
+        for (Operation *op : unpackers) {
+          for (Value operand : op->getOperands())
+            if (isSplatConstant(operand) && !inner.contains(operand))
+              inner.map(operand, b.clone(*operand.getDefiningOp())->getResult(0));
+          w = b.clone(*op, inner)->getResult(0);
+        }
+      } else if (sparse) {
         sparse->values = w;
         sparse->masks = body->getArgument(2);
         sparse->starts = body->getArgument(3);
@@ -459,6 +509,8 @@ private:
       if (halves)
         w = b.create<CastOp>(root->getLoc(), tensorType(dimsOf(w), b.getF32Type()), w);
       product = b.create<ContractOp>(root->getLoc(), prologue(contract.getLhs(), x), w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(), rhsContract);
+      if (unpacks)
+        product.getDefiningOp()->setAttr(kUnpacksRhs, b.getUnitAttr());
     }
     mapping.map(root->getResult(0), product);
     for (Operation *op : ArrayRef(members).drop_front()) {

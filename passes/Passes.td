@@ -332,7 +332,8 @@ def CompressWeights : Pass<"compress-weights", "::mlir::func::FuncOp"> {
   let options = [Option<"format", "format", "std::string", "", "int4, int8, bf16, f16, f8; empty: f32 stays f32">,
                  Option<"block", "block", "int64_t", "0", "k's that share a scale (0: 32 of int4, 128 of int8)">,
                  Option<"spreadsMasks", "spreads-masks", "bool", "false", "every CPU spreads codes by masks in registers">,
-                 Option<"spreadsTwoOfFour", "spreads-two-of-four", "bool", "false", "every CPU spreads 2 codes of 4 in registers">];
+                 Option<"spreadsTwoOfFour", "spreads-two-of-four", "bool", "false", "every CPU spreads 2 codes of 4 in registers">,
+                 Option<"gpu", "gpu", "bool", "false", "rows, as a GPU's kernels read them">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

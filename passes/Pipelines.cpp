@@ -70,9 +70,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Attention takes the movement around it before anything else does.
   passes.addNestedPass<func::FuncOp>(createFormAttention({options.gpu}));
-  // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked. A GPU's products take them as they are.
-  if (!options.gpu)
-    passes.addNestedPass<func::FuncOp>(createCompressWeights({options.weights, options.weightBlock, options.spreadsMasks, options.spreadsTwoOfFour}));
+  // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked. In bf16 a GPU has them already.
+  std::string weights = options.gpu && options.bfloat ? "" : options.weights;
+  passes.addNestedPass<func::FuncOp>(createCompressWeights({weights, options.weightBlock, options.spreadsMasks, options.spreadsTwoOfFour, options.gpu}));
   // Matrix products next: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions({options.gpu}));
   passes.addPass(createMergeDuplicates());

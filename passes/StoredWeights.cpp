@@ -95,29 +95,45 @@ static bool isZero(mlir::Value zeroPoint) {
   return llvm::all_of(x, [](double z) { return z == 0; });
 }
 
-/// Floats of 8 bits with a scale each, all [k, n]; nullopt where scales do not come in blocks or there is a NaN.
-static std::optional<CompressedPanels> float8Panels(OpBuilder &b, FailureOr<HostValue> codes, Type element, std::optional<FailureOr<HostValue>> scale, Location loc) {
+/// A matrix [k, n] as it is stored: one of the three.
+struct StoredMatrix {
+  std::optional<BlockCodes> codes;
+  // Floats of 8 bits, a scale for each `block` k's.
+  std::vector<uint8_t> float8;
+  std::vector<float> scales;
+  int64_t block = 0;
+  // Floats of 16 bits.
+  std::vector<uint16_t> halves;
+  int64_t k = 0, n = 0;
+  Type element;
+  Location loc;
+};
+
+/// Floats of 8 bits with a scale each, all [k, n]; false where scales do not come in blocks or there is a NaN.
+static bool readFloat8(FailureOr<HostValue> codes, std::optional<FailureOr<HostValue>> scale, StoredMatrix &out) {
   if (failed(codes) || (scale && failed(*scale)))
-    return std::nullopt;
-  int64_t k = codes->dims[0], n = codes->dims[1];
-  ArrayRef<uint8_t> bits(codes->as<uint8_t>(), size_t(k * n));
-  uint8_t largest = isa<Float8E5M2Type>(element) ? 0x7c : 0x7e;
-  std::vector<float> all(k * n, 1.0f), scales;
+    return false;
+  out.k = codes->dims[0], out.n = codes->dims[1];
+  ArrayRef<uint8_t> bits(codes->as<uint8_t>(), size_t(out.k * out.n));
+  uint8_t largest = isa<Float8E5M2Type>(out.element) ? 0x7c : 0x7e;
+  std::vector<float> all(out.k * out.n, 1.0f);
   if (scale) {
-    std::vector<double> s(k * n);
-    load(**scale, 0, k * n, s.data());
+    std::vector<double> s(out.k * out.n);
+    load(**scale, 0, out.k * out.n, s.data());
     llvm::copy(s, all.begin());
   }
   // A scale is multiplied by 256.
   auto fits = [](float s) { return std::abs(s) < 0x1p118f; };
   if (!llvm::all_of(bits, [&](uint8_t b) { return (b & 127) <= largest; }) || !llvm::all_of(all, fits))
-    return std::nullopt;
-  int64_t step = stepOf<float>(all, n), block = step == 0 ? k : step;
+    return false;
+  int64_t step = stepOf<float>(all, out.n);
   if (step % 8 != 0)
-    return std::nullopt;
-  for (int64_t i = 0; i < k; i += block)
-    scales.insert(scales.end(), all.begin() + i * n, all.begin() + (i + 1) * n);
-  return packFloat8(b, loc, bits, k, n, element, scales, block);
+    return false;
+  out.block = step == 0 ? out.k : step;
+  for (int64_t i = 0; i < out.k; i += out.block)
+    out.scales.insert(out.scales.end(), all.begin() + i * out.n, all.begin() + (i + 1) * out.n);
+  out.float8 = bits.vec();
+  return true;
 }
 
 bool optc::isInFewBits(mlir::Value value) {
@@ -127,7 +143,7 @@ bool optc::isInFewBits(mlir::Value value) {
 }
 
 /// What the model itself has in few bits.
-std::optional<CompressedPanels> optc::keptPanels(OpBuilder &b, Matrix matrix) {
+static std::optional<StoredMatrix> readStored(Matrix matrix) {
   SmallVector<Operation *> movement;
   mlir::Value source = matrix.value;
   while (source.getDefiningOp() && isa<TransposeOp, ReshapeOp>(source.getDefiningOp())) {
@@ -135,26 +151,57 @@ std::optional<CompressedPanels> optc::keptPanels(OpBuilder &b, Matrix matrix) {
     source = movement.back()->getOperand(0);
   }
   auto as = [&](mlir::Value v) { return evaluateAs(matrix, v, movement); };
+  StoredMatrix out{.loc = source.getLoc()};
   if (auto cast = source.getDefiningOp<CastOp>()) {
-    Type element = elementOf(cast.getX());
-    if (isFloat8(element))
-      return float8Panels(b, as(cast.getX()), element, {}, cast.getLoc());
-    if (!element.isF16() && !element.isBF16())
+    out.element = elementOf(cast.getX());
+    if (isFloat8(out.element))
+      return readFloat8(as(cast.getX()), {}, out) ? std::optional(out) : std::nullopt;
+    if (!out.element.isF16() && !out.element.isBF16())
       return std::nullopt;
     auto bits = as(cast.getX());
     if (failed(bits))
       return std::nullopt;
-    return packHalves(b, cast.getLoc(), ArrayRef(bits->as<uint16_t>(), size_t(bits->size())), bits->dims[0], bits->dims[1], element);
+    out.k = bits->dims[0], out.n = bits->dims[1];
+    out.halves = ArrayRef(bits->as<uint16_t>(), size_t(bits->size())).vec();
+    return out;
   }
   auto dequantize = source.getDefiningOp<DequantizeOp>();
-  if (dequantize && isFloat8(elementOf(dequantize.getX())) && isZero(dequantize.getZeroPoint()))
-    return float8Panels(b, as(dequantize.getX()), elementOf(dequantize.getX()), as(dequantize.getScale()), dequantize.getLoc());
-  if (!dequantize || !isa<IntegerType>(elementOf(dequantize.getX())) || elementOf(dequantize.getX()).getIntOrFloatBitWidth() > 8)
+  if (!dequantize)
+    return std::nullopt;
+  out.element = elementOf(dequantize.getX());
+  if (isFloat8(out.element) && isZero(dequantize.getZeroPoint()))
+    return readFloat8(as(dequantize.getX()), as(dequantize.getScale()), out) ? std::optional(out) : std::nullopt;
+  if (!isa<IntegerType>(out.element) || out.element.getIntOrFloatBitWidth() > 8)
     return std::nullopt;
   auto codes = as(dequantize.getX()), scale = as(dequantize.getScale());
   auto zero = dequantize.getZeroPoint() ? as(dequantize.getZeroPoint()) : FailureOr<HostValue>(HostValue());
   if (failed(codes) || failed(scale) || failed(zero))
     return std::nullopt;
-  auto blocks = readCodes(*codes, *scale, dequantize.getZeroPoint() ? &*zero : nullptr);
-  return blocks ? std::optional(packCodes(b, dequantize.getLoc(), *blocks)) : std::nullopt;
+  out.codes = readCodes(*codes, *scale, dequantize.getZeroPoint() ? &*zero : nullptr);
+  return out.codes ? std::optional(out) : std::nullopt;
+}
+
+std::optional<CompressedPanels> optc::keptPanels(OpBuilder &b, Matrix matrix) {
+  auto stored = readStored(matrix);
+  if (!stored)
+    return std::nullopt;
+  if (stored->codes)
+    return packCodes(b, stored->loc, *stored->codes);
+  if (!stored->halves.empty())
+    return packHalves(b, stored->loc, stored->halves, stored->k, stored->n, stored->element);
+  return packFloat8(b, stored->loc, stored->float8, stored->k, stored->n, stored->element, stored->scales, stored->block);
+}
+
+std::optional<CompressedRows> optc::keptRows(OpBuilder &b, Matrix matrix) {
+  auto stored = readStored(matrix);
+  if (!stored)
+    return std::nullopt;
+  if (stored->codes)
+    return packRows(b, stored->loc, *stored->codes);
+  if (!stored->halves.empty())
+    return packRows(b, stored->loc, stored->halves, stored->k, stored->n, stored->element);
+  // Of a row there is one scale.
+  if (stored->block != stored->k)
+    return std::nullopt;
+  return packRows(b, stored->loc, stored->float8, stored->scales, stored->k, stored->n, stored->element);
 }

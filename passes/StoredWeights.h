@@ -3,6 +3,7 @@
 #define OPTC_PASSES_STOREDWEIGHTS_H
 
 #include "codegen/kernel/CompressedPanels.h"
+#include "codegen/kernel/CompressedRows.h"
 #include "ir/eval/Evaluate.h"
 
 namespace optc {
@@ -25,6 +26,8 @@ bool isInFewBits(mlir::Value value);
 /// The panels of a matrix that is a dequantize of 8 bits or fewer or a cast of 16 or 8, with transposes and reshapes after it;
 /// nullopt for others, and where scales do not come in blocks.
 std::optional<CompressedPanels> keptPanels(mlir::OpBuilder &b, Matrix matrix);
+/// The same as a table with a row for each n; of floats of 8 bits where a row has one scale.
+std::optional<CompressedRows> keptRows(mlir::OpBuilder &b, Matrix matrix);
 
 } // namespace optc
 

@@ -167,9 +167,9 @@ private:
   MLIRContext context;
 };
 
-/// Leaves no step: made when the artefact is, a view, or nothing.
+/// Leaves no step: made when the artefact is, a view, or nothing. Or one that is the host's: sizes, and what decides which kernels run.
 bool isFree(Operation *op) {
-  if (isa<func::FuncOp, func::ReturnOp, YieldOp, ReshapeOp>(op))
+  if (isa<func::FuncOp, func::ReturnOp, YieldOp, ReshapeOp, BindOp, FromDimsOp, IfOp, LoopOp>(op))
     return true;
   return op->getNumResults() > 0 &&
          llvm::all_of(op->getResults(), [](Value v) { return isa<NoneType>(v.getType()) || isWeight(v); });

@@ -8,6 +8,7 @@
 
 #include "codegen/gpu/DeviceFunction.h"
 #include "codegen/gpu/Target.h"
+#include "codegen/kernel/Contraction.h"
 
 namespace optc {
 
@@ -20,6 +21,8 @@ mlir::LogicalResult generateDeviceRows(DeviceFunction &f);
 
 /// Fails when the product is not of two operands as they are.
 mlir::LogicalResult generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target);
+/// A product of a few rows whose right operand is unpacked as it is read.
+void generateDeviceUnpackingGemv(DeviceFunction &f, const ContractionKernel &c);
 /// Fails when the convolution is not over one or two dims.
 mlir::LogicalResult generateDeviceDepthwise(DeviceFunction &f);
 /// Fails when the convolution is not over one or two dims, with a filter in panels of f32 or in columns.

@@ -9,7 +9,7 @@
 //
 // Which product:
 //
-//   up to 8 rows         GemvAlongK, GemvAlongN: limited by reading the right operand
+//   up to 8 rows         GemvAlongK, GemvAlongN: limited by reading the right operand; in few bits UnpackingGemv.cpp
 //   8 bits, bf16, f16    GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
 //   others, f32          GemmSimt: exact multiply-adds of f32
 //
@@ -193,6 +193,10 @@ void DeviceMatmul::run(const GpuTarget &target) {
 
 LogicalResult optc::generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target) {
   std::optional<ContractionKernel> c = readContraction(f.kernel);
+  if (c && c->unpacked && !c->isConv) {
+    generateDeviceUnpackingGemv(f, *c);
+    return success();
+  }
   if (!c || c->isConv || c->packed || c->isCompressed() || c->blocks || c->codes || c->bfloat)
     return failure();
   DeviceMatmul(f, *c).run(target);

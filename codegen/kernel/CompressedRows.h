@@ -1,6 +1,6 @@
 //===- CompressedRows.h - Tables of few bits, by rows -----------*- C++ -*-===//
 //
-// A table [rows, length] that rows are only gathered from, in fewer bits than it is read in:
+// A table [rows, length] in fewer bits than it is read in: rows are gathered from it, or are the columns of a GPU's right operand.
 //
 //   16 bits   words [rows][length] of f16 or bf16
 //   8 bits    words [rows][length] of i8 or f8E4M3FN, scales
@@ -17,6 +17,9 @@
 #include "codegen/kernel/CompressedPanels.h"
 
 namespace optc {
+
+/// A unit attribute of a contract [m, k] by [n, k] whose rhs is unpacked of such a table.
+inline constexpr llvm::StringLiteral kUnpacksRhs = "optc.unpacks_rhs";
 
 struct CompressedRows {
   mlir::Value words, scales, zeros; // null where there are none

@@ -1,6 +1,7 @@
 //===- Contraction.cpp - Kernels around a matrix product ------------------===//
 
 #include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/CompressedRows.h"
 #include "codegen/kernel/StridedView.h"
 
 using namespace mlir;
@@ -79,6 +80,10 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
     c.narrow = c.bfloat = c.packed = true;
     c.k = c.k * DimExpr(2);
     return c.lhs && c.rhs;
+  }
+  if (op->hasAttr(kUnpacksRhs)) {
+    c.unpacked = true;
+    return c.lhs != nullptr;
   }
   c.rhs = dyn_cast<BlockArgument>(op.getRhs());
   if (c.rhs)
@@ -234,7 +239,7 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
       ok = readConv(conv, c);
   if (!ok)
     return std::nullopt;
-  if (c.inColumns)
+  if (c.inColumns || c.unpacked)
     return c;
   if (c.narrow) {
     c.panelsPerTile = 8;
@@ -317,7 +322,7 @@ KernelSchedule optc::scheduleContraction(KernelOp kernel) {
   if (!c)
     return schedule;
   schedule.flops = DimExpr(2) * c->batch * c->m * c->n * c->k;
-  if (c->inColumns) // a GPU's, which has tiles of its own
+  if (c->inColumns || c->unpacked) // a GPU's, which has tiles of its own
     return schedule;
   schedule.tiles = c->batch * c->columnBlocks() * c->rowBlocks();
   schedule.scratchBytes = c->packedBytes() + c->gatherBytes() + c->pointerBytes() + c->zeroBytes() + c->sumBytes();

@@ -79,6 +79,8 @@ struct ContractionKernel {
   bool packed = false;        // rhs: panels
   /// rhs: rows [n, K] for a GPU, K padded to 16 bytes (PackedWeights.h). k is that of a convolution's whole window then.
   bool inColumns = false;
+  /// rhs: [n, k] that ordinary ops make of a table in few bits (CompressedRows.h); `rhs` is null then.
+  bool unpacked = false;
   /// rhs: panels of fewer bits (rhs is then their words).
   std::optional<CompressedPanels> compressed;
   /// rhs: panels without zeros (rhs is then their values).

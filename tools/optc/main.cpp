@@ -240,8 +240,6 @@ int main(int argc, char **argv) {
     compile.cache = !flags.count("no-cache");
     if (flags.count("cache-dir"))
       compile.cacheFolder = flags["cache-dir"].as<std::string>();
-    if (hasGpu && !compile.weights.empty() && compile.weights != "bf16")
-      return usageError("--" + compile.weights + " with the target of a GPU: GPUs have no kernels for weights in few bits yet");
     compile.hostEmulation = flags.count("emit-host-emulation");
     static const std::map<std::string, CompileOptions::Fallback> fallbacks = {
         {"report", CompileOptions::Fallback::report}, {"allow", CompileOptions::Fallback::allow}, {"error", CompileOptions::Fallback::error}};

@@ -371,6 +371,19 @@ def gpt2():
     return model(b.nodes, inputs, outputs, b.weights, opset=20), ["past=0,1,33"], 1e-5
 
 
+def weights():
+    """Products of few rows, of many and of an unknown number of rows, and a table that is gathered from and multiplied with: for weights in few bits."""
+    b = Builder()
+    x = b("Relu", b("Add", b("MatMul", "x", b.weight(96, 160, scale=0.1)), b.weight(160, scale=0.1)))
+    b("MatMul", x, b.weight(160, 72, scale=0.1), name="y")
+    b("MatMul", b("MatMul", "z", b.weight(96, 160, scale=0.1)), b.weight(160, 72, scale=0.1), name="w")
+    table = b.weight(80, 96, scale=1)
+    b("Gather", table, b("Cast", b("Mul", "i", b.constant(numpy.float32(10))), to=TensorProto.INT64), name="g")
+    b("MatMul", "z", b("Transpose", table, perm=[1, 0]), name="v")
+    inputs = [("x", FLOAT, [3, 96]), ("z", FLOAT, ["n", 96]), ("i", FLOAT, [4])]
+    return model(b.nodes, inputs, [(name, FLOAT, None) for name in ("y", "w", "g", "v")], b.weights), ["n=1,20"], 1e-5
+
+
 def models():
-    for make in (resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, attention, recurrent, selection, detection, placement, branches):
+    for make in (resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches):
         yield make.__name__, *make()

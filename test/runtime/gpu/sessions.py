@@ -58,6 +58,19 @@ for target, kernels in (("sm_80", {"GemmSm80<bf16", "AttentionSm80<bf16"}), ("sm
         assert done.returncode == 0, (name, done.stderr)
         print("bf16", name, target, done.stdout.strip())
 
+# Weights in few bits are in the GPU's memory as they are in the artefact.
+path = f"{folder}/weights"
+whole = json.loads(subprocess.run([optc, f"{path}.onnx", "--emit=report"], check=True, capture_output=True, text=True).stdout)["memory"]["weight_bytes"]
+for flag, share in (("--int4", 0.2), ("--weights-int8", 0.3), ("--fp8", 0.3), ("--fp16", 0.51)):
+    for target in ("sm_80", "sm_90"):
+        subprocess.run([optc, f"{path}.onnx", flag, "-q", "-o", f"{path}.few.cpu.so"], check=True, capture_output=True)
+        done = subprocess.run([optc, f"{path}.onnx", flag, f"--target={target}", "--fallback=error", "--emit-host-emulation", "-q", "-o", f"{path}.few.so"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        done = emulated(target, [run, f"{path}.few.so", f"{path}.few.cpu.so", "1e-5", "n=1,20"])
+        assert done.returncode == 0, (flag, done.stderr)
+        few = json.loads(subprocess.run([optc, f"{path}.onnx", flag, f"--target={target}", "--emit=report"], check=True, capture_output=True, text=True).stdout)["memory"]["weight_bytes"]
+        assert few < share * whole, (flag, few, whole)
+
 # Placement: what runs where, and why, in the report.
 report = json.loads(subprocess.run([optc, f"{folder}/placement.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)
 device = {s["name"]: (s["kind"], s["device"]) for s in report["steps"]}
