@@ -267,6 +267,15 @@ def gpt2():
     return model(b.nodes, inputs, outputs, b.weights, opset=20), ["past=0,1,33"], 1e-5
 
 
+def many():
+    """More kernels than a module of the emulation has."""
+    nodes, outputs = [], []
+    for count in range(2, 20):
+        nodes += [helper.make_node("Concat", ["x"] * count, [f"c{count}"], axis=1), helper.make_node("Neg", [f"c{count}"], [f"y{count}"], name=f"neg{count}")]
+        outputs.append((f"y{count}", FLOAT, None))
+    return model(nodes, [("x", FLOAT, ["n", 3])], outputs), ["n=1,3"], 0
+
+
 def models():
-    for make in (resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, attention, placement, branches):
+    for make in (many, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, attention, placement, branches):
         yield make.__name__, *make()
