@@ -58,7 +58,7 @@ Value transposeBelow(OpBuilder &b, TransposeOp op, ReshapeOp split) {
       product = product * to[next];
       parts.back().push_back(int64_t(next++));
     }
-    if (product != whole)
+    if (product != whole || parts.back().empty())
       return {};
   }
   if (next != to.size() || from.size() == to.size())

@@ -20,7 +20,12 @@ std::string CodeCache::usualFolder() {
   if (const char *given = std::getenv("OPTC_CACHE"); given && *given)
     return given;
   SmallString<128> path;
-  if (!sys::path::cache_directory(path))
+  // Empty is as good as unset, and paths that are not absolute are to be ignored (XDG Base Directory Specification).
+  if (const char *base = std::getenv("XDG_CACHE_HOME"); base && sys::path::is_absolute(base))
+    path = base;
+  else if (sys::path::home_directory(path))
+    sys::path::append(path, ".cache");
+  else
     return "";
   sys::path::append(path, "optc");
   return path.str().str();

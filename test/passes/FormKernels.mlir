@@ -1,5 +1,14 @@
 // RUN: optc-opt --form-kernels --canonicalize %s | FileCheck %s
 
+// A reshape that drops dims splits none.
+// CHECK-LABEL: func.func @dropped
+// CHECK: return %{{.*}} : tensor<1xf32>
+func.func @dropped(%x: tensor<1x1xf32>) -> tensor<1xf32> {
+  %a = optc.reshape %x : (tensor<1x1xf32>) -> tensor<1xf32>
+  %b = optc.transpose %a {permutation = array<i64: 0>} : (tensor<1xf32>) -> tensor<1xf32>
+  return %b : tensor<1xf32>
+}
+
 // A transpose that keeps together what a reshape splits comes before it.
 // CHECK-LABEL: func.func @split
 // CHECK: %[[Y:.*]] = optc.kernel "loops"(%arg0)

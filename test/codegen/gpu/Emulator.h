@@ -18,7 +18,7 @@ public:
     std::string symbol;
     int64_t threads, sharedBytes;
   };
-  /// A test that fails where the text cannot be compiled.
+  /// Not ready where the text cannot be compiled, which is said.
   Emulator(const std::string &text, const std::vector<Kernel> &kernels);
   Emulator(const Emulator &) = delete;
   ~Emulator();
@@ -26,8 +26,9 @@ public:
 
   /// Of emulate.h: in order, reversed, random, warp by warp.
   static constexpr int kSchedules = 4;
-  /// `late`: what runs by itself is done as late as it may be.
-  void setSchedule(int schedule, bool late);
+  /// What runs by itself and is done as late as it may be: nothing, all, products, copies.
+  static constexpr int kLate = 4;
+  void setSchedule(int schedule, int late);
   /// Each slot holds a pointer or an integer.
   void run(const std::string &symbol, const std::vector<uint64_t> &slots, int64_t blocks);
 

@@ -178,7 +178,7 @@ func.func @main(%x: tensor<13x37xT>, %w: tensor<37x19xT>) -> tensor<13x19xT> {
   return %0 : tensor<13x19xT>
 })";
 
-// Convolutions on tensor cores: a pixel is no multiple of 16 bytes, and is; the filter is an outer sum.
+// Convolutions: a pixel is no multiple of 16 bytes, and is; the filter is an outer sum.
 const char *kConvolution = R"(
 #x = #optc.dims<["n", 9, 7, 12]>
 #y = #optc.dims<["n", 5, 9, 40]>
@@ -240,6 +240,12 @@ func.func @main(%x: tensor<5x37xT>, %q: tensor<3x2x40xT>, %k: tensor<3x?x40xT, #
   %2 = optc.contract %p, %v {lhs_batch = array<i64: 0>, rhs_batch = array<i64: 0>, lhs_contract = array<i64: 2>, rhs_contract = array<i64: 1>} : (tensor<3x2x?xT, #s>, tensor<3x?x24xT, #v>) -> tensor<3x2x24xT>
   return %0, %1, %2 : tensor<5x30xT>, tensor<3x2x?xT, #s>, tensor<3x2x24xT>
 })";
+// A right operand along k, whose tiles are not whole in any direction.
+const char *kOddScores = R"(
+func.func @main(%q: tensor<13x37xT>, %k: tensor<19x37xT>) -> tensor<13x19xT> {
+  %0 = optc.contract %q, %k {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 1>} : (tensor<13x37xT>, tensor<19x37xT>) -> tensor<13x19xT>
+  return %0 : tensor<13x19xT>
+})";
 
 const Model kModels[] = {
     {"f32 f16 bf16 f64 i64 i8 ui16", kElementwise},
@@ -260,7 +266,7 @@ const Model kModels[] = {
     {"f32 f16 i8 i32 i64", kReductions},
 };
 
-// Attention: of heads that lie side by side, of groups, of unknown lengths, masked.
+// Attention: of heads that lie side by side, of groups, of unknown lengths, masked; of more tiles of keys than there are stages.
 const char *kHeadsSideBySide = R"(
 func.func @main(%x: tensor<2x150x192xT>, %k: tensor<2x150x192xT>, %v: tensor<2x150x192xT>) -> tensor<2x150x3x64xT> {
   %0 = optc.reshape %x : (tensor<2x150x192xT>) -> tensor<2x150x3x64xT>
@@ -275,10 +281,10 @@ func.func @main(%x: tensor<2x150x192xT>, %k: tensor<2x150x192xT>, %v: tensor<2x1
 })";
 const char *kGroups = R"(
 #q = #optc.dims<[1, 4, "n", 128]>
-func.func @main(%q: tensor<1x4x?x128xT, #q>, %k: tensor<1x2x300x128xT>, %v: tensor<1x2x300x128xT>, %m: tensor<1x1x1x300xT>)
+func.func @main(%q: tensor<1x4x?x128xT, #q>, %k: tensor<1x2x420x128xT>, %v: tensor<1x2x420x128xT>, %m: tensor<1x1x1x420xT>)
     -> (tensor<1x4x?x128xT, #q>, tensor<1x4x?x128xT, #q>) {
-  %0 = optc.attention %q, %k, %v {scale = 0.0884 : f64, causal = true} : (tensor<1x4x?x128xT, #q>, tensor<1x2x300x128xT>, tensor<1x2x300x128xT>) -> tensor<1x4x?x128xT, #q>
-  %1 = optc.attention %q, %k, %v, %m {scale = 0.0884 : f64} : (tensor<1x4x?x128xT, #q>, tensor<1x2x300x128xT>, tensor<1x2x300x128xT>, tensor<1x1x1x300xT>) -> tensor<1x4x?x128xT, #q>
+  %0 = optc.attention %q, %k, %v {scale = 0.0884 : f64, causal = true} : (tensor<1x4x?x128xT, #q>, tensor<1x2x420x128xT>, tensor<1x2x420x128xT>) -> tensor<1x4x?x128xT, #q>
+  %1 = optc.attention %q, %k, %v, %m {scale = 0.0884 : f64} : (tensor<1x4x?x128xT, #q>, tensor<1x2x420x128xT>, tensor<1x2x420x128xT>, tensor<1x1x1x420xT>) -> tensor<1x4x?x128xT, #q>
   return %0, %1 : tensor<1x4x?x128xT, #q>, tensor<1x4x?x128xT, #q>
 })";
 
@@ -292,8 +298,15 @@ func.func @main(%q: tensor<2x3x?x40xT, #q>, %k: tensor<2x3x70x40xT>, %v: tensor<
   return %0 : tensor<2x3x?x88xT, #y>
 })";
 
-const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}, {"f16 bf16", kOddHeads}};
-const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"bf16 f16", kConvolution}, {"f32", kBytes}, {"f32 bf16 f16", kFewRows}};
+// So few keys that one more or less shows.
+const char *kFewKeys = R"(
+func.func @main(%q: tensor<1x2x21x64xT>, %k: tensor<1x2x9x64xT>, %v: tensor<1x2x9x64xT>) -> tensor<1x2x21x64xT> {
+  %0 = optc.attention %q, %k, %v {scale = 0.125 : f64} : (tensor<1x2x21x64xT>, tensor<1x2x9x64xT>, tensor<1x2x9x64xT>) -> tensor<1x2x21x64xT>
+  return %0 : tensor<1x2x21x64xT>
+})";
+
+const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}, {"f16 bf16", kOddHeads}, {"bf16", kFewKeys}};
+const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"f32", kOddScores}, {"f32 bf16 f16", kConvolution}, {"f32", kBytes}, {"f32 bf16 f16", kFewRows}};
 
 } // namespace
 

@@ -47,12 +47,21 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   return products;
 }
 
-std::string optc::tileProductSource(const GpuTarget &target) {
-  auto text = llvm::MemoryBuffer::getFile(OPTC_TILE_PRODUCTS);
+std::string optc::tileProductSource(const GpuTarget &target, llvm::function_ref<bool(llvm::StringRef symbol)> isWanted) {
+  auto file = llvm::MemoryBuffer::getFile(OPTC_TILE_PRODUCTS);
+  std::string text;
+  llvm::SmallVector<llvm::StringRef> lines;
+  (*file)->getBuffer().split(lines, '\n');
+  for (llvm::StringRef line : lines) {
+    // A kernel is a line: BY_MAPS(name, ...) or BY_POINTERS(name, ...).
+    bool isKernel = line.starts_with("BY_");
+    if (!isKernel || !isWanted || isWanted(line.split('(').second.split(',').first))
+      text += line.str() + "\n";
+  }
   std::string library = deviceLibrary([&](llvm::StringRef file) {
     return file != "gemm_simt" && file != "conv_simt" && file != "conv_sm80" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
   });
-  return library + (target.hasWgmma() ? "\n#define TILE_SM90\n" : "\n") + (*text)->getBuffer().str();
+  return library + (target.hasWgmma() ? "\n#define TILE_SM90\n" : "\n") + text;
 }
 
 /// Elements as products read them: of f32 the first 19 bits.

@@ -26,7 +26,8 @@ struct TileProduct {
 
 /// Those for a chip.
 std::vector<TileProduct> tileProducts(const GpuTarget &target);
-std::string tileProductSource(const GpuTarget &target);
+/// All of them, or those that are wanted, with the library.
+std::string tileProductSource(const GpuTarget &target, llvm::function_ref<bool(llvm::StringRef symbol)> isWanted = nullptr);
 /// A launch on random operands, and what it should give. Its places in the bundle are open.
 BundleCase tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
                            int64_t depth, std::vector<Value> &operands, Value &expected);

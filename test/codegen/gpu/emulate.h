@@ -32,7 +32,10 @@ namespace emulated {
 /// Orders in which threads take turns, and when what runs by itself is done.
 enum Schedule { kInOrder, kReversed, kRandom, kWarpByWarp, kScheduleCount };
 static Schedule schedule = kInOrder;
-static bool late = false;
+enum Late { kNothingLate, kAllLate, kProductsLate, kCopiesLate };
+static Late late = kNothingLate;
+static bool copiesAreLate() { return late == kAllLate || late == kCopiesLate; }
+static bool productsAreLate() { return late == kAllLate || late == kProductsLate; }
 
 [[noreturn]] static void fail(const char *what) {
   std::fprintf(stderr, "emulation: %s\n", what);
@@ -69,7 +72,7 @@ static std::function<void()> body;
 static Meeting block, groups[1024];
 static unsigned char slots[1024][8];
 static uint32_t randomState = 1;
-/// Done when nothing else can go on; front first.
+/// Done when nothing else can go on, in the schedule's order: what was asked for first need not be there first.
 static std::vector<std::function<void()>> pending;
 alignas(1024) static unsigned char launchMemory[256 << 10];
 static size_t launchBytes;
@@ -183,6 +186,11 @@ static void store_16_bytes(void *p, const void *value) {
 
 namespace emulated {
 
+static uint32_t nextRandom() {
+  randomState = randomState * 1664525u + 1013904223u;
+  return randomState >> 8;
+}
+
 /// A turn of each thread that can go on; false: none could.
 static bool runRound(std::vector<int> &order) {
   bool progress = false;
@@ -195,10 +203,8 @@ static bool runRound(std::vector<int> &order) {
     return true;
   };
   if (schedule == kRandom)
-    for (size_t i = order.size() - 1; i > 0; --i) {
-      randomState = randomState * 1664525u + 1013904223u;
-      std::swap(order[i], order[(randomState >> 8) % (i + 1)]);
-    }
+    for (size_t i = order.size() - 1; i > 0; --i)
+      std::swap(order[i], order[nextRandom() % (i + 1)]);
   for (size_t first = 0; first < order.size(); first += 32)
     for (bool again = true; again;) {
       again = false;
@@ -241,8 +247,9 @@ static void runBlock(int count) {
     if (!runRound(order)) {
       if (pending.empty())
         fail("no thread can go on");
-      auto next = std::move(pending.front());
-      pending.erase(pending.begin());
+      size_t place = schedule == kReversed ? pending.size() - 1 : schedule == kRandom ? nextRandom() % pending.size() : 0;
+      auto next = std::move(pending[place]);
+      pending.erase(pending.begin() + ptrdiff_t(place));
       next();
     }
 }

@@ -147,7 +147,7 @@ inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, int w,
     arrived->state -= 2 * int(c.bytes());
     arrived->check();
   };
-  if (emulated::late)
+  if (emulated::copiesAreLate())
     emulated::pending.push_back(run);
   else
     run();
@@ -173,7 +173,7 @@ template <int kBytes> void copy_bytes(void *to, const void *from, bool valid) {
   if (offsetOf(to) % kBytes || reinterpret_cast<uintptr_t>(from) % kBytes)
     fail("a copy elsewhere than at a multiple of its size");
   Copy c{to, from, valid, kBytes, threads[current].copyGroup};
-  if (late)
+  if (copiesAreLate())
     threads[current].copies.push_back(c);
   else
     runCopy(c);
@@ -294,7 +294,7 @@ void multiplyTiles(void *const *threadSums, const std::vector<Sum> &left, uint64
 
 namespace emulated {
 inline void addProduct(Warpgroup &w, std::function<void()> run) {
-  if (late)
+  if (productsAreLate())
     w.products.push_back({std::move(run), w.group});
   else
     run();

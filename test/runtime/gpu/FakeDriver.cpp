@@ -5,9 +5,9 @@
 // of pageable memory do. What a device would refuse is refused: addresses outside of allocations, launches beyond a
 // kernel's bounds, shared memory that was not asked for, tensor maps that are not aligned.
 //
-//   OPTC_FAKE_GPU="arch=90,devices=1,memory=1000000,schedule=2,late=1,log=FILE"
+//   OPTC_FAKE_GPU="arch=90,devices=1,memory=1000000,schedule=2,late=1,log=FILE,cache=FOLDER"
 //
-// log: how often each entry point was called, when the process ends.
+// log: how often each entry point was called, when the process ends. cache: where compiled images stay for other processes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,7 +49,7 @@ using Work = std::function<void()>;
 struct Settings {
   int architecture = 90, devices = 1, schedule = 0, late = 0;
   uint64_t memory = uint64_t(1) << 33;
-  std::string log;
+  std::string log, cache;
 
   Settings() {
     const char *text = std::getenv("OPTC_FAKE_GPU");
@@ -59,6 +59,8 @@ struct Settings {
       std::string name = item.substr(0, at), value = at == std::string::npos ? "" : item.substr(at + 1);
       if (name == "log")
         log = value;
+      else if (name == "cache")
+        cache = value;
       else if (name == "memory")
         memory = std::stoull(value);
       else if (name == "arch")
@@ -140,29 +142,49 @@ void wait(Stream &stream) {
     work();
 }
 
+std::string contentsOf(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// Where the image's code is to be: in the cache, by all that it depends on, or in this process's own folder.
+std::string placeOf(Driver &d, const std::string &image) {
+  if (!d.settings.cache.empty()) {
+    static const std::string headers =
+        contentsOf(OPTC_EMULATION_FOLDER "/emulate.h") + contentsOf(OPTC_EMULATION_FOLDER "/emulate_tile.h") + contentsOf(OPTC_FAKE_LAUNCH) + OPTC_EMULATION;
+    std::hash<std::string> hash;
+    std::ostringstream name;
+    name << d.settings.cache << "/" << std::hex << hash(headers + image) << hash(image + headers) << ".so";
+    return name.str();
+  }
+  return d.folder + "/image" + std::to_string(d.libraries.size()) + ".so";
+}
+
 /// The image's kernels as code of the host.
 Result load(Driver &d, const std::string &image, Module &module) {
+  if (d.folder.empty()) {
+    std::string name = std::filesystem::temp_directory_path() / "optc-fake-XXXXXX"; // mkdtemp's form
+    d.folder = mkdtemp(name.data());
+  }
   std::string &library = d.libraries[image];
   std::regex definition("__global__ void (?:__launch_bounds__\\((\\d+)[^)]*\\)\\s*)?(\\w+)\\(");
-  if (library.empty()) {
-    if (d.folder.empty()) {
-      std::string name = std::filesystem::temp_directory_path() / "optc-fake-XXXXXX"; // mkdtemp's form
-      d.folder = mkdtemp(name.data());
-    }
-    std::string base = d.folder + "/image" + std::to_string(d.libraries.size());
+  if (library.empty())
+    library = placeOf(d, image);
+  if (!std::filesystem::exists(library)) {
+    std::string base = d.folder + "/compiled";
     std::ofstream source(base + ".cpp");
-    source << "#include \"" OPTC_EMULATE "\"\n#include \"" OPTC_FAKE_LAUNCH "\"\n" << image;
+    source << "#include \"" OPTC_FAKE_LAUNCH "\"\n" << image;
     for (std::sregex_iterator it(image.begin(), image.end(), definition), end; it != end; ++it) {
       std::string name = (*it)[2];
       source << "extern \"C\" void launch_" << name << "(void **arguments, int64_t blocks, int threads, int64_t shared) { fake::launchWith("
              << name << ", arguments, blocks, threads, shared); }\n"
              << "extern \"C\" int sizes_" << name << "(size_t *sizes) { return fake::sizesOf(" << name << ", sizes); }\n";
     }
-    source << "extern \"C\" void set_schedule(int schedule, int late) { emulated::schedule = emulated::Schedule(schedule); emulated::late = late; }\n";
+    source << "extern \"C\" void set_schedule(int schedule, int late) { emulated::schedule = emulated::Schedule(schedule); emulated::late = emulated::Late(late); }\n";
     source.close();
-    library = base + ".so";
-    std::string command = OPTC_CXX " -std=c++20 -O1 -w -ffp-contract=off -shared -fPIC " + base + ".cpp -o " + library;
-    if (std::system(command.c_str()) != 0)
+    // Beside its place, then moved there: other processes do the same.
+    std::string beside = library + "." + std::to_string(getpid());
+    if (std::system((OPTC_EMULATION " " + base + ".cpp -o " + beside).c_str()) != 0 || std::rename(beside.c_str(), library.c_str()) != 0)
       return kInvalidImage;
   }
   module.library = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);

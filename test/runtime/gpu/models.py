@@ -384,6 +384,36 @@ def weights():
     return model(b.nodes, inputs, [(name, FLOAT, None) for name in ("y", "w", "g", "v")], b.weights), ["n=1,20"], 1e-5
 
 
+def many():
+    """More kernels than a module of the emulation has."""
+    nodes, outputs = [], []
+    for count in range(2, 20):
+        nodes += [helper.make_node("Concat", ["x"] * count, [f"c{count}"], axis=1), helper.make_node("Neg", [f"c{count}"], [f"y{count}"], name=f"neg{count}")]
+        outputs.append((f"y{count}", FLOAT, None))
+    return model(nodes, [("x", FLOAT, ["n", 3])], outputs), ["n=1,3"], 0
+
+
+def bound():
+    """Several sizes that come from values, one far larger than the other."""
+    nodes, sizes, weights = [], [], {"one": numpy.array([1])}
+    for name, low, high in (("rows", 2, 5), ("columns", 700, 900)):
+        weights.update({f"{name}_factor": numpy.array([high / 2], numpy.float32), f"{name}_low": numpy.float32(low), f"{name}_high": numpy.float32(high)})
+        nodes += [
+            helper.make_node("ReduceMax", [name], [f"{name}_most"], name=f"{name}_most", keepdims=1),
+            helper.make_node("Mul", [f"{name}_most", f"{name}_factor"], [f"{name}_more"], name=f"{name}_more"),
+            helper.make_node("Clip", [f"{name}_more", f"{name}_low", f"{name}_high"], [f"{name}_clipped"], name=f"{name}_clip"),
+            helper.make_node("Cast", [f"{name}_clipped"], [f"{name}_size"], name=f"{name}_cast", to=TensorProto.INT64),
+        ]
+        sizes.append(f"{name}_size")
+    nodes += [
+        helper.make_node("Concat", sizes, ["shape"], name="shape", axis=0),
+        helper.make_node("Unsqueeze", ["rows_most", "one"], ["most"], name="most"),
+        helper.make_node("Expand", ["most", "shape"], ["wide"], name="expand"),
+        helper.make_node("Neg", ["wide"], ["y"], name="negative"),
+    ]
+    return model(nodes, [("rows", FLOAT, ["n"]), ("columns", FLOAT, ["m"])], [("y", FLOAT, None)], weights, opset=18), ["n=2,5", "m=3,4"], 0
+
+
 def models():
-    for make in (resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches):
         yield make.__name__, *make()

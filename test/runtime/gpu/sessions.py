@@ -31,6 +31,7 @@ for name, model, sizes, tolerance in models():
         assert done.returncode == 0, (name, target, done.stderr)
         calls = dict(line.split() for line in open(log).read().splitlines())
         print(name, target, done.stdout.strip(), "graphs", calls.get("cuGraphInstantiateWithFlags", 0), "launches", calls.get("cuLaunchKernelEx"))
+        assert name != "many" or int(calls["cuModuleLoadData"]) > 1, calls
         # Weights go up once; what is launched twice in a row for the same sizes is recorded.
         if name in ("recurrent", "selection", "detection"):
             report = json.loads(subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stdout)
