@@ -20,10 +20,12 @@ func.func @two_results(%x: tensor<9xf32>) -> tensor<2xi64> {
   return %i : tensor<2xi64>
 }
 
-// There is no function for determinants, and no code for branches.
+// There is no function for determinants; there is one in branches, too.
 // CHECK-LABEL: @others
-// CHECK-NOT: optc.kernel
-// CHECK: return
+// CHECK: optc.det
+// CHECK: optc.if
+// CHECK-NEXT: optc.kernel "library"
+// CHECK: optc.cumulative
 func.func @others(%x: tensor<3x3xf32>, %c: tensor<i1>) -> (tensor<f32>, tensor<3x3xf32>) {
   %d = optc.det %x : (tensor<3x3xf32>) -> tensor<f32>
   %y = optc.if %c : (tensor<i1>) -> tensor<3x3xf32> {

@@ -62,7 +62,7 @@ for target, kernels in (("sm_80", {"GemmSm80<bf16", "AttentionSm80<bf16"}), ("sm
 # Weights in few bits are in the GPU's memory as they are in the artefact.
 path = f"{folder}/weights"
 whole = json.loads(subprocess.run([optc, f"{path}.onnx", "--emit=report"], check=True, capture_output=True, text=True).stdout)["memory"]["weight_bytes"]
-for flag, share in (("--int4", 0.2), ("--weights-int8", 0.3), ("--fp8", 0.3), ("--fp16", 0.51)):
+for flag, share in (("--int4", 0.2), ("--weights-int8", 0.3), ("--fp8", 0.3), ("--fp16", 0.55)):
     for target in ("sm_80", "sm_90"):
         subprocess.run([optc, f"{path}.onnx", flag, "-q", "-o", f"{path}.few.cpu.so"], check=True, capture_output=True)
         done = subprocess.run([optc, f"{path}.onnx", flag, f"--target={target}", "--fallback=error", "--emit-host-emulation", "-q", "-o", f"{path}.few.so"], capture_output=True, text=True)
