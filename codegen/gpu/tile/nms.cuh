@@ -109,21 +109,11 @@ template <typename T, typename S, typename Limit, typename Iou, typename Score, 
     const i64 row = i64(blockIdx.x) / tiles;
     if (launch == rounds + 1) {
       __shared__ i64 slots[2 * kThreads];
-      i64 running = 0;
-      for (i64 first = 0; blockIdx.x == 0 && first < rows; first += kThreads) {
-        const i64 i = first + int(threadIdx.x), own = i < rows ? counts[i] : 0;
-        const i64 upTo = scan_block<kThreads>(own, slots, [](i64 a, i64 b) { return a + b; });
-        if (i < rows)
-          counts[rows + i] = running + upTo - own;
-        __syncthreads();
-        if (int(threadIdx.x) == kThreads - 1)
-          slots[0] = running + upTo;
-        __syncthreads();
-        running = slots[0];
-        __syncthreads();
-      }
-      if (blockIdx.x == 0 && threadIdx.x == 0)
-        *count = running;
+      if (blockIdx.x > 0)
+        return;
+      const i64 all = sums_before<kThreads>(counts, counts + rows, rows, slots);
+      if (threadIdx.x == 0)
+        *count = all;
       return;
     }
     if (i64(blockIdx.x) % tiles > 0)

@@ -27,25 +27,12 @@ template <typename T, int kRank> struct NonZero {
     i64 *parts = reinterpret_cast<i64 *>(workspace), size = 1;
     for (int d = 0; d < kRank; ++d)
       size *= s.dims[d];
-    auto sum = [](i64 a, i64 b) { return a + b; };
     if (launch == 1) {
       if (blockIdx.x > 0)
         return;
-      const i64 all = (size + kPart - 1) / kPart;
-      i64 running = 0;
-      for (i64 first = 0; first < all; first += kThreads) {
-        const i64 i = first + thread, own = i < all ? parts[i] : 0, upTo = scan_block<kThreads>(own, slots, sum);
-        if (i < all)
-          parts[i] = running + upTo - own;
-        __syncthreads();
-        if (thread == kThreads - 1)
-          slots[0] = running + upTo;
-        __syncthreads();
-        running = slots[0];
-        __syncthreads();
-      }
+      const i64 all = sums_before<kThreads>(parts, parts, (size + kPart - 1) / kPart, slots);
       if (thread == 0)
-        *count = running;
+        *count = all;
       return;
     }
     const i64 begin = i64(blockIdx.x) * kPart + thread * kItems;
@@ -56,7 +43,7 @@ template <typename T, int kRank> struct NonZero {
       isHit[k] = begin + k < size && is_nonzero(x[begin + k]);
       own += isHit[k];
     }
-    const i64 upTo = scan_block<kThreads>(own, slots, sum);
+    const i64 upTo = scan_block<kThreads>(own, slots, [](i64 a, i64 b) { return a + b; });
     if (launch == 0) {
       if (thread == kThreads - 1)
         parts[blockIdx.x] = upTo;

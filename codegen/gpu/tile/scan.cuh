@@ -45,6 +45,24 @@ template <int kThreads, typename A, typename Combine> __device__ inline A scan_b
   return from[thread];
 }
 
+/// What comes before each number of a list, in `to` (which may be the list), by one block; gives the sum of all. `slots` as of scan_block.
+template <int kThreads> __device__ inline i64 sums_before(const i64 *from, i64 *to, i64 size, i64 *slots) {
+  i64 running = 0;
+  for (i64 first = 0; first < size; first += kThreads) {
+    const i64 i = first + int(threadIdx.x), own = i < size ? from[i] : 0;
+    const i64 upTo = scan_block<kThreads>(own, slots, [](i64 a, i64 b) { return a + b; });
+    if (i < size)
+      to[i] = running + upTo - own;
+    __syncthreads();
+    if (int(threadIdx.x) == kThreads - 1)
+      slots[0] = running + upTo;
+    __syncthreads();
+    running = slots[0];
+    __syncthreads();
+  }
+  return running;
+}
+
 struct ScanShape {
   i64 outer, n, inner;
 };

@@ -26,23 +26,6 @@ template <typename T, int kTile, bool kSorted> struct Unique {
     const i64 own = i64(flags[0]) + i64(flags[1]);
     return scan_block<kThreads>(own, slots, [](i64 a, i64 b) { return a + b; }) - own;
   }
-  /// Running totals of the tiles' counts; gives all of them.
-  static __device__ i64 scan(i64 *parts, i64 tiles, i64 *slots) {
-    i64 running = 0;
-    for (i64 begin = 0; begin < tiles; begin += kThreads) {
-      const i64 i = begin + int(threadIdx.x), own = i < tiles ? parts[i] : 0;
-      const i64 upTo = scan_block<kThreads>(own, slots, [](i64 a, i64 b) { return a + b; });
-      if (i < tiles)
-        parts[i] = running + upTo - own;
-      __syncthreads();
-      if (int(threadIdx.x) == kThreads - 1)
-        slots[0] = running + upTo;
-      __syncthreads();
-      running = slots[0];
-      __syncthreads();
-    }
-    return running;
-  }
 
   static __device__ void run(const UniqueShape &s, const T *x, T *y, i64 *first, i64 *inverse, i64 *counts, i8 *workspace, i64 *count, int launch) {
     __shared__ i64 slots[2 * kThreads];
@@ -92,7 +75,8 @@ template <typename T, int kTile, bool kSorted> struct Unique {
         (step == 0 ? ofSorted : ofMarks)[tile] = earlier + flags[0] + flags[1];
       __syncthreads();
       if (tile == 0 && (step == 1 || step == 2)) {
-        const i64 all = scan(step == 1 ? ofSorted : ofMarks, tiles, slots);
+        i64 *parts = step == 1 ? ofSorted : ofMarks;
+        const i64 all = sums_before<kThreads>(parts, parts, tiles, slots);
         if (step == 1 && threadIdx.x == 0)
           *count = all;
       }

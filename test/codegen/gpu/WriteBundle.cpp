@@ -289,27 +289,21 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName,
   }
   if (llvm::Error failure = writer.add(*smallModels(context), kSmall, false))
     return failure;
-  for (auto *models : {smallLibrary, smallRecurrent, smallProducts})
+  for (auto *models : {smallLibrary, smallRecurrent, smallProducts, smallAttention})
     if (llvm::Error failure = writer.add(*models(context), kSmall, false))
-      return failure;
-  if (target->hasWgmma())
-    if (llvm::Error failure = writer.add(*smallAttention(context), kSmall, false))
       return failure;
   if (llvm::Error failure = writer.addTileProducts())
     return failure;
   // What is printed for older chips runs on newer ones too.
-  if (llvm::Error failure = writer.add(*smallProducts(context), kSmall, false, "sm_80"))
-    return failure;
+  for (auto *models : {smallProducts, smallAttention})
+    if (llvm::Error failure = writer.add(*models(context), kSmall, false, "sm_80"))
+      return failure;
   if (llvm::Error failure = writer.add(*largeModels(context), kSmall, true))
     return failure;
-  if (target->hasWgmma())
-    if (llvm::Error failure =
-            writer.addProducts(*attentionModels(context), *attentionModels(context, BundleWriter::kRows)))
-      return failure;
   for (const char *printedFor : {static_cast<const char *>(nullptr), "sm_80"})
-    if (llvm::Error failure = writer.addProducts(*productModels(context),
-                                                 *productModels(context, BundleWriter::kRows), printedFor))
-      return failure;
+    for (auto *models : {attentionModels, productModels})
+      if (llvm::Error failure = writer.addProducts(*models(context, 0), *models(context, BundleWriter::kRows), printedFor))
+        return failure;
   llvm::outs() << writer.count() << " launches of kernels for " << targetName << "\n";
   return writer.finish();
 }
