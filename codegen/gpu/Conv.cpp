@@ -62,7 +62,6 @@ void DeviceConv::call(const std::string &product, int64_t lanes, ArrayRef<std::s
 void DeviceConv::useSimt() {
   f.library = {"async", "product", "gemm_simt", "conv_simt"};
   f.threads = 256;
-  f.blocksPerMultiprocessor = 2;
   int64_t tile = simtTile(c.batch, c.m, c.n);
   f.sharedBytes = simtBytes(tile);
   f.items = c.batch * DimExpr::ceildiv(c.m, tile) * DimExpr::ceildiv(c.n, tile);

@@ -56,11 +56,7 @@ private:
   int64_t bytes; // of an element
 };
 
-/// Bytes, and 16-bit floats whose rows are multiples of 4 bytes.
-bool DeviceMatmul::fitsTensorCores() const {
-  bool isHalf = element.isBF16() || element.isF16();
-  return c.narrow || (isHalf && isMultiple(c.k, 2) && isMultiple(rhsAlongN() ? c.n : c.k, 2));
-}
+bool DeviceMatmul::fitsTensorCores() const { return c.narrow || element.isBF16() || element.isF16(); }
 
 /// Rows are multiples of 16 bytes, and there are some.
 bool DeviceMatmul::fitsMaps() const {
@@ -112,12 +108,14 @@ void DeviceMatmul::useSimt() {
   std::string type = cudaType(element);
   f.library = {"async", "product", "gemm_simt"};
   f.threads = 256;
-  f.blocksPerMultiprocessor = 2;
   int64_t tile = simtTile(c.batch, c.m, c.n);
+  int64_t lhsLanes = dividingLanes(c.k, most), rhsLanes = dividingLanes(rhsAlongN() ? c.n : c.k, most);
+  // The registers of a large tile leave room for a second one where few are needed for addresses.
+  if (tile == 128 && lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant())
+    f.blocksPerMultiprocessor = 2;
   f.sharedBytes = simtBytes(tile);
   setTiles(tile, tile);
-  call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(dividingLanes(c.k, most)) + ", " +
-           std::to_string(dividingLanes(rhsAlongN() ? c.n : c.k, most)) + ", " + (rhsAlongN() ? "false" : "true") +
+  call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(lhsLanes) + ", " + std::to_string(rhsLanes) + ", " + (rhsAlongN() ? "false" : "true") +
            ">",
        epilogueLanes(4), false);
 }

@@ -87,7 +87,7 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
       if (k + kDepth < shape.depth)
         read(k + kDepth);
       const float *ta = tiles + stage * kTileFloats, *tb = ta + kDepth * kPitch;
-#pragma unroll
+#pragma unroll (kTile == 128 ? kDepth : 4)
       for (int d = 0; d < kDepth; ++d) {
         Vec<float, 4> u[kParts], v[kParts];
 #pragma unroll
