@@ -112,8 +112,13 @@ private:
   static Key keyOf(Matrix matrix) { return {matrix.value.getAsOpaquePointer(), matrix.turned}; }
   /// In f32, though a format was asked for; the report has it.
   bool isKept(Operation *op);
-  std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user);
-  std::optional<CompressedRows> rowsOf(Matrix matrix, Operation *user);
+  std::optional<CompressedPanels> panelsOf(Matrix matrix, Operation *user) { return packedOnce(done, untransposed(matrix), user, keptPanels, kPanelPacker); }
+  /// A row for each column, for a GPU.
+  std::optional<CompressedRows> rowsOf(Matrix matrix, Operation *user) { return packedOnce(doneRows, untransposed(matrix), user, keptRows, kRowPacker); }
+  /// What the model itself has in few bits, else the format that was asked for, of each matrix once.
+  template <typename Result>
+  std::optional<Result> packedOnce(std::map<Key, std::optional<Result>> &done, Matrix matrix, Operation *user, std::optional<Result> (*kept)(OpBuilder &, Matrix),
+                                   Packer<Result> pack);
   template <typename Result> std::optional<Result> lowered(Matrix matrix, Operation *user, Packer<Result> pack);
   /// withoutZeros, of each matrix once.
   SparseWeights sparseOf(Matrix matrix, ContractOp user);
@@ -190,29 +195,17 @@ bool Compressor::isKept(Operation *op) {
   return bool(why);
 }
 
-std::optional<CompressedPanels> Compressor::panelsOf(Matrix matrix, Operation *user) {
-  matrix = untransposed(matrix);
+template <typename Result>
+std::optional<Result> Compressor::packedOnce(std::map<Key, std::optional<Result>> &done, Matrix matrix, Operation *user,
+                                             std::optional<Result> (*kept)(OpBuilder &, Matrix), Packer<Result> pack) {
   auto [it, isNew] = done.try_emplace(keyOf(matrix));
   if (!isNew)
     return it->second;
   if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinCompressedK)
     return std::nullopt;
-  it->second = keptPanels(b, matrix);
+  it->second = kept(b, matrix);
   if (!it->second && !format.name.empty() && tensorOf(matrix.value).getNumElements() >= kMinCompressed)
-    it->second = lowered(matrix, user, kPanelPacker);
-  return it->second;
-}
-
-/// A row for each column, for a GPU.
-std::optional<CompressedRows> Compressor::rowsOf(Matrix matrix, Operation *user) {
-  auto [it, isNew] = doneRows.try_emplace(keyOf(matrix));
-  if (!isNew)
-    return it->second;
-  if (tensorOf(matrix.value).getDimSize(matrix.turned ? 1 : 0) < kMinCompressedK)
-    return std::nullopt;
-  it->second = keptRows(b, matrix);
-  if (!it->second && !format.name.empty() && tensorOf(matrix.value).getNumElements() >= kMinCompressed)
-    it->second = lowered(matrix, user, kRowPacker);
+    it->second = lowered(matrix, user, pack);
   return it->second;
 }
 
@@ -310,19 +303,22 @@ void Compressor::compress(ContractOp op) {
     op.replaceAllUsesWith(product.getY());
     eraseDead(op);
   };
-  Matrix matrix{rhs, op.getRhsContract().front() == 1};
+  Matrix matrix = untransposed({rhs, op.getRhsContract().front() == 1});
   bool keep = isKept(op);
   if (gpu) {
-    if (auto rows = keep ? keptRows(b, untransposed(matrix)) : rowsOf(untransposed(matrix), op))
+    if (auto rows = keep ? keptRows(b, matrix) : rowsOf(matrix, op))
       return replace(unpackRows(builder, rhs.getLoc(), *rows));
-  } else if (SparseWeights sparse = sparseOf(untransposed(matrix), op); sparse.blocks)
-    return replace(unpackBlocks(builder, rhs.getLoc(), *sparse.blocks));
-  else if (sparse.panels)
-    return replace(unpackSparse(builder, rhs.getLoc(), *sparse.panels));
-  if (keep)
-    keptTables.insert(keyOf(untransposed(matrix)));
-  if (auto panels = gpu ? std::nullopt : keep ? keptPanels(b, untransposed(matrix)) : panelsOf(matrix, op))
-    return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
+  } else {
+    SparseWeights sparse = sparseOf(matrix, op);
+    if (sparse.blocks)
+      return replace(unpackBlocks(builder, rhs.getLoc(), *sparse.blocks));
+    if (sparse.panels)
+      return replace(unpackSparse(builder, rhs.getLoc(), *sparse.panels));
+    if (keep)
+      keptTables.insert(keyOf(matrix));
+    if (auto panels = keep ? keptPanels(b, matrix) : panelsOf(matrix, op))
+      return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
+  }
   if (isWeight(rhs))
     return;
   // Known, but too large to be a weight expression: scales that do not come in blocks.

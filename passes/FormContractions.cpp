@@ -11,20 +11,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/kernel/ByteDepthwise.h"
-#include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/CompressedRows.h"
-#include "codegen/kernel/Contraction.h"
-#include "codegen/kernel/PackedWeights.h"
 #include "codegen/kernel/ScalarBody.h"
-#include "codegen/kernel/SparseCodes.h"
-#include "codegen/kernel/SparsePanels.h"
-#include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
-#include "passes/KernelFormation.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
 #include "passes/Quantized.h"
+#include "passes/RightOperand.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -46,22 +39,6 @@ struct ExternalOperand {
   /// full: codes or numbers of 16 bits, which this op widens where they are read.
   Operation *widening = nullptr;
 };
-
-/// A channels-last convolution with one filter a channel, over one or two spatial dims.
-bool isDepthwise(Operation *op) {
-  auto conv = dyn_cast<ConvOp>(op);
-  if (!conv || conv.getLayout() != "nhwc")
-    return false;
-  Dims x = dimsOf(conv.getX()), w = dimsOf(conv.getW());
-  return x.size() <= 4 && w[w.size() - 2] == DimExpr(1) && x.back() == DimExpr(conv.getGroups()) && w.back() == x.back() &&
-         conv.getGroups() > 1;
-}
-
-/// Over one or two dims, not depthwise: a convolution that is a product for a GPU's instructions.
-bool isDeviceConv(Operation *root) {
-  auto conv = dyn_cast<ConvOp>(root);
-  return conv && conv.getGroups() == 1 && tensorOf(conv.getX()).getRank() <= 4;
-}
 
 /// Of 16-bit floats, widened to be multiplied: a GPU takes them as they are. Weights may have been moved since.
 bool isHalfProduct(Operation *root) {
@@ -92,14 +69,6 @@ private:
     last = root->getResult(0);
   }
   Type canonical(Type element) { return tensorType(shape, element); }
-
-  /// A constant right operand lies in the columns that a GPU's instructions read.
-  bool isInColumns() const {
-    bool isBytes = elementOf(root->getOperand(1)).isInteger(8), isMatrix = isa<ContractOp>(root) && tensorOf(root->getOperand(1)).getRank() == 2;
-    auto rows = shape[shape.size() - 2].constant();
-    bool isGemv = rows && *rows <= kGemvRows;
-    return gpu && isWeight(root->getOperand(1)) && ((isMatrix && (isBytes || isGemv)) || (isDeviceConv(root) && (isBytes || halves)));
-  }
 
   /// True when a tensor of these dims is the product's shape up to a reshape that keeps the columns.
   bool fits(ArrayRef<DimExpr> dims) const { return !dims.empty() && dims.back() == shape.back() && numElements(dims) == numElements(shape); }
@@ -292,128 +261,16 @@ private:
     return b.create<ConstantOp>(v.getLoc(), DenseElementsAttr::get(cast<ShapedType>(tensorType({}, elementOf(v))), splat));
   }
 
-  /// What makes a table's rows of constants, in order; the constants are left out.
-  SmallVector<Operation *> unpacking() const {
-    llvm::SetVector<Operation *> ops;
-    SmallVector<Operation *> left{root->getOperand(1).getDefiningOp()};
-    while (!left.empty()) {
-      Operation *op = left.pop_back_val();
-      if (isa<ConstantOp>(op) || !ops.insert(op))
-        continue;
-      for (Value operand : op->getOperands())
-        left.push_back(operand.getDefiningOp());
-    }
-    SmallVector<Operation *> ordered = ops.takeVector();
-    llvm::sort(ordered, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
-    return ordered;
-  }
-  /// Few rows: the kernel unpacks what it multiplies. More: rows are unpacked once, by a kernel of their own.
-  bool unpacksInside() const { return gpu && root->hasAttr(kUnpacksRhs) && shape[shape.size() - 2].constant() && *shape[shape.size() - 2].constant() <= kGemvRows; }
-  void unpackOutside() {
-    Value rows = root->getOperand(1);
-    SmallVector<Operation *> ops = unpacking();
-    buildKernel(ops, rows, "loops", root, [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
-    root->removeAttr(kUnpacksRhs);
-  }
-
-  Value matrixConstant(ArrayRef<float> values, int64_t rows) {
-    auto type = cast<RankedTensorType>(tensorType({rows, int64_t(values.size()) / rows}, b.getF32Type()));
-    return b.create<ConstantOp>(root->getLoc(), DenseElementsAttr::get(type, values));
-  }
-  /// m x over dims 0 and 1 of x [i, j, c, o]: [rows, rows, c, o], the two transposed.
-  Value transformBoth(ArrayRef<float> values, int64_t rows, Value x) {
-    Value m = matrixConstant(values, rows);
-    auto once = [&](Value v, int64_t dim) {
-      return b.create<ContractOp>(root->getLoc(), m, v, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, ArrayRef<int64_t>{1}, ArrayRef<int64_t>{dim});
-    };
-    // [rows, j, c, o], then [rows', rows, c, o]
-    return once(once(x, 0), 1);
-  }
-
   Value reshapeTo(Value v, Type type) {
     return v.getType() == type ? v : Value(b.create<ReshapeOp>(v.getLoc(), type, v));
   }
 
   void build() {
-    Operation *end = members.back();
-    bool unpacks = unpacksInside();
-    if (gpu && root->hasAttr(kUnpacksRhs) && !unpacks)
-      unpackOutside();
-    b.setInsertionPoint(end);
+    b.setInsertionPoint(members.back());
     // Operands, outside of the kernel.
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
-    auto compressed = isa<ContractOp>(root) ? readCompressed(root->getOperand(1)) : std::nullopt;
-    auto sparse = isa<ContractOp>(root) ? readSparse(root->getOperand(1)) : std::nullopt;
-    auto blocks = readBlocks(root->getOperand(1));
-    auto codes = readSparseCodes(root->getOperand(1));
-    bool inColumns = !unpacks && isInColumns();
-    bool packed = !inColumns && !(gpu && isa<ContractOp>(root)) && !compressed && !sparse && !blocks && !codes && isWeight(root->getOperand(1)) && (isa<ConvOp>(root) || tensorOf(root->getOperand(1)).getRank() == 2);
-    Value rhs = root->getOperand(1);
-    SmallVector<Operation *> unpackers;
-    llvm::SetVector<Value> stored;
-    if (unpacks) {
-      unpackers = unpacking();
-      for (Operation *op : unpackers)
-        for (Value operand : op->getOperands())
-          if (operand.getDefiningOp<ConstantOp>() && !isSplatConstant(operand))
-            stored.insert(operand);
-    }
-    if (halves) {
-      Value half = halfUnder(rhs);
-      rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), elementOf(halfUnder(root->getOperand(0)))), rhs);
-    }
-    int64_t packedRows = 0;
-    bool depthwise = isDepthwise(root), winograd = packed && !gpu && !halves && isa<ConvOp>(root) && isWinograd(cast<ConvOp>(root));
-    bool byteDepthwise = depthwise && !gpu && isByteDepthwise(cast<ConvOp>(root));
-    // Instructions read bytes along k.
-    bool turned = gpu && !inColumns && isa<ContractOp>(root) && elementOf(rhs).isInteger(8) && tensorOf(rhs).getRank() - cast<ContractOp>(root).getRhsContract().front() == 2;
-    if (byteDepthwise) {
-      rhs = packTaps(b, cast<ConvOp>(root), rhs);
-    } else if (depthwise) {
-      // [taps, C]
-      Dims w = dimsOf(rhs);
-      rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
-    } else if (inColumns) {
-      Dims w = dimsOf(rhs);
-      if (isa<ConvOp>(root))
-        rhs = reshapeTo(rhs, tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)));
-      else if (cast<ContractOp>(root).getRhsContract().front() == 1)
-        rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, ArrayRef<int64_t>{1, 0});
-      packedRows = *dimsOf(rhs)[0].constant();
-      rhs = packColumns(b, rhs);
-    } else if (turned) {
-      rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, tensorOf(rhs).getRank() == 2 ? ArrayRef<int64_t>{1, 0} : ArrayRef<int64_t>{0, 2, 1});
-    } else if (packed && isa<ConvOp>(root) && !winograd) {
-      rhs = packFilter(b, cast<ConvOp>(root), rhs);
-    } else if (packed) {
-      if (winograd) {
-        rhs = transformBoth(kWinogradG, kWinogradTile, rhs);
-        Dims w = dimsOf(rhs);
-        rhs = b.create<ReshapeOp>(rhs.getLoc(), tensorType({numElements(ArrayRef<DimExpr>(w).drop_back()), w.back()}, elementOf(rhs)), rhs);
-      } else if (cast<ContractOp>(root).getRhsContract().front() == 1) {
-        rhs = b.create<TransposeOp>(rhs.getLoc(), rhs, ArrayRef<int64_t>{1, 0});
-      }
-      packedRows = *dimsOf(rhs)[0].constant();
-      rhs = packPanels(b, rhs);
-    }
-    if (unpacks) {
-      operands.append(stored.begin(), stored.end());
-    } else if (sparse) {
-      operands.append({sparse->values, sparse->masks, sparse->starts});
-    } else if (codes) {
-      packedRows = *dimsOf(rhs)[0].constant();
-      for (Value *operand : codes->operands())
-        operands.push_back(*operand);
-    } else if (blocks) {
-      operands.append({blocks->blocks, blocks->rows});
-    } else if (compressed) {
-      operands.push_back(compressed->words);
-      for (Value v : {compressed->scales, compressed->zeros})
-        if (v)
-          operands.push_back(v);
-    } else {
-      operands.push_back(rhs);
-    }
+    RightOperand right(b, root, shape[shape.size() - 2], gpu, halves);
+    llvm::append_range(operands, right.operands());
     llvm::DenseMap<Value, unsigned> argumentOf; // by the value that enters the epilogue
     for (Operation *op : ArrayRef(members).drop_front())
       for (Value v : op->getOperands()) {
@@ -432,84 +289,24 @@ private:
     for (Operation *op : members)
       locations.push_back(op->getLoc());
     Location location = b.getFusedLoc(locations);
-    auto kernel = b.create<KernelOp>(location, canonical(elementOf(last)), operands,
-                                     depthwise ? "depthwise" : winograd ? "winograd" : isa<ConvOp>(root) ? "conv" : "matmul");
+    auto kernel = b.create<KernelOp>(location, canonical(elementOf(last)), operands, right.kind());
     Block *body = b.createBlock(&kernel.getBody());
     for (Value operand : operands)
       body->addArgument(operand.getType(), operand.getLoc());
 
     // The root on its unpacked weights.
     IRMapping mapping;
-    Value x = body->getArgument(0), w = body->getArgument(1), product;
-    if (blocks) {
-      blocks->blocks = w;
-      blocks->rows = body->getArgument(2);
-      w = unpackBlocks(b, root->getLoc(), *blocks);
-    }
-    if (codes) {
-      for (auto [i, operand] : llvm::enumerate(codes->operands()))
-        *operand = body->getArgument(1 + i);
-      w = unpackSparseCodes(b, root->getLoc(), *codes);
-    }
+    Value x = body->getArgument(0), w = right.unpack(body->getArguments().slice(1, right.operands().size())), product;
     if (auto conv = dyn_cast<ConvOp>(root)) {
-      Value matrix;
-      if (winograd) {
-        Dims w = dimsOf(conv.getW());
-        matrix = unpackPanels(b, root->getLoc(), body->getArgument(1), packedRows, *shape.back().constant());
-        Type planes = tensorType({kWinogradTile, kWinogradTile, w[2], w[3]}, elementOf(matrix));
-        matrix = transformBoth(kWinogradP, 3, b.create<ReshapeOp>(root->getLoc(), planes, matrix));
-      } else {
-        if (inColumns)
-          w = unpackColumns(b, root->getLoc(), w, packedRows);
-        bool isMatrix = blocks || inColumns || (depthwise && !byteDepthwise);
-        matrix = isMatrix        ? Value(b.create<ReshapeOp>(root->getLoc(), tensorType(dimsOf(conv.getW()), elementOf(w)), w))
-                 : byteDepthwise ? unpackTaps(b, conv, w)
-                                 : unpackFilter(b, conv, w);
-      }
-      if (halves)
-        matrix = b.create<CastOp>(root->getLoc(), conv.getW().getType(), matrix);
       mapping.map(conv.getX(), prologue(conv.getX(), x));
-      mapping.map(conv.getW(), matrix);
+      mapping.map(conv.getW(), w);
       product = b.clone(*root, mapping)->getResult(0);
       product = b.create<ReshapeOp>(root->getLoc(), canonical(elementOf(product)), product);
     } else {
       auto contract = cast<ContractOp>(root);
-      auto rhsContract = SmallVector<int64_t>(contract.getRhsContract());
-      if (unpacks) {
-        IRMapping inner;
-        for (auto [i, constant] : llvm::enumerate(stored))
-          inner.map(constant, body->getArgument(1 + i));
-        for (Operation *op : unpackers) {
-          for (Value operand : op->getOperands())
-            if (isSplatConstant(operand) && !inner.contains(operand))
-              inner.map(operand, b.clone(*operand.getDefiningOp())->getResult(0));
-          w = b.clone(*op, inner)->getResult(0);
-        }
-      } else if (sparse) {
-        sparse->values = w;
-        sparse->masks = body->getArgument(2);
-        sparse->starts = body->getArgument(3);
-        w = unpackSparse(b, root->getLoc(), *sparse);
-      } else if (compressed) {
-        compressed->words = w;
-        if (compressed->scales)
-          compressed->scales = body->getArgument(2);
-        if (compressed->zeros)
-          compressed->zeros = body->getArgument(3);
-        w = unpackCompressed(b, root->getLoc(), *compressed);
-      } else if (inColumns) {
-        w = unpackColumns(b, root->getLoc(), w, packedRows);
-        rhsContract = {0};
-      } else if (turned) {
-        ++rhsContract.front();
-      } else if (packed || codes) {
-        w = unpackPanels(b, root->getLoc(), w, packedRows, *shape.back().constant());
-        rhsContract = {0};
-      }
-      if (halves)
-        w = b.create<CastOp>(root->getLoc(), tensorType(dimsOf(w), b.getF32Type()), w);
-      product = b.create<ContractOp>(root->getLoc(), prologue(contract.getLhs(), x), w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(), rhsContract);
-      if (unpacks)
+      product = b.create<ContractOp>(root->getLoc(), prologue(contract.getLhs(), x), w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(),
+                                     ArrayRef<int64_t>{right.contracted()});
+      if (right.isTable())
         product.getDefiningOp()->setAttr(kUnpacksRhs, b.getUnitAttr());
     }
     mapping.map(root->getResult(0), product);

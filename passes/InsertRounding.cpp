@@ -100,7 +100,7 @@ private:
       noteKept(function, op, why);
       return true;
     }
-    if (auto conv = dyn_cast<ConvOp>(op); conv && !tiles && !gpu && isWinograd(conv)) {
+    if (auto conv = dyn_cast<ConvOp>(op); conv && !tiles && isWinograd(conv)) {
       noteKept(function, op, "by Winograd's algorithm it is faster in f32 on a CPU without AMX");
       return true;
     }

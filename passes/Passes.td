@@ -58,7 +58,7 @@ def InsertRounding : Pass<"insert-rounding", "::mlir::func::FuncOp"> {
     before:  %y = optc.contract %x, %w
     after:   %h = optc.cast %x : bf16;  %y = optc.contract (optc.cast %h : f32), (optc.cast (optc.cast %w : bf16) : f32)
   }];
-  let options = [Option<"tiles", "tiles", "bool", "true", "every CPU of the artefact has AMX, or every GPU a kernel of attention">,
+  let options = [Option<"tiles", "tiles", "bool", "true", "every CPU of the artefact has AMX, or the kernels are a GPU's">,
                  Option<"gpu", "gpu", "bool", "false", "products are a GPU's, of any number of rows">];
   let dependentDialects = ["::optc::OptcDialect"];
 }

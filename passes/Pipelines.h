@@ -29,7 +29,7 @@ struct PipelineOptions {
   bool tables = false;
   /// Every CPU of the artefact spreads 8-bit codes without zeros in registers: by masks, and 2 of 4 (codegen/kernel/SparseCodes.h).
   bool spreadsMasks = false, spreadsTwoOfFour = false;
-  /// The kernels are a GPU's; all GPUs have a kernel of attention.
+  /// The kernels are a GPU's.
   bool gpu = false;
 };
 /// From the imported model to kernels: all that the CPU target runs, in order.

@@ -53,7 +53,8 @@ FrameState::FrameState(Session &session, uint32_t index)
       for (RegisterId r : step.registers)
         readyAt[r] = uint32_t(i) + 1;
   }
-  if (session.program.device) {
+  bool usesDevice = std::any_of(frame.storages.begin(), frame.storages.end(), [](const Storage &s) { return s.onDevice; });
+  if (session.program.device && (isTop || usesDevice)) {
     device = std::make_unique<gpu::DeviceSession>(*session.program.device, frame, isTop ? nullptr : session.top->device.get());
     // What takes no memory of its own when it runs may be launched with what follows it.
     deviceEnd.resize(frame.steps.size());
@@ -269,15 +270,16 @@ Status FrameState::prepareOutput(const Storage &s, const Buffer &b, uint64_t byt
                          ", the result has " + std::to_string(bytes) + " bytes");
   }
   // Memory that an earlier run allocated is used again where it suffices.
-  if (s.onDevice && (!result.data || result.bytes() < bytes)) {
-    if (Status status = device->allocate(bytes, result.storage); !status.ok())
-      return status;
-    result.data = result.storage.get();
-  } else if (!result.data || result.bytes() < bytes) {
-    Memory memory = allocateAligned(bytes ? bytes : 1);
-    if (!memory)
-      return outOfMemory(bytes);
-    result.storage = std::shared_ptr<void>(memory.release(), std::free);
+  if (!result.data || result.bytes() < bytes) {
+    if (s.onDevice) {
+      if (Status status = device->allocate(bytes, result.storage); !status.ok())
+        return status;
+    } else {
+      Memory memory = allocateAligned(bytes ? bytes : 1);
+      if (!memory)
+        return outOfMemory(bytes);
+      result.storage = std::shared_ptr<void>(memory.release(), std::free);
+    }
     result.data = result.storage.get();
   }
   pointers[b.storage] = result.data;
@@ -319,8 +321,9 @@ Status FrameState::adopt(BufferId buffer, Value &&value) {
 }
 
 Status FrameState::finishDevice() {
-  if (Status status = device->finish(); !status.ok())
-    return status;
+  if (device)
+    if (Status status = device->finish(); !status.ok())
+      return status;
   for (auto &pair : children)
     for (auto &state : pair)
       if (state)

@@ -120,21 +120,21 @@ Status FrameState::describeLaunch(size_t index, bool takesMemory, gpu::DeviceSes
 }
 
 Status FrameState::runOnDevice(size_t begin, size_t end) {
-  std::vector<gpu::DeviceSession::Launch> launches;
+  auto named = [&](size_t i, const Status &status) { return status.ok() ? status : Status::error("step '" + frame.steps[i].name + "': " + status.message); };
+  // It is alone.
+  if (!frame.steps[begin].definitions.empty())
+    return named(begin, runCounting(begin));
+  std::vector<gpu::DeviceSession::Launch> launches(end - begin);
   for (size_t i = begin; i < end; ++i) {
-    const Step &step = frame.steps[i];
-    execute(step.programBegin, step.programEnd);
-    gpu::DeviceSession::Launch launch;
-    Status status = step.definitions.empty() ? describeLaunch(i, true, launch) : runCounting(i);
-    if (!status.ok())
-      return Status::error("step '" + step.name + "': " + status.message);
-    if (step.definitions.empty())
-      launches.push_back(std::move(launch));
+    execute(frame.steps[i].programBegin, frame.steps[i].programEnd);
+    if (Status status = describeLaunch(i, true, launches[i - begin]); !status.ok())
+      return named(i, status);
   }
-  return launches.empty() ? Status::success() : device->launchAll(begin, std::move(launches));
+  return device->launchAll(begin, std::move(launches));
 }
 
 Status FrameState::runCounting(size_t index) {
+  execute(frame.steps[index].programBegin, frame.steps[index].programEnd);
   gpu::DeviceSession::Launch launch;
   if (Status status = describeLaunch(index, false, launch); !status.ok())
     return status;

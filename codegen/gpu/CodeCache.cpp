@@ -57,7 +57,7 @@ std::optional<std::string> CodeCache::find(StringRef key) const {
   if (!buffer)
     return std::nullopt;
   StringRef contents = (*buffer)->getBuffer().drop_front(std::min((*buffer)->getBufferSize(), headOf(key, "").size()));
-  if ((*buffer)->getBuffer() != headOf(key, contents) + contents.str())
+  if (!(*buffer)->getBuffer().starts_with(headOf(key, contents)))
     return std::nullopt;
   return contents.str();
 }

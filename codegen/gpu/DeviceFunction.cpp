@@ -56,7 +56,8 @@ DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbo
   SmallVector<std::string> symbolNames = registerSymbols(kernel);
   for (size_t i = 0; i < symbolNames.size(); ++i)
     parameters.push_back({"s" + std::to_string(i), indices, false});
-  if (llvm::any_of(kernel.getBody().front(), readsIndices))
+  bool checksIndices = llvm::any_of(kernel.getBody().front(), readsIndices);
+  if (checksIndices)
     parameters.push_back({"error", b.getI32Type(), true, false});
 
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
@@ -71,7 +72,7 @@ DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbo
     buffers.push_back(entry->getArgument(i));
   for (auto [i, name] : llvm::enumerate(symbolNames))
     symbols[name] = entry->getArgument(bufferCount + i);
-  if (parameters.back().name == "error")
+  if (checksIndices)
     error = entry->getArgument(parameters.size() - 1);
 }
 

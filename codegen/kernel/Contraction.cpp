@@ -141,11 +141,11 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
     c.padValue = value.getValue().getSplatValue<APInt>().getZExtValue();
     x = pad.getX();
   }
-  if (Value half = halfUnder(x))
-    x = half;
   c.lhs = dyn_cast<BlockArgument>(x);
   Value columns = halfUnder(w) ? halfUnder(w) : w;
   if ((c.rhs = columnsOf(columns))) {
+    if (Value half = halfUnder(x))
+      c.lhs = dyn_cast<BlockArgument>(half);
     Dims out = dimsOf(c.product), kernel = dimsOf(w);
     c.inColumns = true;
     c.packed = c.bfloat = false;
@@ -321,9 +321,10 @@ KernelSchedule optc::scheduleContraction(KernelOp kernel) {
   KernelSchedule schedule;
   if (!c)
     return schedule;
-  schedule.flops = DimExpr(2) * c->batch * c->m * c->n * c->k;
-  if (c->inColumns || c->unpacked) // a GPU's, which has tiles of its own
+  if (c->inColumns || c->unpacked) { // a GPU's, which has tiles of its own
+    schedule.flops = DimExpr(2) * c->batch * c->m * c->n * c->k;
     return schedule;
+  }
   schedule.tiles = c->batch * c->columnBlocks() * c->rowBlocks();
   schedule.scratchBytes = c->packedBytes() + c->gatherBytes() + c->pointerBytes() + c->zeroBytes() + c->sumBytes();
   schedule.flops = DimExpr(c->bfloat ? 1 : 2) * c->batch * c->m * c->n * c->k * DimExpr(c->totalTaps());

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "test/codegen/gpu/FakeSettings.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,16 +25,12 @@ struct Settings {
   std::string log;
 
   Settings() {
-    const char *text = std::getenv("OPTC_FAKE_NVRTC");
-    std::istringstream items(text ? text : "");
-    for (std::string item; std::getline(items, item, ',');) {
-      size_t at = item.find('=');
-      std::string name = item.substr(0, at), value = at == std::string::npos ? "" : item.substr(at + 1);
+    readFakeSettings("OPTC_FAKE_NVRTC", [this](const std::string &name, const std::string &value) {
       if (name == "log")
         log = value;
       else if (name == "version")
         std::sscanf(value.c_str(), "%d.%d", &major, &minor);
-    }
+    });
   }
 };
 const Settings settings;

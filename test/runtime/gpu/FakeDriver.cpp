@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "test/codegen/gpu/FakeSettings.h"
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -52,11 +53,7 @@ struct Settings {
   std::string log, cache;
 
   Settings() {
-    const char *text = std::getenv("OPTC_FAKE_GPU");
-    std::istringstream items(text ? text : "");
-    for (std::string item; std::getline(items, item, ',');) {
-      size_t at = item.find('=');
-      std::string name = item.substr(0, at), value = at == std::string::npos ? "" : item.substr(at + 1);
+    readFakeSettings("OPTC_FAKE_GPU", [this](const std::string &name, const std::string &value) {
       if (name == "log")
         log = value;
       else if (name == "cache")
@@ -71,7 +68,7 @@ struct Settings {
         schedule = std::stoi(value);
       else if (name == "late")
         late = std::stoi(value);
-    }
+    });
   }
 };
 
