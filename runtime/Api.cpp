@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <span>
 
 using namespace optc;
@@ -85,12 +86,14 @@ bool isDense(const optc_tensor &t) {
   return true;
 }
 
+bool isOnDevice(const optc_tensor &t) { return t.device.type == OPTC_CUDA || t.device.type == OPTC_CUDA_MANAGED; }
+
 /// Empty message: `value` is a view of the tensor.
 std::string viewOf(const optc_tensor &t, Value &value) {
   if (t.ndim < 0 || t.ndim > 64 || (t.ndim > 0 && !t.shape))
     return "its rank or shape is not valid";
-  if (t.device.type != 1)
-    return "is not in CPU memory";
+  if (t.device.type != OPTC_CPU && t.device.type != OPTC_CUDA_HOST && !isOnDevice(t))
+    return "is in memory of device type " + std::to_string(t.device.type) + ", neither the CPU's nor an NVIDIA GPU's";
   if (!isDense(t))
     return "is not dense";
   value = Value(typeOf(t), std::vector<int64_t>(t.shape, t.shape + t.ndim), nullptr);
@@ -151,22 +154,36 @@ optc_port optc_model_input(const optc_model *model, size_t i) { return portOf(mo
 optc_port optc_model_output(const optc_model *model, size_t i) { return portOf(model->model->plan().outputs, i); }
 const char *optc_model_report(const optc_model *model) { return model->model->plan().report.c_str(); }
 
-optc_status optc_session_create(optc_model *model, unsigned threads, optc_session **out) {
+optc_status optc_session_create(optc_model *model, const optc_session_options *options, optc_session **out) {
   if (!model || !out)
     return statusOf(OPTC_BAD_ARGUMENT, "model and session must not be null");
   *out = nullptr;
   return guarded([&] {
-    if (Status status = model->model->program().openDevice(); !status.ok())
+    optc_session_options with = options ? *options : optc_session_options{};
+    if (Status status = model->model->program().openDevice(with.gpu); !status.ok())
       return statusOf(OPTC_UNAVAILABLE, status.message);
     auto session = std::make_unique<optc_session>();
     session->model = model->model;
-    session->session = std::make_unique<Session>(model->model->program(), threadsOr(threads));
+    session->session = std::make_unique<Session>(model->model->program(), threadsOr(with.threads), DeviceChoice{with.gpu, with.stream});
     *out = session.release();
     return statusOf(OPTC_OK, "");
   });
 }
 
 void optc_session_close(optc_session *session) { delete session; }
+
+optc_status optc_session_wait(optc_session *session) {
+  if (!session)
+    return statusOf(OPTC_BAD_ARGUMENT, "session must not be null");
+  if (session->running.test_and_set(std::memory_order_acquire))
+    return statusOf(OPTC_BAD_ARGUMENT, "the session is running: a session takes one run at a time");
+  optc_status status = guarded([&] {
+    Status ended = session->session->wait();
+    return statusOf(ended.ok() ? OPTC_OK : OPTC_RUN_FAILED, ended.message);
+  });
+  session->running.clear(std::memory_order_release);
+  return status;
+}
 
 static optc_status runModel(Model &model, optc_session *session, std::span<const optc_tensor> inputs,
                             std::span<optc_tensor> outputs) {
@@ -176,29 +193,46 @@ static optc_status runModel(Model &model, optc_session *session, std::span<const
                                            std::to_string(plan.outputs.size()) + " outputs");
   std::vector<Value> in(inputs.size()), out(outputs.size());
   std::vector<const Value *> pointers;
+  OnDevice where;
+  // The session's; without one, that of the first tensor that a GPU has.
+  std::optional<int> gpu;
+  if (session)
+    gpu = session->session->gpu();
+  auto locate = [&](const optc_tensor &t, std::vector<bool> &list) -> std::string {
+    list.push_back(isOnDevice(t));
+    if (!isOnDevice(t))
+      return "";
+    if (!gpu)
+      gpu = t.device.id;
+    return *gpu == t.device.id ? "" : "is on GPU " + std::to_string(t.device.id) + ", the run on GPU " + std::to_string(*gpu);
+  };
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (std::string problem = viewOf(inputs[i], in[i]); !problem.empty())
+      return statusOf(OPTC_BAD_ARGUMENT, "input '" + plan.inputs[i].name + "': " + problem);
+    if (std::string problem = locate(inputs[i], where.inputs); !problem.empty())
       return statusOf(OPTC_BAD_ARGUMENT, "input '" + plan.inputs[i].name + "': " + problem);
     pointers.push_back(&in[i]);
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
-    std::string where = "output '" + plan.outputs[i].name + "': ";
+    std::string at = "output '" + plan.outputs[i].name + "': ";
     if (plan.outputs[i].kind != Value::Kind::tensor || plan.outputs[i].type == DType::string)
-      return statusOf(OPTC_BAD_ARGUMENT, where + "is not a tensor of numbers");
+      return statusOf(OPTC_BAD_ARGUMENT, at + "is not a tensor of numbers");
+    if (std::string problem = locate(outputs[i], where.outputs); !problem.empty())
+      return statusOf(OPTC_BAD_ARGUMENT, at + problem);
     if (!outputs[i].data)
       continue;
     if (std::string problem = viewOf(outputs[i], out[i]); !problem.empty())
-      return statusOf(OPTC_BAD_ARGUMENT, where + problem);
+      return statusOf(OPTC_BAD_ARGUMENT, at + problem);
   }
-  if (Status status = model.program().openDevice(); !status.ok())
+  if (Status status = model.program().openDevice(gpu.value_or(0)); !status.ok())
     return statusOf(OPTC_UNAVAILABLE, status.message);
   std::unique_ptr<Session> borrowed;
   Session *runner = session ? session->session.get() : nullptr;
   if (!runner) {
-    borrowed = model.borrow(threadsOr(defaultThreads.load()));
+    borrowed = model.borrow(threadsOr(defaultThreads.load()), gpu.value_or(0));
     runner = borrowed.get();
   }
-  Status status = runner->run(pointers, out);
+  Status status = runner->run(pointers, out, where);
   if (borrowed)
     model.giveBack(std::move(borrowed));
   if (!status.ok()) {
@@ -212,7 +246,10 @@ static optc_status runModel(Model &model, optc_session *session, std::span<const
       std::vector<int64_t> &dims = allocation->value.dims;
       int32_t rank = int32_t(dims.size());
       dims.push_back(int64_t(reinterpret_cast<uintptr_t>(allocation)));
+      auto device = outputs[i].device;
       outputs[i] = optc_tensor_of(allocation->value.data, optc_dtype(allocation->value.type), rank, dims.data());
+      if (where.outputs[i])
+        outputs[i].device = device;
     }
   return statusOf(OPTC_OK, "");
 }

@@ -5,12 +5,37 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/FrameState.h"
+#include <optional>
 
 using namespace optc;
 
-Session::Session(const Program &program, unsigned threads)
-    : program(program), threads(threads), top(std::make_unique<FrameState>(*this, 0)) {}
-Session::~Session() = default;
+Status Program::openDevice(int ordinal) const {
+  if (!devices)
+    return Status::success();
+  std::string why;
+  const gpu::Driver *driver = gpu::Driver::get(why);
+  if (!driver)
+    return Status::error(why);
+  gpu::KeepContext keep(*driver);
+  return devices->on(ordinal).use();
+}
+
+Session::Session(const Program &program, unsigned threads, DeviceChoice choice)
+    : program(program), choice(choice), device(program.devices ? &program.devices->on(choice.ordinal) : nullptr), threads(threads),
+      top(std::make_unique<FrameState>(*this, 0)) {}
+
+/// The driver where the session uses it.
+static const gpu::Driver *driverOf(const gpu::DeviceProgram *device) {
+  std::string why;
+  return device ? gpu::Driver::get(why) : nullptr;
+}
+
+Session::~Session() {
+  std::optional<gpu::KeepContext> keep;
+  if (const gpu::Driver *driver = driverOf(device))
+    keep.emplace(*driver);
+  top = nullptr;
+}
 
 void Session::profile(bool on) {
   profiling = on;
@@ -19,38 +44,72 @@ void Session::profile(bool on) {
 
 uint64_t Session::arenaBytes() const { return top->arenaBytes(); }
 
-Status Session::run(std::span<const Value *const> inputs, std::span<Value> outputs) {
+Status Session::checkInputs(std::span<const Value *const> inputs, const OnDevice &where) const {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Port &port = program.plan.inputs[i];
+    const Value &v = *inputs[i];
+    std::string at = "input '" + port.name + "': ";
+    if (v.kind != port.kind)
+      return Status::error(at + "is of another kind (tensor, sequence or optional)");
+    if (port.kind != Value::Kind::tensor)
+      continue;
+    if (v.type != port.type)
+      return Status::error(at + "has type " + nameOf(v.type) + ", expected " + nameOf(port.type));
+    if (v.dims.size() != port.dims.size())
+      return Status::error(at + "has rank " + std::to_string(v.dims.size()) + ", expected " + std::to_string(port.dims.size()));
+    for (size_t d = 0; d < v.dims.size(); ++d)
+      if (v.dims[d] < 0 || (port.dims[d] >= 0 && v.dims[d] != port.dims[d]))
+        return Status::error(at + "dim " + std::to_string(d) + " is " + std::to_string(v.dims[d]) + ", expected " +
+                             (port.dims[d] >= 0 ? std::to_string(port.dims[d]) : "0 or more"));
+    if (!v.data && v.bytes())
+      return Status::error(at + "has no memory");
+    if (OnDevice::has(where.inputs, i) && !device)
+      return Status::error(at + "is in a GPU's memory, the model runs on none");
+    if (OnDevice::has(where.inputs, i) && v.bytes())
+      if (Status status = device->device().checkAddress(gpu::DevicePointer(v.data)); !status.ok())
+        return Status::error(at + status.message);
+  }
+  return Status::success();
+}
+
+Status Session::checkOutputs(std::span<const Value> outputs, const OnDevice &where) const {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Port &port = program.plan.outputs[i];
+    const Value &v = outputs[i];
+    std::string at = "output '" + port.name + "': ";
+    bool isTensor = port.kind == Value::Kind::tensor, onDevice = OnDevice::has(where.outputs, i);
+    if (v.data && (!isTensor || port.type != v.type))
+      return Status::error(at + "has memory for type " + nameOf(v.type) + ", the result is " + (isTensor ? nameOf(port.type) : "a sequence or optional"));
+    if (onDevice && !device)
+      return Status::error(at + "is to be in a GPU's memory, the model runs on none");
+    if (onDevice && (!isTensor || port.type == DType::string))
+      return Status::error(at + "cannot be in a GPU's memory");
+    if (onDevice && v.data && !v.storage && v.bytes())
+      if (Status status = device->device().checkAddress(gpu::DevicePointer(v.data)); !status.ok())
+        return Status::error(at + status.message);
+  }
+  return Status::success();
+}
+
+Status Session::run(std::span<const Value *const> inputs, std::span<Value> outputs, const OnDevice &where) {
   const Plan &plan = program.plan;
   if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size())
     return Status::error("the model has " + std::to_string(plan.inputs.size()) + " inputs and " +
                          std::to_string(plan.outputs.size()) + " outputs, got " + std::to_string(inputs.size()) +
                          " and " + std::to_string(outputs.size()));
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Port &port = plan.inputs[i];
-    const Value &v = *inputs[i];
-    std::string where = "input '" + port.name + "': ";
-    if (v.kind != port.kind)
-      return Status::error(where + "is of another kind (tensor, sequence or optional)");
-    if (port.kind != Value::Kind::tensor)
-      continue;
-    if (v.type != port.type)
-      return Status::error(where + "has type " + nameOf(v.type) + ", expected " + nameOf(port.type));
-    if (v.dims.size() != port.dims.size())
-      return Status::error(where + "has rank " + std::to_string(v.dims.size()) + ", expected " +
-                           std::to_string(port.dims.size()));
-    for (size_t d = 0; d < v.dims.size(); ++d)
-      if (v.dims[d] < 0 || (port.dims[d] >= 0 && v.dims[d] != port.dims[d]))
-        return Status::error(where + "dim " + std::to_string(d) + " is " + std::to_string(v.dims[d]) + ", expected " +
-                             (port.dims[d] >= 0 ? std::to_string(port.dims[d]) : "0 or more"));
-    if (!v.data && v.bytes())
-      return Status::error(where + "has no memory");
+  std::optional<gpu::KeepContext> keep;
+  if (const gpu::Driver *driver = driverOf(device)) {
+    keep.emplace(*driver);
+    OPTC_TRY(device->use());
   }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const Port &port = plan.outputs[i];
-    if (outputs[i].data && (port.kind != Value::Kind::tensor || port.type != outputs[i].type))
-      return Status::error("output '" + port.name + "': has memory for type " + nameOf(outputs[i].type) +
-                           ", the result is " +
-                           (port.kind == Value::Kind::tensor ? nameOf(port.type) : "a sequence or optional"));
-  }
-  return top->run(inputs, outputs, nullptr);
+  OPTC_TRY(checkInputs(inputs, where));
+  OPTC_TRY(checkOutputs(outputs, where));
+  return top->run(inputs, outputs, nullptr, where);
+}
+
+Status Session::wait() {
+  std::optional<gpu::KeepContext> keep;
+  if (const gpu::Driver *driver = driverOf(device))
+    keep.emplace(*driver);
+  return top->finishDevice();
 }

@@ -54,8 +54,11 @@ FrameState::FrameState(Session &session, uint32_t index)
         readyAt[r] = uint32_t(i) + 1;
   }
   bool usesDevice = std::any_of(frame.storages.begin(), frame.storages.end(), [](const Storage &s) { return s.onDevice; });
-  if (session.program.device && (isTop || usesDevice)) {
-    device = std::make_unique<gpu::DeviceSession>(*session.program.device, frame, isTop ? nullptr : session.top->device.get());
+  if (session.device && (isTop || usesDevice)) {
+    device = isTop ? std::make_unique<gpu::DeviceSession>(*session.device, frame, session.choice.stream)
+                   : std::make_unique<gpu::DeviceSession>(*session.device, frame, *session.top->device);
+    if (isTop)
+      ports = std::make_unique<DevicePorts>(frame);
     // What takes no memory of its own when it runs may be launched with what follows it.
     deviceEnd.resize(frame.steps.size());
     for (size_t i = frame.steps.size(); i-- > 0;) {
@@ -135,7 +138,7 @@ int64_t FrameState::bytesOf(const Buffer &buffer) const {
 // Memory
 //===----------------------------------------------------------------------===//
 
-void FrameState::place(std::span<const Value *const> inputs) {
+Status FrameState::place(std::span<const Value *const> inputs) {
   for (size_t i = 0; i < frame.storages.size(); ++i) {
     const Storage &s = frame.storages[i];
     if (s.kind == Storage::Kind::input)
@@ -148,6 +151,7 @@ void FrameState::place(std::span<const Value *const> inputs) {
   for (size_t i = 0; i < frame.inputs.size(); ++i)
     if (isObject(frame.inputs[i]))
       object(frame.inputs[i]) = *inputs[i];
+  return ports ? fetchInputs(inputs) : Status::success();
 }
 
 Status FrameState::reserveArena(bool onDevice, uint64_t bytes, char *&base) {
@@ -201,14 +205,14 @@ Status FrameState::layOut() {
       arenaBases[onDevice] = nullptr;
       return status;
     }
-    if (same && base == arenaBases[onDevice])
+    if (same && base == arenaBases[onDevice] && !(onDevice && ports && ports->hasShared))
       continue;
     arenaBases[onDevice] = base;
     for (size_t i = 0; i < frame.storages.size(); ++i)
       if (frame.storages[i].kind == Storage::Kind::arena && frame.storages[i].onDevice == onDevice)
         pointers[i] = base + (frame.isStatic ? frame.storages[i].offset : arenaOffsets[onDevice][i]);
   }
-  return Status::success();
+  return ports ? shareOutputs() : Status::success();
 }
 
 const Value &FrameState::view(BufferId buffer) {
@@ -246,8 +250,12 @@ Status FrameState::prepare(BufferId buffer) {
   int64_t bytes = bytesOf(b);
   if (bytes > kMostBytes)
     return Status::error("a result has an impossible size");
-  if (s.kind == Storage::Kind::output)
-    return prepareOutput(s, b, uint64_t(bytes));
+  if (s.kind == Storage::Kind::output && !isOutputOnDevice(s)) {
+    if (Status status = takeOutput(s, uint64_t(bytes), s.onDevice); !status.ok())
+      return status;
+    pointers[b.storage] = results[s.index].data;
+    return Status::success();
+  }
   if (s.onDevice) {
     gpu::DevicePointer address = 0;
     if (Status status = device->grow(b.storage, uint64_t(bytes), address); !status.ok())
@@ -261,7 +269,7 @@ Status FrameState::prepare(BufferId buffer) {
   return Status::success();
 }
 
-Status FrameState::prepareOutput(const Storage &s, const Buffer &b, uint64_t bytes) {
+Status FrameState::takeOutput(const Storage &s, uint64_t bytes, bool onDevice) {
   Value &result = results[s.index];
   if (given[s.index] && result.bytes() < bytes) {
     std::string name =
@@ -270,19 +278,21 @@ Status FrameState::prepareOutput(const Storage &s, const Buffer &b, uint64_t byt
                          ", the result has " + std::to_string(bytes) + " bytes");
   }
   // Memory that an earlier run allocated is used again where it suffices.
-  if (!result.data || result.bytes() < bytes) {
-    if (s.onDevice) {
-      if (Status status = device->allocate(bytes, result.storage); !status.ok())
-        return status;
-    } else {
-      Memory memory = allocateAligned(bytes ? bytes : 1);
-      if (!memory)
-        return outOfMemory(bytes);
-      result.storage = std::shared_ptr<void>(memory.release(), std::free);
-    }
-    result.data = result.storage.get();
+  if (result.data && result.bytes() >= bytes)
+    return Status::success();
+  if (onDevice) {
+    if (Status status = device->allocate(bytes, result.storage); !status.ok())
+      return status;
+  } else {
+    Memory memory = allocateAligned(bytes ? bytes : 1);
+    if (!memory)
+      return outOfMemory(bytes);
+    result.storage = std::shared_ptr<void>(memory.release(), std::free);
   }
-  pointers[b.storage] = result.data;
+  result.data = result.storage.get();
+  // So much until the run has its shape.
+  result.type = DType::u8;
+  result.dims = {int64_t(bytes)};
   return Status::success();
 }
 
@@ -297,7 +307,7 @@ Status FrameState::adopt(BufferId buffer, Value &&value) {
   if (value.kind != Value::Kind::tensor || value.type != b.type || value.dims != view(buffer).dims)
     return Status::error("the result has shape " + shapeText(value.dims) + ", expected " +
                          shapeText(view(buffer).dims));
-  if (s.kind == Storage::Kind::output && !given[s.index] && value.storage) {
+  if (s.kind == Storage::Kind::output && !given[s.index] && value.storage && !isOutputOnDevice(s)) {
     Value &result = results[s.index];
     result.type = value.type;
     result.dims = value.dims;
@@ -344,7 +354,7 @@ Status FrameState::finish() {
     if (viewChecks[b])
       if (Status status = checkView(b); !status.ok())
         return status;
-    if (Status status = prepare(b); !status.ok()) // an empty result that no step wrote
+    if (Status status = isOutputOnDevice(storageOf(b)) ? sendOutput(i) : prepare(b); !status.ok()) // prepare: an empty result that no step wrote
       return status;
     const Value &v = view(b);
     if (given[i] && result.dims != v.dims)

@@ -4,7 +4,8 @@
 // session has one for the model's frame; a branch or loop step has one for each body, made when
 // it first runs and kept, so that later runs allocate nothing.
 //
-// Files: FrameState.cpp has sizes and memory, FrameSteps.cpp what steps do, FrameControl.cpp If and Loop.
+// Files: FrameState.cpp has sizes and memory, FrameSteps.cpp what steps do, FrameControl.cpp If and Loop, FramePorts.cpp tensors that a
+// caller has in a GPU's memory.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_RUNTIME_FRAMESTATE_H
@@ -49,12 +50,28 @@ constexpr int64_t kMostBytes = int64_t(1) << 46;
 /// Gives a value memory of its own where it only refers to somebody else's.
 void makeOwned(Value &value);
 
+/// What the model's frame knows of inputs and outputs that may lie in a GPU's memory, and where those of a run are.
+struct DevicePorts {
+  DevicePorts(const Frame &frame);
+
+  // By storage.
+  std::vector<bool> readByHost;     // once it is there: by a step that is no copy of an input
+  std::vector<const Step *> writer; // the only one; null: none, or several
+  bool hasShared = false;           // of the run or one before: a storage of the GPU's arena is an input's or output's memory
+  // By input and output: the run's address; null: it is in the host's memory.
+  std::vector<void *> inputs;
+  std::vector<bool> outputs;
+  std::vector<const Step *> copyTo; // by output: the step that copies a value there; null: a step writes it there
+};
+
 class FrameState {
 public:
   FrameState(Session &session, uint32_t index);
 
-  /// `outer` is the enclosing frame, null for the model's.
-  Status run(std::span<const Value *const> inputs, std::span<Value> outputs, const FrameState *outer);
+  /// `outer` is the enclosing frame, null for the model's; `where`: of the model's.
+  Status run(std::span<const Value *const> inputs, std::span<Value> outputs, const FrameState *outer, const OnDevice &where = {});
+  /// Waits for the GPU; names the step whose index was out of range, in the frame or in what it runs.
+  Status finishDevice();
   uint64_t arenaBytes() const;
 
 private:
@@ -68,28 +85,43 @@ private:
   int64_t bytesOf(const Buffer &buffer) const;
 
   // Memory.
-  void place(std::span<const Value *const> inputs);
+  Status place(std::span<const Value *const> inputs);
   Status layOut();
   /// Where an arena begins once it has so many bytes; null and a status where there is no memory.
   Status reserveArena(bool onDevice, uint64_t bytes, char *&base);
   /// Makes sure that a result's storage has memory before a step writes it.
   Status prepare(BufferId buffer);
-  Status prepareOutput(const Storage &storage, const Buffer &buffer, uint64_t bytes);
+  /// Memory of so many bytes for a result: the caller's, an earlier run's or new.
+  Status takeOutput(const Storage &storage, uint64_t bytes, bool onDevice);
   /// Takes a value that a library function or sub-frame allocated as the buffer's contents.
   Status adopt(BufferId buffer, Value &&value);
   /// The buffer as a value, with its present dims.
   const Value &view(BufferId buffer);
   Status checkView(BufferId buffer);
   Status finish();
-  /// Waits for the GPU; names the step whose index was out of range, in the frame or in what it runs.
-  Status finishDevice();
+
+  // Inputs and outputs in a GPU's memory.
+  void placePorts(std::span<const Value *const> inputs, const OnDevice &where);
+  /// What steps of the host read of inputs there.
+  Status fetchInputs(std::span<const Value *const> inputs);
+  /// Kernels write outputs where they are to be.
+  Status shareOutputs();
+  /// The copy's result is the input's memory. False: it is to be copied.
+  bool sharesInput(const Step &copy);
+  bool isOutputOnDevice(const Storage &s) const { return ports && s.kind == Storage::Kind::output && ports->outputs[s.index]; }
+  bool isInputOnDevice(const Storage &s) const { return ports && s.kind == Storage::Kind::input && ports->inputs[s.index]; }
+  /// What the host wrote.
+  Status sendOutput(size_t output);
 
   // Steps.
+  Status runSteps(std::span<const Value *const> inputs);
+  Status runTimed(const Step &step, size_t index, double &seconds);
   Status runStep(const Step &step, size_t index);
   Status runKernel(const Step &step);
   /// The output takes the memory of an input.
   bool overwrites(const Step &step, BufferId output) const;
   Status runCopy(const Step &step);
+  Status copyFrom(const Storage &origin, const void *from, bool toDevice, void *to, uint64_t bytes, bool isLast);
   /// Steps [begin, end) of the GPU.
   Status runOnDevice(size_t begin, size_t end);
   /// What step `index` is launched with; `takesMemory`: its results' sizes are known.
@@ -134,6 +166,8 @@ private:
 
   Block arena, scratch;
   std::unique_ptr<gpu::DeviceSession> device; // where the model has code for one
+  std::unique_ptr<DevicePorts> ports;         // of the model's frame then
+  bool waits = true;                          // for the end of the run
   std::vector<uint32_t> deviceEnd;            // by step: the end of the launches that begin there
   std::vector<BufferId> firstBuffer; // by storage
   std::vector<uint64_t> arenaOffsets[2]; // of host and GPU

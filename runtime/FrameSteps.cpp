@@ -3,11 +3,11 @@
 #include "runtime/FrameState.h"
 #include "runtime/ThreadPool.h"
 #include <chrono>
+#include <cstring>
 
 using namespace optc;
 
-Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> outputs,
-                       const FrameState *outer) {
+Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> outputs, const FrameState *outer, const OnDevice &where) {
   results = outputs;
   for (size_t i = 0; i < results.size(); ++i)
     given[i] = results[i].data && !results[i].storage;
@@ -15,10 +15,28 @@ Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> ou
     registers[to] = outer->registers[from];
   if (Status status = bindInputs(inputs); !status.ok())
     return status;
+  if (isTop) {
+    if (ports)
+      placePorts(inputs, where);
+    auto allOf = [](const std::vector<bool> &list, size_t n) { return list.size() >= n && std::find(list.begin(), list.begin() + long(n), false) == list.begin() + long(n); };
+    waits = !session.choice.stream || !allOf(where.inputs, inputs.size()) || !allOf(where.outputs, outputs.size());
+  }
   if (device)
-    if (Status status = device->begin(); !status.ok())
+    if (Status status = device->begin(waits && !session.profiling); !status.ok())
       return status;
-  place(inputs);
+  Status status = runSteps(inputs);
+  // Nothing of a run that failed is left on its way.
+  if (device && isTop && (waits || !status.ok())) {
+    Status ended = finishDevice();
+    if (status.ok())
+      return ended;
+  }
+  return status;
+}
+
+Status FrameState::runSteps(std::span<const Value *const> inputs) {
+  if (Status status = place(inputs); !status.ok())
+    return status;
   if (Status status = layOut(); !status.ok())
     return status;
   const bool timed = isTop && session.profiling;
@@ -31,28 +49,29 @@ Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> ou
       continue;
     }
     execute(step.programBegin, step.programEnd);
-    auto start = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-    Status status = step.onDevice ? runOnDevice(i, i + 1) : runStep(step, i);
-    if (status.ok() && step.onDevice)
-      status = device->synchronize();
-    if (!status.ok() && step.onDevice)
-      return status;
+    double seconds = 0;
+    Status status = timed ? runTimed(step, i, seconds) : runStep(step, i);
     if (!status.ok()) // what is wrong with an output's memory is the caller's to mend, not the step's
-      return status.message.starts_with("output '")
-                 ? status
-                 : Status::error("step '" + step.name + "': " + status.message);
-    if (timed) {
-      std::chrono::nanoseconds time = std::chrono::steady_clock::now() - start;
-      count(step, i, uint64_t(time.count()));
-    }
+      return status.message.starts_with("output '") || step.onDevice ? status : Status::error("step '" + step.name + "': " + status.message);
+    if (timed)
+      count(step, i, uint64_t(seconds * 1e9));
   }
   // Sizes that the last step defined.
   execute(frame.steps.empty() ? frame.entryEnd : frame.steps.back().programEnd,
           uint32_t(frame.program.size()));
-  if (device && isTop)
-    if (Status status = finishDevice(); !status.ok())
-      return status;
   return finish();
+}
+
+/// A kernel of the GPU by the GPU's clock, which leaves out what a launch takes; a copy until it is done.
+Status FrameState::runTimed(const Step &step, size_t index, double &seconds) {
+  if (step.onDevice)
+    return device->measure([&] { return runOnDevice(index, index + 1); }, seconds);
+  auto start = std::chrono::steady_clock::now();
+  Status status = runStep(step, index);
+  if (status.ok() && device && step.kind == Step::Kind::copy)
+    status = device->synchronize();
+  seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return status;
 }
 
 void FrameState::count(const Step &step, size_t index, uint64_t nanoseconds) {
@@ -85,18 +104,39 @@ Status FrameState::runStep(const Step &step, size_t index) {
 
 Status FrameState::runCopy(const Step &step) {
   BufferId from = step.inputs[0], to = step.outputs[0];
+  const Storage &origin = storageOf(from), &target = storageOf(to);
+  if (Status status = checkDims(frame.buffers[from]); !status.ok())
+    return status;
+  uint64_t bytes = uint64_t(bytesOf(frame.buffers[from]));
+  if (sharesInput(step))
+    return Status::success();
+  const void *source = isInputOnDevice(origin) ? ports->inputs[origin.index] : pointers[frame.buffers[from].storage];
+  uint32_t place = frame.buffers[to].storage;
+  bool isRead = ports && ports->readByHost[place];
+  if (isOutputOnDevice(target) && ports->copyTo[target.index]) {
+    if (Status status = takeOutput(target, bytes, true); !status.ok())
+      return status;
+    if (Status status = copyFrom(origin, source, true, results[target.index].data, bytes, false); !status.ok() || !isRead)
+      return status;
+  }
   if (Status status = prepare(to); !status.ok())
     return status;
-  const Buffer &source = frame.buffers[from];
-  if (Status status = checkDims(source); !status.ok())
-    return status;
-  uint64_t bytes = uint64_t(bytesOf(source));
-  void *target = pointers[frame.buffers[to].storage], *origin = pointers[source.storage];
-  if (bytes == 0)
+  return copyFrom(origin, source, target.onDevice, pointers[place], bytes, isTop && target.kind == Storage::Kind::output && !isRead);
+}
+
+/// `isLast`: nothing reads it before the end of the run.
+Status FrameState::copyFrom(const Storage &origin, const void *from, bool toDevice, void *to, uint64_t bytes, bool isLast) {
+  if (bytes == 0 || from == to)
     return Status::success();
-  if (!frame.storages[source.storage].onDevice)
-    return device->upload(target, origin, bytes);
-  return storageOf(to).onDevice ? device->copy(target, origin, bytes) : device->download(target, origin, bytes);
+  bool fromDevice = origin.onDevice || isInputOnDevice(origin);
+  if (fromDevice && toDevice)
+    return device->copy(to, from, bytes);
+  if (fromDevice)
+    return isLast ? device->downloadOutput(to, from, bytes) : device->download(to, from, bytes);
+  if (toDevice)
+    return isTop && origin.kind == Storage::Kind::input ? device->uploadInput(to, from, bytes) : device->upload(to, from, bytes);
+  std::memcpy(to, from, bytes);
+  return Status::success();
 }
 
 Status FrameState::describeLaunch(size_t index, bool takesMemory, gpu::DeviceSession::Launch &launch) {

@@ -3,6 +3,7 @@
 #include "runtime/Model.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
@@ -152,13 +153,13 @@ std::shared_ptr<Model> Model::open(const std::string &path, std::string &error) 
         return nullptr;
       }
   if (!model->contents.plan.images.empty())
-    model->contents.device = std::make_unique<gpu::DeviceProgram>(model->contents.plan, descriptor->images, model->contents.weights);
+    model->contents.devices = std::make_unique<gpu::DevicePrograms>(model->contents.plan, descriptor->images, model->contents.weights);
   return model;
 }
 
 Model::~Model() {
   idle.clear();
-  contents.device = nullptr;
+  contents.devices = nullptr;
   if (weightMap)
     munmap(weightMap, weightMapBytes);
   if (library)
@@ -167,17 +168,18 @@ Model::~Model() {
     close(file);
 }
 
-std::unique_ptr<Session> Model::borrow(unsigned threads) {
+std::unique_ptr<Session> Model::borrow(unsigned threads, int gpu) {
   {
     std::lock_guard lock(mutex);
-    if (!idle.empty()) {
-      auto session = std::move(idle.back());
-      idle.pop_back();
+    auto it = std::find_if(idle.rbegin(), idle.rend(), [&](const std::unique_ptr<Session> &s) { return s->gpu() == gpu; });
+    if (it != idle.rend()) {
+      auto session = std::move(*it);
+      idle.erase(std::next(it).base());
       session->setThreads(threads);
       return session;
     }
   }
-  return std::make_unique<Session>(contents, threads);
+  return std::make_unique<Session>(contents, threads, DeviceChoice{gpu, nullptr});
 }
 
 void Model::giveBack(std::unique_ptr<Session> session) {

@@ -23,8 +23,8 @@ public:
   /// Name of the level in use ("x86-64-v3").
   const std::string &level() const { return levelName; }
 
-  /// Sessions for runs that bring none; kept and reused.
-  std::unique_ptr<Session> borrow(unsigned threads);
+  /// Sessions for runs that bring none, of a GPU where steps run on one; kept and reused.
+  std::unique_ptr<Session> borrow(unsigned threads, int gpu);
   void giveBack(std::unique_ptr<Session> session);
 
 private:

@@ -8,7 +8,7 @@
 //   step 3: kernel "conv1+relu"  reads b0 w1 w2  writes b3  tiles r7
 //
 // Storages lie in host memory or on a GPU (`onDevice`); steps that run there read and write what is there, and copy steps are between
-// the two. Branches and loops take and give what is on either side; conditions and what a loop gathers are in host memory.
+// the two, or within one where a value is an output more than once. Branches and loops take and give what is on either side; conditions and what a loop gathers are in host memory.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_RUNTIME_PLAN_H

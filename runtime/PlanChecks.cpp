@@ -139,7 +139,7 @@ private:
       if (s.inputs.size() != 1 || s.outputs.size() != 1 || isObject(s.inputs[0]) || isObject(s.outputs[0]))
         return false;
       const Buffer &from = f.buffers[s.inputs[0]], &to = f.buffers[s.outputs[0]];
-      return from.type == to.type && from.dims == to.dims && (isOnDevice(s.inputs[0]) || isOnDevice(s.outputs[0]));
+      return from.type == to.type && from.dims == to.dims;
     }
     case Step::Kind::library: return true;
     case Step::Kind::bind: return s.inputs.size() == 1 && !isObject(s.inputs[0]) && s.outputs.empty();

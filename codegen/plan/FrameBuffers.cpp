@@ -124,11 +124,11 @@ LogicalResult FrameBuilder::assignOutputs(Operation *terminator, ArrayRef<bool> 
       frame.outputs.push_back(*buffer);
       continue;
     }
-    Step step = newStep(onDevice[i] ? Step::Kind::copy : Step::Kind::library, terminator);
+    Step step = newStep(Step::Kind::copy, terminator);
     step.name = "copy to output " + std::to_string(i);
-    if (!onDevice[i])
-      step.function = "reshape"; // of the same shape: a copy
-    step.inputs = {*buffer};
+    // From the GPU where it is there: who has outputs in its memory needs no way over the host's.
+    auto there = buffers[true].find(value);
+    step.inputs = {there != buffers[true].end() && !isWeight(value) ? there->second : *buffer};
     Buffer copy = frame.buffers[*buffer];
     Storage target;
     target.kind = Storage::Kind::output;

@@ -16,8 +16,10 @@ enum DeviceAttribute {
   kComputeMinor = 76,
   kSharedPerBlockOptin = 97
 };
+enum PointerAttribute { kMemoryType = 2, kDeviceOrdinal = 9 };
+constexpr unsigned kInDevice = 2; // CU_MEMORYTYPE_DEVICE
 enum FunctionAttribute { kLocalBytes = 3, kRegisters = 4, kMaxDynamicShared = 8 };
-constexpr unsigned kStreamNonBlocking = 1, kEventDefault = 0;
+constexpr unsigned kStreamNonBlocking = 1, kEventDefault = 0, kPortable = 1; // CU_MEMHOSTALLOC_PORTABLE
 constexpr int kCaptureThreadLocal = 1;
 constexpr int kPromoteL2To256 = 3;
 } // namespace
@@ -33,12 +35,17 @@ Device::~Device() {
     api->cuDevicePrimaryCtxRelease(device);
 }
 
-Status Device::open(int ordinal) {
+Status Device::open(int number) {
   std::string why;
   api = Driver::get(why);
   if (!api)
     return Status::error(why);
-  int found = 0;
+  int found = 0, count = 0;
+  OPTC_TRY_CALL(cuDeviceGetCount, &count);
+  if (number < 0 || number >= count)
+    return Status::error("there is no GPU " + std::to_string(number) + ": this process may use " + std::to_string(count) +
+                         (count == 1 ? ", GPU 0" : ", from 0 on"));
+  ordinal = number;
   OPTC_TRY_CALL(cuDeviceGet, &found, ordinal);
   char text[256] = {};
   OPTC_TRY_CALL(cuDeviceGetName, text, sizeof(text) - 1, found);
@@ -63,6 +70,18 @@ Status Device::open(int ordinal) {
 
 Status Device::makeCurrent() { return OPTC_DRIVER_CALL(*api, cuCtxSetCurrent, context); }
 
+Status Device::checkAddress(DevicePointer address) const {
+  unsigned kind = 0;
+  int owner = -1;
+  // Of memory that the driver does not know it says that the argument is not valid.
+  if (api->cuPointerGetAttribute(&kind, kMemoryType, address) != 0 || kind != kInDevice)
+    return Status::error("its memory is not a GPU's");
+  OPTC_TRY_CALL(cuPointerGetAttribute, &owner, kDeviceOrdinal, address);
+  if (owner != ordinal)
+    return Status::error("its memory is GPU " + std::to_string(owner) + "'s, the session runs on GPU " + std::to_string(ordinal));
+  return Status::success();
+}
+
 //===-- Memory ------------------------------------------------------------===//
 
 Memory &Memory::operator=(Memory &&other) noexcept {
@@ -85,15 +104,36 @@ Status Memory::allocate(Device &device, size_t bytes) {
   return Status::success();
 }
 
+void HostMemory::free() {
+  if (pointer)
+    api->cuMemFreeHost(pointer);
+  pointer = nullptr;
+  size = 0;
+}
+
+Status HostMemory::allocate(Device &device, size_t bytes) {
+  free();
+  api = &device.driver();
+  OPTC_TRY_CALL(cuMemHostAlloc, &pointer, bytes ? bytes : 1, kPortable);
+  size = bytes;
+  return Status::success();
+}
+
 //===-- Stream ------------------------------------------------------------===//
 
 Stream::~Stream() {
-  if (handle)
+  if (isOwned)
     api->cuStreamDestroy(handle);
 }
 Status Stream::create(Device &device) {
   api = &device.driver();
-  return OPTC_DRIVER_CALL(*api, cuStreamCreate, &handle, kStreamNonBlocking);
+  OPTC_TRY_CALL(cuStreamCreate, &handle, kStreamNonBlocking);
+  isOwned = true;
+  return Status::success();
+}
+void Stream::borrow(Device &device, StreamHandle others) {
+  api = &device.driver();
+  handle = others;
 }
 Status Stream::upload(DevicePointer to, const void *from, size_t bytes) {
   return OPTC_DRIVER_CALL(*api, cuMemcpyHtoDAsync, to, from, bytes, handle);

@@ -22,13 +22,16 @@ public:
   Device() = default;
   Device(const Device &) = delete;
   ~Device();
-  /// Makes the device's primary context current on this thread.
+  /// Makes the device's primary context current on this thread. `ordinal`: as the driver counts the GPUs that the process may use.
   Status open(int ordinal);
   /// The same on another thread, once it is open.
   Status makeCurrent();
 
   const Driver &driver() const { return *api; }
+  /// An error where the address is not in this device's memory.
+  Status checkAddress(DevicePointer address) const;
   std::string name;
+  int ordinal = 0;
   /// Compute capability: 90 for 9.0.
   int architecture = 0;
   int multiprocessors = 0;
@@ -60,12 +63,44 @@ private:
   size_t size = 0;
 };
 
+/// Memory of the host that a device copies from and to without the driver's help (page-locked).
+class HostMemory {
+public:
+  HostMemory() = default;
+  HostMemory(const HostMemory &) = delete;
+  ~HostMemory() { free(); }
+  /// What it had goes.
+  Status allocate(Device &device, size_t bytes);
+  char *data() const { return static_cast<char *>(pointer); }
+  size_t bytes() const { return size; }
+
+private:
+  void free();
+  const Driver *api = nullptr;
+  void *pointer = nullptr;
+  size_t size = 0;
+};
+
+/// Puts back the context that was current on this thread when it goes: a caller's own calls of CUDA are of its own device.
+class KeepContext {
+public:
+  explicit KeepContext(const Driver &driver) : api(driver) { (void)api.cuCtxGetCurrent(&context); }
+  KeepContext(const KeepContext &) = delete;
+  ~KeepContext() { (void)api.cuCtxSetCurrent(context); }
+
+private:
+  const Driver &api;
+  Context context = nullptr;
+};
+
 class Stream {
 public:
   Stream() = default;
   Stream(const Stream &) = delete;
   ~Stream();
   Status create(Device &device);
+  /// One that somebody else owns.
+  void borrow(Device &device, StreamHandle others);
   Status upload(DevicePointer to, const void *from, size_t bytes);
   Status download(void *to, DevicePointer from, size_t bytes);
   Status copy(DevicePointer to, DevicePointer from, size_t bytes);
@@ -74,6 +109,9 @@ public:
 
   StreamHandle handle = nullptr;
   const Driver *api = nullptr;
+
+private:
+  bool isOwned = false;
 };
 
 struct LaunchShape {
@@ -132,6 +170,7 @@ public:
   Stopwatch(const Stopwatch &) = delete;
   ~Stopwatch();
   Status create(Device &device);
+  bool isReady() const { return end; }
   Status start(Stream &stream);
   Status stop(Stream &stream);
   /// Waits for the stream.

@@ -24,16 +24,16 @@ uint64_t aligned(uint64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign
 
 DeviceProgram::~DeviceProgram() {
   if (image)
-    (void)gpu.makeCurrent();
+    (void)gpu->makeCurrent();
 }
 
 Status DeviceProgram::use() {
   std::call_once(once, [&] { status = load(); });
-  return status.ok() ? gpu.makeCurrent() : status;
+  return status.ok() ? gpu->makeCurrent() : status;
 }
 
 Status DeviceProgram::load() {
-  OPTC_TRY(gpu.open(0));
+  OPTC_TRY(gpu->open(ordinal));
   OPTC_TRY(chooseImage());
   OPTC_TRY(loadKernels());
   return uploadWeights();
@@ -44,19 +44,19 @@ Status DeviceProgram::chooseImage() {
   for (const DeviceImage &i : plan.images) {
     // The nearest, machine code before text.
     bool isBetter = !image || (image->isPtx && !i.isPtx) || (image->isPtx == i.isPtx && i.architecture > image->architecture);
-    if (runsOn(i, gpu.architecture) && isBetter)
+    if (runsOn(i, gpu->architecture) && isBetter)
       image = &i;
     known += (known.empty() ? "" : ", ") + std::string(i.isPtx ? "PTX from sm_" : "sm_") + std::to_string(i.architecture);
   }
   if (image)
     return Status::success();
-  return Status::error("the model has code for " + known + "; this GPU, " + gpu.name + ", is sm_" + std::to_string(gpu.architecture));
+  return Status::error("the model has code for " + known + "; this GPU, " + gpu->name + ", is sm_" + std::to_string(gpu->architecture));
 }
 
 Status DeviceProgram::loadKernels() {
   modules = std::vector<Module>(image->modules.size());
   for (size_t i = 0; i < modules.size(); ++i)
-    OPTC_TRY(modules[i].load(gpu, images + image->modules[i].offset));
+    OPTC_TRY(modules[i].load(*gpu, images + image->modules[i].offset));
   for (const DeviceKernel &k : image->kernels) {
     Kernel &kernel = kernels.emplace_back();
     OPTC_TRY(modules[k.module].find(k.symbol, kernel));
@@ -82,9 +82,9 @@ Status DeviceProgram::uploadWeights() {
   uint64_t total = 0;
   for (auto [offset, size] : bytes)
     total += aligned(size);
-  OPTC_TRY(weightMemory.allocate(gpu, total));
+  OPTC_TRY(weightMemory.allocate(*gpu, total));
   Stream stream;
-  OPTC_TRY(stream.create(gpu));
+  OPTC_TRY(stream.create(*gpu));
   DevicePointer at = weightMemory.address();
   for (auto [offset, size] : bytes) {
     weightPlaces[offset] = at;
@@ -92,4 +92,12 @@ Status DeviceProgram::uploadWeights() {
     at += aligned(size);
   }
   return stream.synchronize();
+}
+
+DeviceProgram &DevicePrograms::on(int ordinal) {
+  std::lock_guard lock(mutex);
+  std::unique_ptr<DeviceProgram> &program = programs[ordinal];
+  if (!program)
+    program = std::make_unique<DeviceProgram>(plan, images, weights, ordinal);
+  return *program;
 }

@@ -4,6 +4,7 @@
 #include "runtime/reference/Blocks.h"
 #include "runtime/Instructions.h"
 #include <algorithm>
+#include <cstring>
 
 using namespace optc;
 using namespace optc::gpu;
@@ -13,18 +14,46 @@ static constexpr size_t kMostGraphs = 8;
 /// Sizes above this are the saturated result of impossible shapes.
 static constexpr int64_t kMostWorkspace = int64_t(1) << 46;
 
+/// Of one tensor, and of all of a run's.
+static constexpr uint64_t kMostStaged = uint64_t(4) << 20, kMostStaging = uint64_t(32) << 20;
+
+//===-- Staging -----------------------------------------------------------===//
+
+char *Staging::take(uint64_t bytes) {
+  uint64_t begin = (used + 63) / 64 * 64;
+  if (bytes > kMostStaged || begin + bytes > kMostStaging)
+    return nullptr;
+  used = begin + bytes;
+  wanted = std::max(wanted, used);
+  return used <= memory.bytes() ? memory.data() + begin : nullptr;
+}
+
+Status Staging::reset(Device &device) {
+  used = 0;
+  return wanted > memory.bytes() ? memory.allocate(device, wanted) : Status::success();
+}
+
+//===-- DeviceSession -----------------------------------------------------===//
+
 DeviceSession::~DeviceSession() {
   // What is freed is the context's.
   if (isOpen)
     (void)program.use();
 }
 
-Status DeviceSession::begin() {
+Status DeviceSession::begin(bool mayStage) {
   OPTC_TRY(program.use());
+  stages = mayStage;
+  deliveries.clear();
+  if (stages && isTop)
+    OPTC_TRY(staging.reset(program.device()));
   if (isOpen)
     return Status::success();
-  if (isTop)
-    OPTC_TRY(stream.create(program.device()));
+  if (isTop) {
+    if (!own.handle)
+      OPTC_TRY(own.create(program.device()));
+    others.borrow(program.device(), callers);
+  }
   OPTC_TRY(flags.allocate(program.device(), frame.steps.size() * sizeof(int32_t)));
   OPTC_TRY(stream.fill(flags.address(), 0, frame.steps.size() * sizeof(int32_t)));
   for (const Step &step : frame.steps)
@@ -34,8 +63,16 @@ Status DeviceSession::begin() {
 }
 
 Status DeviceSession::finish() {
-  if (!isOpen || !checksIndices)
-    return isTop ? stream.synchronize() : Status::success();
+  if (!isOpen)
+    return Status::success();
+  if (isTop) {
+    OPTC_TRY(stream.synchronize());
+    for (const Delivery &d : deliveries)
+      std::memcpy(d.to, d.from, d.bytes);
+    deliveries.clear();
+  }
+  if (!checksIndices)
+    return Status::success();
   std::vector<int32_t> values(frame.steps.size());
   OPTC_TRY(download(values.data(), reinterpret_cast<void *>(flags.address()), values.size() * sizeof(int32_t)));
   auto first = std::find_if(values.begin(), values.end(), [](int32_t v) { return v != 0; });
@@ -65,7 +102,12 @@ Status DeviceSession::grow(uint32_t storage, uint64_t bytes, DevicePointer &addr
 Status DeviceSession::allocate(uint64_t bytes, std::shared_ptr<void> &memory) {
   auto owner = std::make_shared<Memory>();
   OPTC_TRY(owner->allocate(program.device(), bytes));
-  memory = std::shared_ptr<void>(owner, reinterpret_cast<void *>(owner->address()));
+  // On whichever thread it is freed.
+  memory = std::shared_ptr<void>(reinterpret_cast<void *>(owner->address()), [owner, device = program.sharedDevice()](void *) mutable {
+    KeepContext keep(device->driver());
+    (void)device->makeCurrent();
+    owner = nullptr;
+  });
   return Status::success();
 }
 
@@ -79,6 +121,29 @@ uint64_t DeviceSession::bytes() const {
 Status DeviceSession::download(void *to, const void *from, uint64_t bytes) {
   OPTC_TRY(stream.download(to, DevicePointer(from), bytes));
   return stream.synchronize();
+}
+
+Status DeviceSession::uploadInput(void *to, const void *from, uint64_t bytes) {
+  char *staged = stages ? staging.take(bytes) : nullptr;
+  if (staged)
+    std::memcpy(staged, from, bytes);
+  return upload(to, staged ? staged : from, bytes);
+}
+
+Status DeviceSession::downloadOutput(void *to, const void *from, uint64_t bytes) {
+  char *staged = stages ? staging.take(bytes) : nullptr;
+  if (staged)
+    deliveries.push_back({to, staged, bytes});
+  return stream.download(staged ? staged : to, DevicePointer(from), bytes);
+}
+
+Status DeviceSession::measure(const std::function<Status()> &body, double &seconds) {
+  if (!stopwatch.isReady())
+    OPTC_TRY(stopwatch.create(program.device()));
+  OPTC_TRY(stopwatch.start(stream));
+  OPTC_TRY(body());
+  OPTC_TRY(stopwatch.stop(stream));
+  return stopwatch.seconds(stream, seconds);
 }
 
 /// Rows are swizzled by 128 bytes.
@@ -118,7 +183,7 @@ Status DeviceSession::reserveWorkspace(int64_t bytes) {
   return workspace.allocate(program.device(), size_t(std::max<int64_t>(bytes, 1)));
 }
 
-Status DeviceSession::launch(const Launch &launch, Part part) {
+Status DeviceSession::launch(const Launch &launch, Part part, Stream &on) {
   const Step &step = frame.steps[launch.step];
   const DeviceKernel &kernel = program.launchOf(step.target);
   std::vector<int64_t> registers = registersOf(launch, kernel);
@@ -157,7 +222,7 @@ Status DeviceSession::launch(const Launch &launch, Part part) {
   }
   for (int64_t i = begin; i < end; ++i) {
     number = int32_t(i);
-    OPTC_TRY(program.kernel(step.target).launch(stream, {unsigned(blocks), kernel.threads, kernel.sharedBytes}, arguments));
+    OPTC_TRY(program.kernel(step.target).launch(on, {unsigned(blocks), kernel.threads, kernel.sharedBytes}, arguments));
   }
   return Status::success();
 }
@@ -167,26 +232,26 @@ Status DeviceSession::launchCounting(const Launch &counting, int64_t &count) {
     OPTC_TRY(counter.allocate(program.device(), sizeof(int64_t)));
   // No block: nothing is found.
   OPTC_TRY(stream.fill(counter.address(), 0, sizeof(int64_t)));
-  OPTC_TRY(launch(counting, Part::counting));
+  OPTC_TRY(launch(counting, Part::counting, stream));
   OPTC_TRY(download(&count, reinterpret_cast<void *>(counter.address()), sizeof(int64_t)));
   return count < 0 ? Status::error("a result would have a negative size: " + std::to_string(count)) : Status::success();
 }
 
-Status DeviceSession::launchCounted(const Launch &counted) { return launch(counted, Part::rest); }
+Status DeviceSession::launchCounted(const Launch &counted) { return launch(counted, Part::rest, stream); }
 
 Status DeviceSession::launchAll(size_t first, std::vector<Launch> launches) {
-  auto launchEach = [&] {
+  auto launchEach = [&](Stream &on) {
     for (const Launch &one : launches)
-      if (Status status = launch(one, Part::rest); !status.ok())
+      if (Status status = launch(one, Part::rest, on); !status.ok())
         return Status::error("step '" + frame.steps[one.step].name + "': " + status.message);
     return Status::success();
   };
   if (launches.size() < 2 && repeatsOf(launches.front()) < 2)
-    return launchEach();
+    return launchEach(stream);
   std::vector<Recorded> &known = recorded[first];
   auto same = std::find_if(known.begin(), known.end(), [&](const Recorded &r) { return r.launches == launches; });
   if (same == known.end()) {
-    OPTC_TRY(launchEach());
+    OPTC_TRY(launchEach(stream));
     std::vector<Recorded> &list = recorded[first]; // a workspace that grew has forgotten all
     if (list.size() >= kMostGraphs)
       list.erase(list.begin());
@@ -195,7 +260,7 @@ Status DeviceSession::launchAll(size_t first, std::vector<Launch> launches) {
   }
   if (!same->graph) {
     auto graph = std::make_unique<Graph>();
-    OPTC_TRY(graph->record(stream, launchEach));
+    OPTC_TRY(graph->record(recorder, [&] { return launchEach(recorder); }));
     same->graph = std::move(graph);
   }
   return same->graph->launch(stream);

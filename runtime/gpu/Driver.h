@@ -49,6 +49,7 @@ struct alignas(128) TensorMap {
   X(cuDeviceTotalMem, 12000, (size_t * bytes, int device))                                                   \
   X(cuDevicePrimaryCtxRetain, 12000, (Context * context, int device))                                        \
   X(cuDevicePrimaryCtxRelease, 12000, (int device))                                                          \
+  X(cuCtxGetCurrent, 12000, (Context * context))                                                             \
   X(cuCtxSetCurrent, 12000, (Context context))                                                               \
   X(cuModuleLoadData, 12000, (ModuleHandle * module, const void *image))                                     \
   X(cuModuleUnload, 12000, (ModuleHandle module))                                                            \
@@ -57,6 +58,9 @@ struct alignas(128) TensorMap {
   X(cuFuncGetAttribute, 12000, (int *value, int attribute, FunctionHandle function))                         \
   X(cuMemAlloc, 12000, (DevicePointer * pointer, size_t bytes))                                              \
   X(cuMemFree, 12000, (DevicePointer pointer))                                                               \
+  X(cuMemHostAlloc, 12000, (void **pointer, size_t bytes, unsigned flags))                                   \
+  X(cuMemFreeHost, 12000, (void *pointer))                                                                   \
+  X(cuPointerGetAttribute, 12000, (void *value, int attribute, DevicePointer pointer))                       \
   X(cuMemcpyHtoDAsync, 12000, (DevicePointer to, const void *from, size_t bytes, StreamHandle stream))       \
   X(cuMemcpyDtoHAsync, 12000, (void *to, DevicePointer from, size_t bytes, StreamHandle stream))             \
   X(cuMemcpyDtoDAsync, 12000, (DevicePointer to, DevicePointer from, size_t bytes, StreamHandle stream))     \

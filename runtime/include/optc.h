@@ -56,11 +56,19 @@ typedef enum optc_dtype {
   OPTC_F8E4M3FN = 17, OPTC_F8E4M3FNUZ = 18, OPTC_F8E5M2 = 19, OPTC_F8E5M2FNUZ = 20,
 } optc_dtype;
 
+/** Where memory is, with DLPack's numbers. */
+enum optc_device {
+  OPTC_CPU = 1,
+  OPTC_CUDA = 2,         /**< an NVIDIA GPU's; `id` as the driver counts those that the process may use */
+  OPTC_CUDA_HOST = 3,    /**< page-locked memory of the CPU */
+  OPTC_CUDA_MANAGED = 13 /**< of both; taken as the GPU's */
+};
+
 /** A dense tensor in row-major order: a view over memory that the caller (or the runtime) owns.
  *  Its first members are laid out as DLPack's DLTensor, so a DLTensor* may be read as one. */
 typedef struct optc_tensor {
-  void *data;           /**< element-aligned; NULL in an output: the runtime allocates */
-  struct { int32_t type, id; } device; /**< {1, 0}: CPU */
+  void *data;           /**< element-aligned; NULL in an output: the runtime allocates, on `device` */
+  struct { int32_t type, id; } device; /**< of optc_device; {OPTC_CPU, 0} */
   int32_t ndim;
   struct { uint8_t code, bits; uint16_t lanes; } dtype; /**< DLPack's DLDataType */
   int64_t *shape;       /**< ndim entries */
@@ -94,13 +102,26 @@ OPTC_API optc_port optc_model_output(const optc_model *model, size_t index);
 /** The report that the compiler made: JSON, as documented in docs/cli.md. */
 OPTC_API const char *optc_model_report(const optc_model *model);
 
-/** A session of one's own: explicit state and arena. `threads` 0: as many as the cores this process may use. */
-OPTC_API optc_status optc_session_create(optc_model *model, unsigned threads, optc_session **session);
+/** What a session runs with; all zero: the defaults. */
+typedef struct optc_session_options {
+  uint32_t threads; /**< 0: as many as the cores this process may use */
+  int32_t gpu;      /**< for models that run on one: which, as the driver counts those that the process may use */
+  void *stream;     /**< a CUstream (cudaStream_t) of that GPU to put the work into; 1: the default stream; NULL: a stream of the session's.
+                         It must outlive the session. */
+} optc_session_options;
+
+/** A session of one's own: explicit state and arena. `options` NULL: the defaults. */
+OPTC_API optc_status optc_session_create(optc_model *model, const optc_session_options *options, optc_session **session);
 OPTC_API void optc_session_close(optc_session *session);
+/** Waits for the session's runs to end, and says whether an index was out of range in one; for runs that do not wait (see optc_run). */
+OPTC_API optc_status optc_session_wait(optc_session *session);
 
 /** Runs the model. With session NULL one is borrowed from the model's pool (any number of threads may do so).
- *  An output with data must have the result's type, shape and room for it. An output with data NULL is given memory
- *  and shape by the runtime, to be handed back with optc_tensor_release. */
+ *  An output with data must have the result's type, shape and room for it, and may not overlap another tensor's memory. An output with
+ *  data NULL is given memory and shape by the runtime, to be handed back with optc_tensor_release.
+ *  Tensors in the memory of the GPU that the session runs on are used where they are, without copies where their address is a multiple
+ *  of 16. What they hold must be there before the call, and results are there after it; but where the session has a stream of the caller's and
+ *  all tensors are in the GPU's memory, the call does not wait for what the stream has to do, before or after its own work. */
 OPTC_API optc_status optc_run(optc_model *model, optc_session *session, const optc_tensor *inputs, size_t input_count,
                               optc_tensor *outputs, size_t output_count);
 OPTC_API void optc_tensor_release(optc_tensor *tensor);

@@ -64,11 +64,11 @@ template <typename T> constexpr optc_dtype dtypeOf() {
   return integers[std::is_signed_v<T>][sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3];
 }
 
-/// A view: the memory is the caller's and must outlive the run.
+/// A view: the memory is the caller's and must outlive the run. `gpu` 0 or more: the memory of that GPU.
 class Tensor {
 public:
-  Tensor(void *data, optc_dtype dtype, std::vector<int64_t> shape)
-      : data(data), dtype(dtype), dims(std::move(shape)) {}
+  Tensor(void *data, optc_dtype dtype, std::vector<int64_t> shape, int gpu = -1)
+      : data(data), dtype(dtype), dims(std::move(shape)), gpu(gpu) {}
   size_t size() const {
     size_t n = 1;
     for (int64_t d : dims)
@@ -76,12 +76,18 @@ public:
     return n;
   }
   /// For optc_run; valid as long as this Tensor is.
-  optc_tensor c() { return optc_tensor_of(data, dtype, int32_t(dims.size()), dims.data()); }
+  optc_tensor c() {
+    optc_tensor tensor = optc_tensor_of(data, dtype, int32_t(dims.size()), dims.data());
+    if (gpu >= 0)
+      tensor.device = {OPTC_CUDA, gpu};
+    return tensor;
+  }
 
 private:
   void *data;
   optc_dtype dtype;
   std::vector<int64_t> dims;
+  int gpu;
 };
 
 /// A view over a vector or span; throws when its size is not the shape's. A model only reads its inputs.
@@ -179,11 +185,14 @@ private:
 class Session {
 public:
   /// `threads` 0: as many as the cores that this process may use.
-  explicit Session(Model &model, unsigned threads = 0) : model(model.c()) {
+  explicit Session(Model &model, unsigned threads = 0) : Session(model, optc_session_options{threads, 0, nullptr}) {}
+  Session(Model &model, const optc_session_options &options) : model(model.c()) {
     optc_session *created = nullptr;
-    check(optc_session_create(model.c(), threads, &created));
+    check(optc_session_create(model.c(), &options, &created));
     handle.reset(created);
   }
+  /// For runs that do not wait: see optc_run.
+  Status wait() { return optc_session_wait(handle.get()); }
   std::vector<Output> run(std::vector<Tensor> inputs) { return detail::runNew(model, handle.get(), inputs); }
   Status tryRun(std::span<Tensor> inputs, std::span<Tensor> outputs) {
     return detail::runInto(model, handle.get(), inputs, outputs);

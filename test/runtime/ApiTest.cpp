@@ -86,7 +86,9 @@ TEST(Api, BadArguments) {
   EXPECT_EQ(message([&](Tensors &t) { t.in.ndim = -1; }), "input 'x': its rank or shape is not valid");
   EXPECT_EQ(message([&](Tensors &t) { t.in.shape = nullptr; }), "input 'x': its rank or shape is not valid");
   EXPECT_EQ(message([&](Tensors &t) { t.in.strides = strides; }), "input 'x': is not dense");
-  EXPECT_EQ(message([&](Tensors &t) { t.in.device.type = 2; }), "input 'x': is not in CPU memory");
+  EXPECT_EQ(message([&](Tensors &t) { t.in.device.type = OPTC_CUDA; }), "input 'x': is in a GPU's memory, the model runs on none");
+  EXPECT_EQ(message([&](Tensors &t) { t.out[0].device.type = OPTC_CUDA; }), "output 'y': is to be in a GPU's memory, the model runs on none");
+  EXPECT_EQ(message([&](Tensors &t) { t.in.device.type = 7; }), "input 'x': is in memory of device type 7, neither the CPU's nor an NVIDIA GPU's");
   EXPECT_EQ(message([&](Tensors &t) { t.in.data = nullptr; }), "input 'x': has no memory");
   EXPECT_EQ(message([&](Tensors &t) { t.out[0].shape = t.four; }),
             "output 'y' has shape [3], the memory given is for [4]");
@@ -100,8 +102,10 @@ TEST(Api, BadArguments) {
   EXPECT_EQ(optc_run(nullptr, nullptr, &t.in, 1, t.out, 3).code, OPTC_BAD_ARGUMENT);
   EXPECT_EQ(optc_run(c.model, nullptr, nullptr, 1, t.out, 3).code, OPTC_BAD_ARGUMENT);
   optc_session *session = nullptr;
-  ASSERT_EQ(optc_session_create(other.model, 1, &session).code, OPTC_OK);
+  ASSERT_EQ(optc_session_create(other.model, nullptr, &session).code, OPTC_OK);
   EXPECT_STREQ(t.run(c.model, session).message, "the session is another model's");
+  EXPECT_EQ(optc_session_wait(session).code, OPTC_OK);
+  EXPECT_EQ(optc_session_wait(nullptr).code, OPTC_BAD_ARGUMENT);
   optc_session_close(session);
   EXPECT_EQ(optc_model_open(nullptr, &c.model).code, OPTC_BAD_ARGUMENT);
 }
@@ -113,8 +117,9 @@ TEST(Api, ManyThreadsShareAModel) {
   for (int k = 0; k < 4; ++k)
     threads.emplace_back([&, k] {
       optc_session *session = nullptr;
+      const optc_session_options options = {2, 0, nullptr};
       if (k % 2)
-        (void)optc_session_create(c.model, 2, &session);
+        (void)optc_session_create(c.model, &options, &session);
       for (int round = 0; round < 200; ++round) {
         std::vector<float> x(size_t(1 + k * 100 + round % 3), float(k));
         int64_t n[] = {int64_t(x.size())};

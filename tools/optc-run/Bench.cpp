@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/optc-run/Bench.h"
+#include "tools/optc-run/Profile.h"
 #include "tools/optc-run/Table.h"
 #include <algorithm>
 #include <cmath>
@@ -62,6 +63,17 @@ static Error measure(Runner &runner, double seconds, std::vector<double> &times)
   return Error::success();
 }
 
+/// Of a few runs more, whose steps are timed.
+static Error measureBesideKernels(Runner &runner, BesideKernels &beside) {
+  constexpr int kRuns = 10;
+  runner.session().profile(true);
+  for (int i = 0; i < kRuns; ++i)
+    if (Error error = runner.run())
+      return error;
+  beside = besideKernels(runner.loaded().plan(), runner.session().times());
+  return Error::success();
+}
+
 Error optc::runBench(const Options &options) {
   Runner runner;
   std::string warning;
@@ -77,6 +89,11 @@ Error optc::runBench(const Options &options) {
   Samples samples(std::move(times));
   double mean = samples.mean(), perSecond = 1e3 / mean;
   uint64_t arena = runner.session().arenaBytes(), weights = runner.loaded().program().weightBytes;
+  const bool usesGpu = !runner.loaded().plan().images.empty();
+  BesideKernels beside;
+  if (usesGpu)
+    if (Error error = measureBesideKernels(runner, beside))
+      return error;
   double cost = options.pricePerHour.value_or(0) / 3600 * mean; // mean ms a run = mean s a thousand
 
   if (options.json) {
@@ -91,6 +108,11 @@ Error optc::runBench(const Options &options) {
                                 {"arena_bytes", arena},
                                 {"weight_bytes", weights},
                                 {"threads", options.threads}};
+    if (usesGpu) {
+      line["port_copy_us"] = beside.ports;
+      line["fallback_us"] = beside.fallbacks;
+      line["fallback_copy_us"] = beside.fallbackCopies;
+    }
     if (options.pricePerHour)
       line["cost_per_1000_runs"] = cost;
     std::printf("%s\n", line.dump().c_str());
@@ -103,6 +125,8 @@ Error optc::runBench(const Options &options) {
   std::printf("memory      arena %s, weights %s, peak RSS %.1f MiB\n", bytesText(double(arena)).c_str(),
               bytesText(double(weights)).c_str(), rss);
   std::printf("load        %.2f ms\n", runner.loadMilliseconds());
+  if (usesGpu)
+    std::printf("host        %s\n", beside.text().c_str());
   if (options.pricePerHour)
     std::printf("cost        %.4g per 1,000 runs\n", cost);
   return Error::success();

@@ -26,6 +26,8 @@ struct Scope {
 constexpr Scope kScopes[] = {
     {"inputs", kRuns, "--outputs, --expected, --bench, --profile or --vs"},
     {"threads", kRuns, "--outputs, --expected, --bench, --profile or --vs"},
+    {"gpu", kRuns, "--outputs, --expected, --bench, --profile or --vs"},
+    {"in-gpu-memory", bit(Mode::bench) | bit(Mode::profile), "--bench or --profile"},
     {"rtol", bit(Mode::run), "--expected"},
     {"atol", bit(Mode::run), "--expected"},
     {"format", bit(Mode::run), "--outputs"},
@@ -49,7 +51,8 @@ cxxopts::Options declare() {
       ("expected", "compare the outputs with those there; exit 3 when one is outside", text(), "DIR") //
       ("rtol", "|a-b| <= atol + rtol*|b| (default 1e-3)", text(), "R")                                //
       ("atol", "(default 1e-7)", text(), "A")                                                         //
-      ("threads", "(default: the cores this process may use)", text(), "N");
+      ("threads", "(default: the cores this process may use)", text(), "N")                           //
+      ("gpu", "of models for GPUs: which, from 0 on (default 0)", text(), "N");
   flags.add_options("Measure")                                                                  //
       ("bench", "latency, throughput, memory; random inputs unless --inputs is given")          //
       ("profile", "time by step: a table, and a Chrome trace in FILE", text(), "FILE")          //
@@ -58,6 +61,7 @@ cxxopts::Options declare() {
       ("shape", "of a random input; dynamic dims are 1 otherwise", cxxopts::value<std::vector<std::string>>(),
        "NAME=1x3x224x224")                                                                          //
       ("seed", "of random inputs (default 0)", text(), "N")                                         //
+      ("in-gpu-memory", "inputs and outputs stay in the GPU's memory: no copies are measured")      //
       ("price-per-hour", "adds the cost of 1,000 runs", text(), "P")                                //
       ("max-ratio", "exit 3 when this model takes more than X times the other's time", text(), "X") //
       ("max-error", "exit 3 when |a-b|/|b| (2-norms) of an output is above E, e.g. 0.5%", text(), "E");
@@ -220,11 +224,13 @@ Error fill(const cxxopts::ParseResult &parsed, Options &options) {
   if (options.format != "pb" && options.format != "npy" && options.format != "npz")
     return Error::usage("--format=" + options.format + " is not known", "it is pb, npy or npz");
   options.json = parsed.count("json");
+  options.inGpuMemory = parsed.count("in-gpu-memory");
   options.threads = ThreadPool::availableCores();
   double price = -1, ratio = -1;
+  int gpu = -1;
   for (Error error :
        {numberIn(parsed, "threads", 1u, ThreadPool::kMaxThreads, options.threads),
-        numberIn(parsed, "seconds", 0.0, 1e6, options.seconds),
+        numberIn(parsed, "gpu", 0, 1023, gpu), numberIn(parsed, "seconds", 0.0, 1e6, options.seconds),
         numberIn(parsed, "rtol", 0.0, 1e300, options.rtol),
         numberIn(parsed, "atol", 0.0, 1e300, options.atol),
         numberIn(parsed, "price-per-hour", 0.0, 1e9, price), numberIn(parsed, "max-ratio", 0.0, 1e9, ratio),
@@ -236,6 +242,8 @@ Error fill(const cxxopts::ParseResult &parsed, Options &options) {
     options.pricePerHour = price;
   if (ratio >= 0)
     options.maxRatio = ratio;
+  if (gpu >= 0)
+    options.gpu = gpu;
   if (parsed.count("shape"))
     for (const std::string &text : parsed["shape"].as<std::vector<std::string>>())
       if (Error error = parseShape(text, options))

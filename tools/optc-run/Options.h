@@ -24,6 +24,9 @@ struct Options {
   double rtol = 1e-3, atol = 1e-7;
   bool json = false;
   unsigned threads = 1;
+  /// Which GPU, and whether inputs and outputs stay in its memory.
+  std::optional<int> gpu;
+  bool inGpuMemory = false;
   double seconds = 3;
   std::optional<double> pricePerHour, maxRatio, maxError;
   /// Shapes of random inputs, by the input's name.

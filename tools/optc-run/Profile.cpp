@@ -126,6 +126,27 @@ std::string profileTable(const std::vector<StepProfile> &steps) {
 
 } // namespace
 
+BesideKernels optc::besideKernels(const Plan &plan, const std::vector<StepTime> &times) {
+  const Frame &top = plan.frames[0];
+  auto kindOf = [&](BufferId b) { return top.storages[top.buffers[b].storage].kind; };
+  BesideKernels beside;
+  for (size_t i = 0; i < times.size(); ++i) {
+    const Step &step = top.steps[i];
+    double microseconds = times[i].runs ? double(times[i].nanoseconds) / double(times[i].runs) / 1e3 : 0;
+    if (step.kind == Step::Kind::copy) {
+      bool isPort = kindOf(step.inputs[0]) == Storage::Kind::input || kindOf(step.outputs[0]) == Storage::Kind::output;
+      (isPort ? beside.ports : beside.fallbackCopies) += microseconds;
+    } else if (!step.onDevice && (step.kind == Step::Kind::kernel || step.kind == Step::Kind::library)) {
+      beside.fallbacks += microseconds;
+    }
+  }
+  return beside;
+}
+
+std::string BesideKernels::text() const {
+  return formatted("copies of inputs and outputs %.1f us; on the CPU %.1f us, copies for it %.1f us", ports, fallbacks, fallbackCopies);
+}
+
 Error optc::runProfile(const Options &options) {
   Runner runner;
   std::string warning;
@@ -155,5 +176,7 @@ Error optc::runProfile(const Options &options) {
   std::printf("all steps %.1f us, mean of %llu runs, %u thread%s\n", total,
               times.empty() ? 0ull : (unsigned long long)times[0].runs, options.threads,
               options.threads == 1 ? "" : "s");
+  if (!runner.loaded().plan().images.empty())
+    std::printf("%s\n", besideKernels(runner.loaded().plan(), times).text().c_str());
   return Error::success();
 }

@@ -31,7 +31,7 @@ public:
   /// the tables that the model looks them up in, and `warning` says so.
   Error prepare(const Options &options, std::string &warning);
   /// Runs with another runner's inputs.
-  Error prepareAs(const Runner &other, unsigned threads);
+  Error prepareAs(const Runner &other, const Options &options);
   /// One run; outputs() has its results.
   Error run();
 
@@ -40,9 +40,11 @@ public:
   Session &session() { return *running; }
 
 private:
-  Error firstRun();
+  Error firstRun(const Options &options);
   /// Status 4 where the model runs on a GPU that cannot be had.
-  Error openDevice();
+  Error openDevice(const Options &options);
+  /// Where inputs and outputs are in the runs that follow.
+  Error moveToDevice(const Options &options);
 
   std::string path;
   std::shared_ptr<Model> model;
@@ -52,6 +54,10 @@ private:
   std::vector<const Value *> pointers;
   std::vector<Value> results;
   std::vector<std::shared_ptr<void>> memory; // of the results
+  // In the GPU's memory: what `inputs` and `results` then have the addresses of.
+  OnDevice where;
+  std::vector<gpu::Memory> deviceMemory;
+  std::vector<Value> deviceInputs;
 };
 
 } // namespace optc

@@ -168,7 +168,7 @@ Error optc::runVersus(const Options &options) {
   if (Error error = a.prepare(options, warning))
     return error;
   warn(options, warning);
-  if (Error error = b.prepareAs(a, options.threads))
+  if (Error error = b.prepareAs(a, options))
     return error;
   std::vector<OutputError> errors;
   for (size_t i = 0; i < a.outputs().size(); ++i)

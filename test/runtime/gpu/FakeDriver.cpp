@@ -2,7 +2,7 @@
 //
 // A libcuda.so.1 whose device is this machine. An image is CUDA C++ (optc --emit-host-emulation), which it compiles on top of emulate.h.
 // What a stream is given happens when the stream is waited for, no sooner; copies from host memory take their bytes at once, as those
-// of pageable memory do. What a device would refuse is refused: addresses outside of allocations, launches beyond a
+// of pageable memory do, but from page-locked memory when they happen. Memory is the GPU's whose context is current. What a device would refuse is refused: addresses outside of allocations, launches beyond a
 // kernel's bounds, shared memory that was not asked for, tensor maps that are not aligned.
 //
 //   OPTC_FAKE_GPU="arch=90,devices=1,memory=1000000,schedule=2,late=1,log=FILE,cache=FOLDER"
@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "test/codegen/gpu/FakeSettings.h"
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -76,6 +77,9 @@ struct Stream {
   std::vector<Work> queue;
   bool isCapturing = false;
 };
+struct Event {
+  std::chrono::steady_clock::time_point time;
+};
 struct Graph {
   std::vector<Work> work;
 };
@@ -90,10 +94,18 @@ struct Module {
   std::map<std::string, Function> functions;
 };
 
+struct Allocation {
+  uint64_t bytes;
+  int device;
+};
+
 struct Driver {
   Settings settings;
   std::mutex mutex;
-  std::map<Address, uint64_t> allocations;
+  std::map<Address, Allocation> allocations;
+  std::map<const char *, uint64_t> pageLocked;
+  Stream defaultStream;
+  std::vector<char> contexts = std::vector<char>(64); // by device: an address
   uint64_t allocated = 0;
   std::map<std::string, int> calls;
   std::string folder;
@@ -110,13 +122,21 @@ struct Driver {
       std::system(("rm -rf " + folder).c_str());
   }
 
-  bool contains(Address address, uint64_t bytes) {
+  const Allocation *allocationOf(Address address, uint64_t bytes) {
     auto it = allocations.upper_bound(address);
     if (it == allocations.begin())
-      return false;
+      return nullptr;
     --it;
-    return address + bytes <= it->first + it->second;
+    return address + bytes <= it->first + it->second.bytes ? &it->second : nullptr;
   }
+  bool contains(Address address, uint64_t bytes) { return allocationOf(address, bytes); }
+  bool isPageLocked(const void *pointer, uint64_t bytes) {
+    auto *address = static_cast<const char *>(pointer);
+    auto it = pageLocked.upper_bound(address);
+    return it != pageLocked.begin() && address + bytes <= std::prev(it)->first + std::prev(it)->second;
+  }
+  /// 1: the default stream.
+  Stream &streamOf(Stream *stream) { return Address(stream) == 1 ? defaultStream : *stream; }
 };
 
 Driver &driver() {
@@ -124,7 +144,8 @@ Driver &driver() {
   return d;
 }
 
-thread_local bool hasContext = false;
+thread_local char *current = nullptr; // context
+int currentDevice() { return int(current - driver().contexts.data()); }
 
 /// Each entry point: counted, one at a time.
 #define ENTER(name)                                                                                          \
@@ -137,6 +158,12 @@ void wait(Stream &stream) {
   stream.queue.clear();
   for (Work &work : queue)
     work();
+}
+
+void waitForAll(Driver &d) {
+  for (auto &stream : d.streams)
+    wait(*stream);
+  wait(d.defaultStream);
 }
 
 std::string contentsOf(const std::string &path) {
@@ -249,19 +276,23 @@ int cuDeviceTotalMem(size_t *bytes, int) {
   *bytes = driver().settings.memory;
   return kSuccess;
 }
-int cuDevicePrimaryCtxRetain(void **context, int) {
-  *context = &driver();
+int cuDevicePrimaryCtxRetain(char **context, int device) {
+  *context = &driver().contexts[size_t(device)];
   return kSuccess;
 }
 int cuDevicePrimaryCtxRelease(int) { return kSuccess; }
-int cuCtxSetCurrent(void *context) {
-  hasContext = context != nullptr;
+int cuCtxSetCurrent(char *context) {
+  current = context;
+  return kSuccess;
+}
+int cuCtxGetCurrent(char **context) {
+  *context = current;
   return kSuccess;
 }
 
 int cuModuleLoadData(Module **module, const void *image) {
   ENTER("cuModuleLoadData")
-  if (!hasContext)
+  if (!current)
     return kInvalidContext;
   if (std::memcmp(image, "\x7f"
                          "ELF",
@@ -275,8 +306,7 @@ int cuModuleLoadData(Module **module, const void *image) {
 }
 int cuModuleUnload(Module *module) {
   ENTER("cuModuleUnload")
-  for (auto &stream : d.streams)
-    wait(*stream);
+  waitForAll(d);
   dlclose(module->library);
   delete module;
   return kSuccess;
@@ -304,7 +334,7 @@ int cuFuncGetAttribute(int *value, int, Function *) {
 
 int cuMemAlloc(Address *pointer, size_t bytes) {
   ENTER("cuMemAlloc")
-  if (!hasContext)
+  if (!current)
     return kInvalidContext;
   if (bytes == 0)
     return kInvalidValue;
@@ -315,7 +345,7 @@ int cuMemAlloc(Address *pointer, size_t bytes) {
     return kOutOfMemory;
   std::memset(memory, 0xcd, bytes);
   *pointer = Address(memory);
-  d.allocations[*pointer] = bytes;
+  d.allocations[*pointer] = {bytes, currentDevice()};
   d.allocated += bytes;
   return kSuccess;
 }
@@ -324,26 +354,59 @@ int cuMemFree(Address pointer) {
   auto it = d.allocations.find(pointer);
   if (it == d.allocations.end())
     return kInvalidValue;
-  for (auto &stream : d.streams)
-    wait(*stream);
-  d.allocated -= it->second;
+  if (!current)
+    return kInvalidContext;
+  waitForAll(d);
+  d.allocated -= it->second.bytes;
   d.allocations.erase(it);
   std::free(reinterpret_cast<void *>(pointer));
   return kSuccess;
 }
 
+int cuMemHostAlloc(void **pointer, size_t bytes, unsigned) {
+  ENTER("cuMemHostAlloc")
+  if (!current)
+    return kInvalidContext;
+  *pointer = std::malloc(bytes);
+  d.pageLocked[static_cast<char *>(*pointer)] = bytes;
+  return *pointer ? kSuccess : kOutOfMemory;
+}
+int cuMemFreeHost(void *pointer) {
+  ENTER("cuMemFreeHost")
+  waitForAll(d);
+  if (!d.pageLocked.erase(static_cast<char *>(pointer)))
+    return kInvalidValue;
+  std::free(pointer);
+  return kSuccess;
+}
+int cuPointerGetAttribute(void *value, int attribute, Address pointer) {
+  ENTER("cuPointerGetAttribute")
+  constexpr int kMemoryType = 2, kDeviceOrdinal = 9;
+  const Allocation *allocation = d.allocationOf(pointer, 1);
+  if (!allocation && !(attribute == kMemoryType && d.isPageLocked(reinterpret_cast<void *>(pointer), 1)))
+    return kInvalidValue;
+  *static_cast<int *>(value) = attribute == kMemoryType ? allocation ? 2 : 1 : attribute == kDeviceOrdinal ? allocation->device : 0;
+  return kSuccess;
+}
+
 int cuMemcpyHtoDAsync(Address to, const void *from, size_t bytes, Stream *stream) {
   ENTER("cuMemcpyHtoDAsync")
+  stream = &d.streamOf(stream);
   if (!d.contains(to, bytes))
     return kInvalidValue;
   if (stream->isCapturing)
     return kStreamCaptureUnsupported;
+  if (d.isPageLocked(from, bytes)) {
+    stream->queue.push_back([=] { std::memcpy(reinterpret_cast<void *>(to), from, bytes); });
+    return kSuccess;
+  }
   std::string staged(static_cast<const char *>(from), bytes);
   stream->queue.push_back([=] { std::memcpy(reinterpret_cast<void *>(to), staged.data(), bytes); });
   return kSuccess;
 }
 int cuMemcpyDtoHAsync(void *to, Address from, size_t bytes, Stream *stream) {
   ENTER("cuMemcpyDtoHAsync")
+  stream = &d.streamOf(stream);
   if (!d.contains(from, bytes))
     return kInvalidValue;
   stream->queue.push_back([=] { std::memcpy(to, reinterpret_cast<void *>(from), bytes); });
@@ -351,6 +414,7 @@ int cuMemcpyDtoHAsync(void *to, Address from, size_t bytes, Stream *stream) {
 }
 int cuMemcpyDtoDAsync(Address to, Address from, size_t bytes, Stream *stream) {
   ENTER("cuMemcpyDtoDAsync")
+  stream = &d.streamOf(stream);
   if (!d.contains(from, bytes) || !d.contains(to, bytes))
     return kInvalidValue;
   stream->queue.push_back([=] { std::memmove(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes); });
@@ -358,6 +422,7 @@ int cuMemcpyDtoDAsync(Address to, Address from, size_t bytes, Stream *stream) {
 }
 int cuMemsetD8Async(Address to, unsigned char value, size_t bytes, Stream *stream) {
   ENTER("cuMemsetD8Async")
+  stream = &d.streamOf(stream);
   if (!d.contains(to, bytes))
     return kInvalidValue;
   stream->queue.push_back([=] { std::memset(reinterpret_cast<void *>(to), value, bytes); });
@@ -366,7 +431,7 @@ int cuMemsetD8Async(Address to, unsigned char value, size_t bytes, Stream *strea
 
 int cuStreamCreate(Stream **stream, unsigned) {
   ENTER("cuStreamCreate")
-  if (!hasContext)
+  if (!current)
     return kInvalidContext;
   d.streams.push_back(std::make_unique<Stream>());
   *stream = d.streams.back().get();
@@ -380,6 +445,7 @@ int cuStreamDestroy(Stream *stream) {
 }
 int cuStreamSynchronize(Stream *stream) {
   ENTER("cuStreamSynchronize")
+  stream = &d.streamOf(stream);
   if (stream->isCapturing)
     return kStreamCaptureUnsupported;
   wait(*stream);
@@ -387,6 +453,8 @@ int cuStreamSynchronize(Stream *stream) {
 }
 int cuStreamBeginCapture(Stream *stream, int) {
   ENTER("cuStreamBeginCapture")
+  if (Address(stream) == 1)
+    return kStreamCaptureUnsupported;
   wait(*stream); // what came before is no part of it
   stream->isCapturing = true;
   return kSuccess;
@@ -405,6 +473,7 @@ int cuGraphInstantiateWithFlags(Graph **exec, Graph *graph, unsigned long long) 
 }
 int cuGraphLaunch(Graph *exec, Stream *stream) {
   ENTER("cuGraphLaunch")
+  stream = &d.streamOf(stream);
   stream->queue.insert(stream->queue.end(), exec->work.begin(), exec->work.end());
   return kSuccess;
 }
@@ -417,14 +486,21 @@ int cuGraphExecDestroy(Graph *exec) {
   return kSuccess;
 }
 
-int cuEventCreate(void **event, unsigned) {
-  *event = &driver();
+int cuEventCreate(Event **event, unsigned) {
+  *event = new Event{};
   return kSuccess;
 }
-int cuEventDestroy(void *) { return kSuccess; }
-int cuEventRecord(void *, Stream *) { return kSuccess; }
-int cuEventElapsedTime(float *milliseconds, void *, void *) {
-  *milliseconds = 1;
+int cuEventDestroy(Event *event) {
+  delete event;
+  return kSuccess;
+}
+int cuEventRecord(Event *event, Stream *stream) {
+  ENTER("cuEventRecord")
+  d.streamOf(stream).queue.push_back([=] { event->time = std::chrono::steady_clock::now(); });
+  return kSuccess;
+}
+int cuEventElapsedTime(float *milliseconds, Event *begin, Event *end) {
+  *milliseconds = std::chrono::duration<float, std::milli>(end->time - begin->time).count();
   return kSuccess;
 }
 
@@ -440,7 +516,7 @@ int cuLaunchKernelEx(const LaunchConfig *config, Function *function, void **argu
   auto values = std::make_shared<std::vector<Words>>(function->parameters.size());
   for (size_t i = 0; i < function->parameters.size(); ++i)
     std::memcpy((*values)[i].bytes, arguments[i], function->parameters[i]);
-  config->stream->queue.push_back([=, blocks = config->grid[0], threads = config->block[0], shared = config->sharedBytes] {
+  d.streamOf(config->stream).queue.push_back([=, blocks = config->grid[0], threads = config->block[0], shared = config->sharedBytes] {
     std::vector<void *> places;
     for (Words &word : *values)
       places.push_back(word.bytes);

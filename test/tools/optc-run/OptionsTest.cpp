@@ -37,6 +37,8 @@ TEST(Options, Values) {
   EXPECT_EQ(p.options.shapes["a=1"], (std::vector<int64_t>{2, 3}));
   EXPECT_TRUE(p.options.shapes.at("b,c").empty());
   EXPECT_EQ(p.options.shapes["d"], std::vector<int64_t>{0});
+  EXPECT_EQ(Parsed({"m.so", "--bench", "--gpu=3", "--in-gpu-memory"}).options.gpu, 3);
+  EXPECT_TRUE(Parsed({"m.so", "--profile=p", "--in-gpu-memory"}).options.inGpuMemory);
   EXPECT_EQ(Parsed({"a.so", "--vs=b.so", "--max-error=0.5%"}).options.maxError, 0.005);
   EXPECT_EQ(Parsed({"a.so", "--vs=b.so", "--max-error=0.25"}).options.maxError, 0.25);
 }
@@ -54,6 +56,8 @@ TEST(Options, Errors) {
   };
   for (const Case &c : std::initializer_list<Case>{
            {{}, "no model given", "optc-run MODEL.so"},
+           {{"a.so", "--vs=b.so", "--in-gpu-memory"}, "--in-gpu-memory has no effect here", "it goes with --bench or --profile"},
+           {{"m.so", "--bench", "--gpu=-1"}, "--gpu=-1 is not a number in its range", ""},
            {{"m.so", "--bensh"}, "unknown flag --bensh", "did you mean --bench?"},
            {{"m.so", "--frobnicate=1"}, "unknown flag --frobnicate", "optc-run --help lists the flags"},
            {{"a.so", "b.so"}, "'b.so' is one model too many", "optc-run a.so --vs b.so compares two"},
