@@ -63,6 +63,8 @@ void DeviceConv::useSimt() {
   f.library = {"async", "product", "gemm_simt", "conv_simt"};
   f.threads = 256;
   int64_t tile = simtTile(c.batch, c.m, c.n);
+  if (tile == 64) // as in Matmul.cpp
+    f.blocksPerMultiprocessor = 2;
   f.sharedBytes = simtBytes(tile);
   f.items = c.batch * DimExpr::ceildiv(c.m, tile) * DimExpr::ceildiv(c.n, tile);
   std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tile) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";

@@ -110,8 +110,9 @@ void DeviceMatmul::useSimt() {
   f.threads = 256;
   int64_t tile = simtTile(c.batch, c.m, c.n);
   int64_t lhsLanes = dividingLanes(c.k, most), rhsLanes = dividingLanes(rhsAlongN() ? c.n : c.k, most);
-  // The registers of a large tile leave room for a second one where few are needed for addresses.
-  if (tile == 128 && lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant())
+  // The registers of a large tile leave room for a second one where few are needed for addresses; for small ones the compiler would rather
+  // spill a few than leave room for less than a third.
+  if (tile == 64 || (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant()))
     f.blocksPerMultiprocessor = 2;
   f.sharedBytes = simtBytes(tile);
   setTiles(tile, tile);
