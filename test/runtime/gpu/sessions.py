@@ -36,7 +36,10 @@ for name, model, sizes, tolerance in models():
         if name in ("recurrent", "selection", "detection"):
             report = json.loads(subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stdout)
             assert not report["fallbacks"], report["fallbacks"]
-        if name in ("resnet", "bert", "gpt2", "convolutions", "attention", "halves", "quantized"):
+        if name == "deep":
+            source = subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit=cuda"], capture_output=True, text=True).stdout
+            assert source.count("{workspace, counters}") == 4, source
+        if name in ("resnet", "deep", "bert", "gpt2", "convolutions", "attention", "halves", "quantized"):
             assert int(calls["cuGraphLaunch"]) >= 4, calls
             assert "note" not in subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stderr
 
