@@ -209,11 +209,11 @@ void DeviceFunction::useCounters(DimExpr count) {
   addParameter("counters", b.getI32Type(), true);
 }
 
-void DeviceFunction::splitProduct(int64_t slices, const DimExpr &tiles, int64_t tileSums, int64_t tileWarps) {
-  useWorkspace(tiles * DimExpr(slices * tileSums * 4));
+void DeviceFunction::splitProduct(const std::string &type, int64_t slices, const DimExpr &tiles, int64_t tileWarps, int64_t warpBytes) {
+  useWorkspace(tiles * DimExpr(slices * tileWarps * warpBytes));
   useCounters(tiles * DimExpr(tileWarps));
   items = tiles * DimExpr(slices);
-  split = "SplitK<" + std::to_string(slices) + ">{workspace, counters}";
+  split = type + "<" + std::to_string(slices) + ">{workspace, counters}";
 }
 
 void DeviceFunction::countResults(DimExpr launches) {

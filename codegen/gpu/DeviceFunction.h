@@ -87,8 +87,9 @@ public:
   /// epilogue, memory, split). The epilogue has been begun and ended. A $ in the arguments stands for the next of `values`.
   void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
                    llvm::ArrayRef<std::string> moreOfShape = {}, mlir::ValueRange values = {});
-  /// The k's of the product's `tiles`, of so many sums and warps each, are cut into slices (tile/split_k.cuh): each tile has as many blocks.
-  void splitProduct(int64_t slices, const DimExpr &tiles, int64_t tileSums, int64_t tileWarps);
+  /// What the product sums is cut into slices: each of the tiles has as many blocks, whose warps write so many bytes each. `type`: SplitK or SplitKeys
+  /// of the tile library.
+  void splitProduct(const std::string &type, int64_t slices, const DimExpr &tiles, int64_t tileWarps, int64_t warpBytes);
   /// The kernel's launches share so many bytes of the device's memory, 16-byte aligned: the parameter `workspace`.
   void useWorkspace(DimExpr bytes);
   /// The kernel is launched so many times: the parameter `launch` counts from 0. A launch sees what those before it have written.

@@ -24,7 +24,7 @@ std::string optc::multiplied(Type element) { return element.isInteger(8) ? "u8" 
 void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
   DimExpr tiles = tiling.tile.count(size);
   if (tiling.slices > 1)
-    f.splitProduct(tiling.slices, tiles, tiling.tile.sums(), 8);
+    f.splitProduct("SplitK", tiling.slices, tiles, 8, tiling.tile.sums() / 8 * 4);
   else
     f.items = tiles;
 }

@@ -68,6 +68,16 @@ SmallVector<ProductTile> optc::simtTiles(const ProductSize &size) {
   return {count && *count < 2 * kMultiprocessors ? small : large};
 }
 
+/// To bring slices together takes as long as some two tiles of keys: a slice has at least these, and less than three of them are not worth it.
+int64_t optc::keySlices(const DimExpr &blocks, const DimExpr &keyTiles) {
+  constexpr int64_t kMostKeySlices = 16;
+  std::optional<int64_t> count = blocks.constant(), tiles = keyTiles.constant();
+  if (!count || *count < 1 || (tiles && *tiles < 6))
+    return 1;
+  int64_t slices = std::clamp<int64_t>(kMultiprocessors / *count, 1, kMostKeySlices);
+  return tiles ? std::min(slices, *tiles / 2) : slices;
+}
+
 int64_t optc::warpTileBytes(const ProductTile &tile) { return (tile.rows + tile.columns > 192 ? 3 : 4) * (tile.rows + tile.columns) * 128; }
 
 int64_t optc::warpgroupTileBytes(const ProductTile &tile) {

@@ -5,6 +5,8 @@
 //
 //   waves * steps of a slice * cycles of a step    and for a product in slices: write and count the sums, read those of all slices
 //
+// Products of a few rows are not cut: the threads of a block have their k's in slices already (tile/gemv.cuh), and are enough to read at a device's speed.
+//
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_GPU_PRODUCTTILING_H
 #define OPTC_CODEGEN_GPU_PRODUCTTILING_H
@@ -48,6 +50,10 @@ llvm::SmallVector<ProductTile> warpTiles(int64_t piece);
 llvm::SmallVector<ProductTile> warpgroupTiles();
 /// Of GemmSimt and ConvSimt: small ones where large ones would leave multiprocessors without work.
 llvm::SmallVector<ProductTile> simtTiles(const ProductSize &size);
+
+/// Slices of the keys of attention (tile/split_keys.cuh) whose queries take so many blocks, with so many tiles of 64 keys; where these are not known, as
+/// many as there may be.
+int64_t keySlices(const DimExpr &blocks, const DimExpr &keyTiles);
 
 /// kSharedBytes of them.
 int64_t warpTileBytes(const ProductTile &tile);

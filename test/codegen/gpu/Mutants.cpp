@@ -144,6 +144,8 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*smallSplits(context), "sm_80", "SplitK<", {1});
   if (name == "split_k_tiles")
     return tileSubject({"sm_90"}, {"bf16_256_in_slices", "warp_bf16_in_slices"});
+  if (name == "split_keys")
+    return modelSubject(*smallDecoding(context), "sm_80", "SplitKeys<", {500});
   if (name == "attention_sm90")
     return modelSubject(*smallAttention(context), "sm_90", "AttentionSm90<bf16", {37, 150});
   if (name == "attention_sm80")

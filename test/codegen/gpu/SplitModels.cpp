@@ -1,4 +1,4 @@
-//===- SplitModels.cpp - Products of few tiles and many k's ---------------===//
+//===- SplitModels.cpp - Products of few tiles and many terms -------------===//
 
 #include "test/codegen/gpu/JoinModels.h"
 #include "test/codegen/gpu/Models.h"
@@ -62,6 +62,30 @@ func.func @main(%x: tensor<2x5x5x256xui8>, %l: tensor<2x21x2085xui8>, %k: tensor
 
 const Model kSplits[] = {{"f32 bf16 f16", kLongSum}, {"f32 bf16", kLongScores}, {"f32 bf16", kDeepConvolution}, {"f32", kLongBytes}};
 
+// One query a head, of a group of heads, in slices of the keys that there are.
+const char *kDecoding = R"(
+#k = #optc.dims<[1, 2, "n", 64]>
+#m = #optc.dims<[1, 1, 1, "n"]>
+func.func @main(%q: tensor<1x4x1x64xT>, %k: tensor<1x2x?x64xT, #k>, %v: tensor<1x2x?x64xT, #k>, %m: tensor<1x1x1x?xT, #m>) -> tensor<1x4x1x64xT> {
+  %0 = optc.attention %q, %k, %v, %m {scale = 0.125 : f64} : (tensor<1x4x1x64xT>, tensor<1x2x?x64xT, #k>, tensor<1x2x?x64xT, #k>, tensor<1x1x1x?xT, #m>) -> tensor<1x4x1x64xT>
+  return %0 : tensor<1x4x1x64xT>
+})";
+// More queries than a warp has, and than a block; the first ones see a part of the keys alone.
+const char *kCausalDecoding = R"(
+func.func @main(%q: tensor<2x1x70x40xT>, %k: tensor<2x1x910x40xT>, %v: tensor<2x1x910x88xT>) -> tensor<2x1x70x88xT> {
+  %0 = optc.attention %q, %k, %v {scale = 0.158 : f64, causal = true} : (tensor<2x1x70x40xT>, tensor<2x1x910x40xT>, tensor<2x1x910x88xT>) -> tensor<2x1x70x88xT>
+  return %0 : tensor<2x1x70x88xT>
+})";
+// A slice of which nothing is seen, and queries that see nothing: those before the keys begin.
+const char *kLateKeys = R"(
+func.func @main(%q: tensor<1x1x400x64xT>, %k: tensor<1x1x390x64xT>, %v: tensor<1x1x390x64xT>) -> tensor<1x1x400x64xT> {
+  %0 = optc.attention %q, %k, %v {scale = 0.125 : f64, causal = true} : (tensor<1x1x400x64xT>, tensor<1x1x390x64xT>, tensor<1x1x390x64xT>) -> tensor<1x1x400x64xT>
+  return %0 : tensor<1x1x400x64xT>
+})";
+
+const Model kDecodings[] = {{"bf16 f16", kDecoding}, {"bf16", kCausalDecoding}, {"bf16", kLateKeys}};
+
 } // namespace
 
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallSplits(mlir::MLIRContext &context) { return joinModels(kSplits, context); }
+mlir::OwningOpRef<mlir::ModuleOp> optc::smallDecoding(mlir::MLIRContext &context) { return joinModels(kDecodings, context); }
