@@ -102,7 +102,7 @@ __device__ inline void hand_over(void *p, const void *value) { store_16_bytes(p,
 __device__ inline bool arrives_last(int *counter, int count) {
   int before = 0;
   if (threadIdx.x % 32 == 0)
-    asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(count - 1) : "memory");
+    asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(before) : "l"(__cvta_generic_to_global(counter)), "r"(count - 1) : "memory");
   before = __shfl_sync(~0u, before, 0);
   __syncwarp();
   return before == count - 1;

@@ -338,6 +338,14 @@ def deep():
     return model(b.nodes, inputs, [("z", FLOAT, None), ("s", FLOAT, None)], b.weights), [], 1e-5
 
 
+def decoding():
+    """One query a head, of so many keys as there are by then: in slices once they are worth it."""
+    half = TensorProto.FLOAT16
+    inputs = [("q", half, [1, 4, 1, 64]), ("k", half, [1, 2, "keys", 64]), ("v", half, [1, 2, "keys", 64]), ("w", half, [1, 4, 1, 64])]
+    nodes = [helper.make_node("Attention", ["q", "k", "v"], ["a"], name="attention"), helper.make_node("Add", ["a", "w"], ["y"], name="residual")]
+    return model(nodes, inputs, [("y", half, None)], opset=23), ["keys=3,500,1200"], 4e-3
+
+
 def bert():
     """BERT in small: embeddings, two layers of attention with a mask and GELU, a pooler."""
     b = Builder()
@@ -427,5 +435,5 @@ def bound():
 
 
 def models():
-    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches, deep):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
         yield make.__name__, *make()
