@@ -13,7 +13,7 @@ using namespace optc;
 
 namespace {
 
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 
 struct Writer {
   std::string bytes;
@@ -138,7 +138,7 @@ template <typename S> void visit(S &s, Port &v) { visitAll(s, v.name, v.type, v.
 template <typename S> void visit(S &s, BoxMap &v) { visitAll(s, v.operand, v.offset, v.sizes, v.strides, v.box); }
 template <typename S> void visit(S &s, DeviceKernel &v) {
   visitAll(s, v.symbol, v.module, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.isPersistent, v.checksIndices, v.maps,
-           v.workspace, v.repeats, v.counted);
+           v.workspace, v.counters, v.repeats, v.counted);
 }
 template <typename S> void visit(S &s, DeviceModule &v) { visitAll(s, v.offset, v.bytes); }
 template <typename S> void visit(S &s, DeviceImage &v) { visitAll(s, v.architecture, v.isPtx, v.modules, v.kernels); }
@@ -257,7 +257,7 @@ std::string optc::print(const Plan &plan) {
         out += "    " + instructionText(i) + "\n";
       out += "  " + k.symbol + " of r0 to r" + std::to_string(k.sizes) + ": blocks " + registerText(k.blocks) + (k.isPersistent ? " at most" : "") + ", threads " +
              std::to_string(k.threads) + ", shared " + std::to_string(k.sharedBytes);
-      const std::pair<const char *, RegisterId> more[] = {{", workspace ", k.workspace}, {", repeats ", k.repeats}, {", counted ", k.counted}};
+      const std::pair<const char *, RegisterId> more[] = {{", workspace ", k.workspace}, {", counters ", k.counters}, {", repeats ", k.repeats}, {", counted ", k.counted}};
       for (auto [what, r] : more)
         out += r == kNone ? "" : what + registerText(r);
       out += "\n";

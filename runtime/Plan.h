@@ -158,6 +158,8 @@ struct DeviceKernel {
   std::vector<BoxMap> maps;
   /// Bytes of the device's memory that its launches share: a parameter; kNone: it needs none.
   RegisterId workspace = kNone;
+  /// So many int32 of the device's memory that are zero before each launch, and that it leaves so: a parameter; kNone: it needs none.
+  RegisterId counters = kNone;
   /// It is launched so many times, one after the other, and told which launch it is; kNone: once, and it is not told.
   RegisterId repeats = kNone;
   /// So many of the launches come before the size of a result (Step::definitions) is known, which they write: a parameter is a pointer to an

@@ -1,6 +1,7 @@
 //===- Attention.cpp - Attention on a device ------------------------------===//
 //
-// Calls the tile library's attention: on sm_90 AttentionSm90 for heads of 64 or 128, as wide as v's, else AttentionSm80. Heads that
+// Calls the tile library's attention: on sm_90 AttentionSm90 for heads of 64 or 128, as wide as v's, else AttentionSm80; that too where a few
+// queries meet so many keys that these are cut into slices (ProductTiling.h). Heads that
 // are strides into what the projections wrote are strides of the maps or views that are copied; the epilogue writes through the
 // result's:
 //
@@ -12,6 +13,7 @@
 #include "codegen/kernel/Attention.h"
 #include "codegen/gpu/CudaExpression.h"
 #include "codegen/gpu/Generators.h"
+#include "codegen/gpu/ProductTiling.h"
 
 using namespace mlir;
 using namespace optc;
@@ -88,7 +90,11 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
     return failure();
   int64_t depth = *a->depth.constant(), width = *a->width.constant();
   constexpr int64_t kLanes = 8, kBox = 64 * 128;
-  bool byMaps = target.hasWgmma() && depth == width && depth % 64 == 0;
+  constexpr int64_t kFewQueries = 64, kKeys = 64;
+  DimExpr tiles = a->batch * a->heads * DimExpr::ceildiv(a->queries, kFewQueries);
+  int64_t slices = keySlices(tiles, DimExpr::ceildiv(a->keys, kKeys));
+  bool isDecoding = slices > 1 && a->queries.constant() && *a->queries.constant() <= kFewQueries;
+  bool byMaps = target.hasWgmma() && depth == width && depth % 64 == 0 && !isDecoding;
   SmallVector<Value> shape, values;
   for (const DimExpr &d : {a->batch, a->heads, a->groups, a->queries, a->keys})
     shape.push_back(f.size(d));
@@ -97,9 +103,9 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
     shape.push_back(f.size(d));
   SmallVector<std::string> arguments;
   std::string run = "<" + cudaType(memoryType(element)) + ", ";
-  int64_t rows = 0;
   if (byMaps) {
-    rows = 128;
+    constexpr int64_t rows = 128;
+    f.items = a->batch * a->heads * DimExpr::ceildiv(a->queries, rows);
     f.library = {"async", "product", "wgmma", "attention", "attention_sm90"};
     f.threads = 384;
     f.blocksPerMultiprocessor = 1;
@@ -111,17 +117,19 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
     arguments = {"&map0", "&map1", "&map2"};
     run = "AttentionSm90" + run + std::to_string(depth);
   } else {
-    rows = 64;
     auto boxes = [](int64_t columns) { return (columns + 63) / 64; };
     auto padded = [](int64_t columns) { return (columns + 15) / 16 * 16; };
-    f.library = {"async", "product", "mma", "attention", "attention_sm80"};
+    f.library = {"async", "product", "mma", "attention", "split_keys", "attention_sm80"};
     f.threads = 128;
     // AttentionSm80's kSharedBytes.
     f.sharedBytes = boxes(depth) * kBox + 2 * (boxes(depth) + boxes(width)) * kBox;
+    if (slices > 1)
+      f.splitProduct("SplitKeys", slices, tiles, f.threads / 32, (padded(width) / 2 + 4) * 32 * 4);
+    else
+      f.items = tiles;
     arguments = {headViewOf(a->q, a->depth, f, values), headViewOf(a->k, a->depth, f, values), headViewOf(a->v, a->width, f, values)};
     run = "AttentionSm80" + run + std::to_string(padded(depth)) + ", " + std::to_string(padded(width));
   }
-  f.items = a->batch * a->heads * DimExpr::ceildiv(a->queries, rows);
   arguments.push_back(maskOf(*a, f));
   emitEpilogue(f, *a, kLanes);
   CudaText scale =

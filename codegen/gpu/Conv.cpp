@@ -60,22 +60,28 @@ void DeviceConv::call(const std::string &product, int64_t lanes, ArrayRef<std::s
 }
 
 void DeviceConv::useSimt() {
-  f.library = {"async", "product", "gemm_simt", "conv_simt"};
+  f.library = {"async", "product", "split_k", "gemm_simt", "conv_simt"};
   f.threads = 256;
-  int64_t tile = simtTile(c.batch, c.m, c.n);
-  f.sharedBytes = simtBytes(tile);
-  f.items = c.batch * DimExpr::ceildiv(c.m, tile) * DimExpr::ceildiv(c.n, tile);
-  std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tile) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";
+  ProductSize size{c.batch, c.m, c.n, DimExpr::ceildiv(depth, 16)};
+  ProductTiling tiling = chooseTiling(size, simtTiles(size));
+  if (tiling.tile.rows == 64) // as in Matmul.cpp
+    f.blocksPerMultiprocessor = 2;
+  f.sharedBytes = simtTileBytes(tiling.tile);
+  useTiling(f, size, tiling);
+  std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";
   call(product, epilogueLanes(f.kernel, c, 4), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
 
 void DeviceConv::useSm80() {
   int64_t bytes = element.getIntOrFloatBitWidth() / 8, piece = dividingLanes(image.back(), 16 / bytes) * bytes;
-  WarpTile tile = chooseWarpTile(c.batch, c.m, c.n, warpTiles(piece));
-  f.library = {"async", "product", "mma", "gemm_sm80", "conv_sm80"};
+  // Rows are the pixels of all results.
+  ProductSize size{1, c.batch * c.m, c.n, DimExpr::ceildiv(depth, 128 / bytes)};
+  ProductTiling tiling = chooseTiling(size, warpTiles(piece));
+  const ProductTile &tile = tiling.tile;
+  f.library = {"async", "product", "split_k", "mma", "gemm_sm80", "conv_sm80"};
   f.threads = 256;
-  f.sharedBytes = tile.sharedBytes();
-  f.items = DimExpr::ceildiv(c.batch * c.m, tile.rows) * DimExpr::ceildiv(c.n, tile.columns);
+  f.sharedBytes = warpTileBytes(tile);
+  useTiling(f, size, tiling);
   std::string product = "ConvSm80<" + multiplied(element) + ", " + std::to_string(tile.rows) + ", " + std::to_string(tile.columns) + ", " +
                         std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";
   call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), pointerOf(c.rhs)});

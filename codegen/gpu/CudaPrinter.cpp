@@ -346,7 +346,7 @@ void CudaPrinter::printCall(func::CallOp op) {
     os << ", {";
     for (auto [i, operand] : llvm::enumerate(op.getOperands().take_front(f.shapeSize)))
       os << (i ? ", " : "") << "int(" << textOf(operand).text << ")";
-    os << f.moreOfShape << "}, epilogue, launch_memory());\n";
+    os << f.moreOfShape << "}, epilogue, launch_memory()" << (f.split.empty() ? "" : ", ") << f.split << ");\n";
     return;
   }
   if (name == "library") {

@@ -151,6 +151,7 @@ public:
     kernel.library.assign(f.library.begin(), f.library.end());
     kernel.checksIndices = f.checksIndices();
     kernel.workspace = f.workspace;
+    kernel.counters = f.counters;
     kernel.repeats = f.repeats;
     kernel.counted = f.counted;
     kernel.definition = printCuda(f);

@@ -18,7 +18,7 @@ namespace optc {
 
 /// A printed kernel, and how it is launched. Its parameters: operands, results (a result in an operand's
 /// memory is written there), sizes (int64), and where it checks indices a pointer to an int32 that becomes 1;
-/// a pointer to the workspace, one to the int64 that it counts, the number of the launch (int32), where it has these; tensor maps by value.
+/// a pointer to the workspace, one to the counters (int32), one to the int64 that it counts, the number of the launch (int32), where it has these; tensor maps by value.
 struct CudaKernel {
   std::string symbol;
   KernelOp op; // its first use
@@ -36,7 +36,7 @@ struct CudaKernel {
   std::vector<DeviceTensorMap> maps = {};
   bool checksIndices = false;
   /// Of the launches: Plan.h's DeviceKernel has what they mean. Over the symbols s0, s1, ...
-  std::optional<DimExpr> workspace = {}, repeats = {}, counted = {};
+  std::optional<DimExpr> workspace = {}, counters = {}, repeats = {}, counted = {};
   /// Its code, without a comment, and the files of the tile library that it needs.
   std::string definition = "";
   llvm::SmallVector<llvm::StringRef> library = {};

@@ -198,9 +198,22 @@ void DeviceFunction::addParameter(StringRef name, Type type, bool isPointer) {
 }
 
 void DeviceFunction::useWorkspace(DimExpr bytes) {
-  assert(!counted && !repeats && "parameters have an order");
+  assert(!counters && !counted && !repeats && "parameters have an order");
   workspace = bytes;
   addParameter("workspace", b.getI8Type(), true);
+}
+
+void DeviceFunction::useCounters(DimExpr count) {
+  assert(!counted && !repeats && "parameters have an order");
+  counters = count;
+  addParameter("counters", b.getI32Type(), true);
+}
+
+void DeviceFunction::splitProduct(const std::string &type, int64_t slices, const DimExpr &tiles, int64_t tileWarps, int64_t warpBytes) {
+  useWorkspace(tiles * DimExpr(slices * tileWarps * warpBytes));
+  useCounters(tiles * DimExpr(tileWarps));
+  items = tiles * DimExpr(slices);
+  split = type + "<" + std::to_string(slices) + ">{workspace, counters}";
 }
 
 void DeviceFunction::countResults(DimExpr launches) {

@@ -4,7 +4,7 @@
 // shared memory, barriers. These are calls to functions of codegen/gpu/device.cuh (`shuffle_xor.f32`: what
 // follows the dot only keeps the overloads apart), until the printer writes them as CUDA C++.
 //
-//   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error] [, int8 *workspace] [, int64 *count] [, int32 launch])
+//   kernel(const T *x0, ..., U *y0, ..., int64 s0, ... [, int32 *error] [, int8 *workspace] [, int32 *counters] [, int64 *count] [, int32 launch])
 //
 // A matrix product calls the tile library (codegen/gpu/tile), which calls back for each part of the result:
 // the epilogue is a function of its own, printed as a lambda within the kernel. Scans, sorts and recurrent layers are functions of the
@@ -60,7 +60,7 @@ public:
   int64_t sharedBytes = 0;
   std::vector<DeviceTensorMap> maps;
   /// Of the launches (Plan.h's DeviceKernel); set by the functions below.
-  std::optional<DimExpr> workspace, repeats, counted;
+  std::optional<DimExpr> workspace, counters, repeats, counted;
   /// Files of the tile library that the kernel needs.
   llvm::SmallVector<llvm::StringRef> library;
   bool checksIndices() const { return bool(error); }
@@ -84,19 +84,24 @@ public:
   /// last four of its arguments. It sees the kernel's parameters.
   DeviceFunction &beginEpilogue(mlir::Type sum);
   /// `run`, a function of the tile library, on the memory that is given at launch: run(arguments, {shape},
-  /// epilogue, memory). The epilogue has been begun and ended. A $ in the arguments stands for the next of `values`.
+  /// epilogue, memory, split). The epilogue has been begun and ended. A $ in the arguments stands for the next of `values`.
   void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
                    llvm::ArrayRef<std::string> moreOfShape = {}, mlir::ValueRange values = {});
+  /// What the product sums is cut into slices: each of the tiles has as many blocks, whose warps write so many bytes each. `type`: SplitK or SplitKeys
+  /// of the tile library.
+  void splitProduct(const std::string &type, int64_t slices, const DimExpr &tiles, int64_t tileWarps, int64_t warpBytes);
   /// The kernel's launches share so many bytes of the device's memory, 16-byte aligned: the parameter `workspace`.
   void useWorkspace(DimExpr bytes);
   /// The kernel is launched so many times: the parameter `launch` counts from 0. A launch sees what those before it have written.
   void repeat(DimExpr count);
+  /// So many int32 that are zero before each launch, and have to be after it: the parameter `counters`.
+  void useCounters(DimExpr count);
   /// After so many launches it has written the size that its results have: the parameter `count`.
   void countResults(DimExpr launches);
   /// run({sizes}, arguments): a function of the library, which is all that the kernel does.
   void callLibrary(std::string run, mlir::ValueRange sizes, llvm::ArrayRef<std::string> arguments);
   std::unique_ptr<DeviceFunction> epilogue;
-  std::string libraryCall, libraryArguments, moreOfShape;
+  std::string libraryCall, libraryArguments, moreOfShape, split;
   size_t shapeSize = 0;
 
   /// A name for the printer: of a value, of what a loop carries.

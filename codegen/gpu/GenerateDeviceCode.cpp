@@ -65,6 +65,7 @@ DeviceKernel launchOf(const CudaKernel &from) {
   kernel.blocks = program.registerOf(from.blocks);
   auto registerOf = [&](const std::optional<DimExpr> &expr) { return expr ? program.registerOf(*expr) : kNone; };
   kernel.workspace = registerOf(from.workspace);
+  kernel.counters = registerOf(from.counters);
   kernel.repeats = registerOf(from.repeats);
   kernel.counted = registerOf(from.counted);
   for (const DeviceTensorMap &map : from.maps)

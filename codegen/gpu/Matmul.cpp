@@ -13,6 +13,8 @@
 //   8 bits, bf16, f16    GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
 //   others, f32          GemmSimt: exact multiply-adds of f32
 //
+// ProductTiling.h says how they are cut into tiles, and their k's into slices where tiles are few.
+//
 //===----------------------------------------------------------------------===//
 
 #include "codegen/gpu/CudaExpression.h"
@@ -39,15 +41,13 @@ private:
   bool fitsMaps() const;
   bool isGemv() const;
   void useGemv();
-  int64_t chooseColumns() const;
   void useSimt();
   void useSm80();
   void useSm90();
   void call(const std::string &product, int64_t lanes, bool byMaps);
   int64_t epilogueLanes(int64_t most) const { return optc::epilogueLanes(f.kernel, c, most); }
-  void setTiles(int64_t rows, int64_t columns) {
-    f.items = c.batch * DimExpr::ceildiv(c.m, rows) * DimExpr::ceildiv(c.n, columns);
-  }
+  /// In steps of so many k's.
+  ProductSize size(int64_t depth) const { return {c.batch, c.m, c.n, DimExpr::ceildiv(c.k, depth)}; }
   std::string pointerOf(BlockArgument operand) const { return f.parameters[operand.getArgNumber()].name; }
 
   DeviceFunction &f;
@@ -106,62 +106,44 @@ void DeviceMatmul::useGemv() {
 void DeviceMatmul::useSimt() {
   int64_t most = std::min<int64_t>(4, 16 / bytes);
   std::string type = cudaType(element);
-  f.library = {"async", "product", "gemm_simt"};
+  f.library = {"async", "product", "split_k", "gemm_simt"};
   f.threads = 256;
-  int64_t tile = simtTile(c.batch, c.m, c.n);
+  ProductTiling tiling = chooseTiling(size(16), simtTiles(size(16)));
   int64_t lhsLanes = dividingLanes(c.k, most), rhsLanes = dividingLanes(rhsAlongN() ? c.n : c.k, most);
-  // The registers of a large tile leave room for a second one where few are needed for addresses.
-  if (tile == 128 && lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant())
+  // The registers of a large tile leave room for a second one where few are needed for addresses; for small ones the compiler would rather
+  // spill a few than leave room for less than a third.
+  if (tiling.tile.rows == 64 || (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant()))
     f.blocksPerMultiprocessor = 2;
-  f.sharedBytes = simtBytes(tile);
-  setTiles(tile, tile);
-  call("GemmSimt<" + type + ", " + std::to_string(tile) + ", " + std::to_string(lhsLanes) + ", " + std::to_string(rhsLanes) + ", " + (rhsAlongN() ? "false" : "true") +
+  f.sharedBytes = simtTileBytes(tiling.tile);
+  useTiling(f, size(16), tiling);
+  call("GemmSimt<" + type + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(lhsLanes) + ", " + std::to_string(rhsLanes) + ", " + (rhsAlongN() ? "false" : "true") +
            ">",
        epilogueLanes(4), false);
 }
 
 void DeviceMatmul::useSm80() {
-  f.library = {"async", "product", "mma", "gemm_sm80"};
+  f.library = {"async", "product", "split_k", "mma", "gemm_sm80"};
   f.threads = 256;
   int64_t lhsPiece = pieceOf(c.k), rhsPiece = c.inColumns ? 16 : pieceOf(rhsAlongN() ? c.n : c.k);
-  WarpTile tile = chooseWarpTile(c.batch, c.m, c.n, warpTiles(std::min(lhsPiece, rhsPiece)));
-  f.sharedBytes = tile.sharedBytes();
-  setTiles(tile.rows, tile.columns);
+  ProductTiling tiling = chooseTiling(size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece)));
+  const ProductTile &tile = tiling.tile;
+  f.sharedBytes = warpTileBytes(tile);
+  useTiling(f, size(128 / bytes), tiling);
   std::string pieces = std::to_string(lhsPiece) + ", " + std::to_string(rhsPiece);
   call("GemmSm80<" + multiplied(element) + ", " + (rhsAlongN() ? "true" : "false") + ", " + std::to_string(tile.rows) + ", " +
            std::to_string(tile.columns) + ", " + pieces + ", " + (c.inColumns ? "true" : "false") + ">",
        epilogueLanes(8), false);
 }
 
-/// The width of tiles that takes the fewest steps of a device of this many multiprocessors: a step costs its
-/// products and what a tile costs beside them.
-int64_t DeviceMatmul::chooseColumns() const {
-  constexpr int64_t kBeside = 48;
-  int64_t best = 0, bestCost = 0;
-  for (int64_t columns : {256, 192, 128, 64}) {
-    auto tiles = (c.batch * DimExpr::ceildiv(c.m, 128) * DimExpr::ceildiv(c.n, columns)).constant();
-    // Unknown rows are many.
-    int64_t n = *c.n.constant(), waste = (n + columns - 1) / columns * columns * 16 / n;
-    int64_t cost = tiles ? (*tiles + kMultiprocessors - 1) / kMultiprocessors * (columns + kBeside)
-                         : waste * (columns + kBeside) / columns;
-    if (best == 0 || cost < bestCost) {
-      best = columns;
-      bestCost = cost;
-    }
-  }
-  return best;
-}
-
 void DeviceMatmul::useSm90() {
-  int64_t columns = c.n.constant() ? chooseColumns() : 256;
-  f.library = {"async", "product", "wgmma", "gemm_sm90"};
+  ProductTiling tiling = chooseTiling(size(128 / bytes), warpgroupTiles());
+  int64_t columns = tiling.tile.columns;
+  f.library = {"async", "product", "split_k", "wgmma", "gemm_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
-  // GemmSm90's kSharedBytes.
-  int64_t overhead = 8 * 16 * 64 * 4 + 256 + 1024, stage = (128 + columns) * 128;
-  f.sharedBytes = std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
-  setTiles(128, columns);
+  f.sharedBytes = warpgroupTileBytes(tiling.tile);
+  useTiling(f, size(128 / bytes), tiling);
   auto addDense = [&](BlockArgument operand, DimExpr inner, DimExpr rows, DimExpr batch, int64_t boxRows) {
     f.addMap({operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {128 / bytes, boxRows, 1}});
   };

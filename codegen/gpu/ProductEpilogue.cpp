@@ -3,7 +3,6 @@
 #include "codegen/gpu/ProductEpilogue.h"
 #include "codegen/gpu/CudaExpression.h"
 #include "codegen/kernel/TensorEmitter.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace optc;
@@ -22,27 +21,12 @@ int64_t optc::dividingLanes(const DimExpr &d, int64_t most) {
 
 std::string optc::multiplied(Type element) { return element.isInteger(8) ? "u8" : cudaType(element); }
 
-ArrayRef<WarpTile> optc::warpTiles(int64_t piece) {
-  static const WarpTile kTiles[] = {{64, 64}, {64, 128}, {128, 64}, {128, 128}};
-  return piece == 16 ? ArrayRef(kTiles) : ArrayRef(kTiles).take_front(piece < 4 ? 1 : 2);
-}
-
-WarpTile optc::chooseWarpTile(const DimExpr &batch, const DimExpr &rows, const DimExpr &columns, ArrayRef<WarpTile> tiles) {
-  constexpr int64_t kManyRows = 1 << 20, kBeside = 16;
-  // Unknown rows are many.
-  int64_t m = (batch * rows).constant().value_or(kManyRows), n = columns.constant().value_or(128);
-  WarpTile best = tiles.front();
-  double bestCost = 0;
-  for (const WarpTile &tile : tiles) {
-    int64_t count = ((m + tile.rows - 1) / tile.rows) * ((n + tile.columns - 1) / tile.columns);
-    double waves = std::max(1.0, m == kManyRows ? double(count) / kMultiprocessors : std::ceil(double(count) / kMultiprocessors));
-    double cost = waves * double(tile.rows * tile.columns + kBeside * (tile.rows + tile.columns));
-    if (bestCost == 0 || cost < bestCost) {
-      best = tile;
-      bestCost = cost;
-    }
-  }
-  return best;
+void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
+  DimExpr tiles = tiling.tile.count(size);
+  if (tiling.slices > 1)
+    f.splitProduct("SplitK", tiling.slices, tiles, 8, tiling.tile.sums() / 8 * 4);
+  else
+    f.items = tiles;
 }
 
 int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most) {
@@ -74,10 +58,3 @@ void optc::emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, in
   emitter.storeResults(index, lanes);
   e.finish();
 }
-
-int64_t optc::simtTile(const DimExpr &batch, const DimExpr &rows, const DimExpr &columns) {
-  auto large = (batch * DimExpr::ceildiv(rows, 128) * DimExpr::ceildiv(columns, 128)).constant();
-  return large && *large < 2 * kMultiprocessors ? 64 : 128;
-}
-
-int64_t optc::simtBytes(int64_t tile) { return 2 * 16 * 2 * (tile + 4) * 4; }

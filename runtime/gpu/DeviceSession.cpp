@@ -112,7 +112,7 @@ Status DeviceSession::allocate(uint64_t bytes, std::shared_ptr<void> &memory) {
 }
 
 uint64_t DeviceSession::bytes() const {
-  uint64_t total = arenaMemory.bytes() + workspace.bytes();
+  uint64_t total = arenaMemory.bytes() + workspace.bytes() + counters.bytes();
   for (const Memory &block : blocks)
     total += block.bytes();
   return total;
@@ -183,6 +183,19 @@ Status DeviceSession::reserveWorkspace(int64_t bytes) {
   return workspace.allocate(program.device(), size_t(std::max<int64_t>(bytes, 1)));
 }
 
+/// Each launch leaves them at zero.
+Status DeviceSession::reserveCounters(int64_t count) {
+  if (count < 0 || count > kMostWorkspace)
+    return Status::error("it is too large for one launch");
+  uint64_t bytes = uint64_t(std::max<int64_t>(count, 1)) * sizeof(int32_t);
+  if (counters.address() && bytes <= counters.bytes())
+    return Status::success();
+  OPTC_TRY(stream.synchronize());
+  recorded.clear();
+  OPTC_TRY(counters.allocate(program.device(), bytes));
+  return stream.fill(counters.address(), 0, bytes);
+}
+
 Status DeviceSession::launch(const Launch &launch, Part part, Stream &on) {
   const Step &step = frame.steps[launch.step];
   const DeviceKernel &kernel = program.launchOf(step.target);
@@ -196,11 +209,13 @@ Status DeviceSession::launch(const Launch &launch, Part part, Stream &on) {
     return Status::error("it is too large for one launch");
   if (kernel.workspace != kNone)
     OPTC_TRY(reserveWorkspace(registers[kernel.workspace]));
+  if (kernel.counters != kNone)
+    OPTC_TRY(reserveCounters(registers[kernel.counters]));
   int64_t counted = kernel.counted == kNone ? 0 : registers[kernel.counted];
   int64_t begin = part == Part::counting ? 0 : counted;
   int64_t end = part == Part::counting ? counted : kernel.repeats == kNone ? 1 : registers[kernel.repeats];
-  // Operands, results, sizes, the word for indices, the workspace, the size that is counted, the number of the launch, maps.
-  DevicePointer flag = flags.address() + launch.step * sizeof(int32_t), memory = workspace.address(), count = counter.address();
+  // Operands, results, sizes, the word for indices, the workspace, the counters, the size that is counted, the number of the launch, maps.
+  DevicePointer flag = flags.address() + launch.step * sizeof(int32_t), memory = workspace.address(), zeros = counters.address(), count = counter.address();
   int32_t number = 0;
   std::vector<TensorMap> maps(kernel.maps.size());
   std::vector<void *> arguments;
@@ -212,6 +227,8 @@ Status DeviceSession::launch(const Launch &launch, Part part, Stream &on) {
     arguments.push_back(&flag);
   if (kernel.workspace != kNone)
     arguments.push_back(&memory);
+  if (kernel.counters != kNone)
+    arguments.push_back(&zeros);
   if (kernel.counted != kNone)
     arguments.push_back(&count);
   if (kernel.repeats != kNone)
@@ -252,7 +269,7 @@ Status DeviceSession::launchAll(size_t first, std::vector<Launch> launches) {
   auto same = std::find_if(known.begin(), known.end(), [&](const Recorded &r) { return r.launches == launches; });
   if (same == known.end()) {
     OPTC_TRY(launchEach(stream));
-    std::vector<Recorded> &list = recorded[first]; // a workspace that grew has forgotten all
+    std::vector<Recorded> &list = recorded[first]; // memory that grew has forgotten all
     if (list.size() >= kMostGraphs)
       list.erase(list.begin());
     list.push_back({std::move(launches), nullptr});

@@ -1,6 +1,6 @@
 //===- DeviceSession.h - What a session has of a GPU ------------*- C++ -*-===//
 //
-// A stream, an arena, memory for results whose sizes come from values, a workspace, and one word a step that kernels set where an index is out
+// A stream, an arena, memory for results whose sizes come from values, a workspace, counters, and one word a step that kernels set where an index is out
 // of range. Launches that are the same as in an earlier run are recorded as a graph and given to the device as one.
 //
 // What a run is given and gives in the host's memory goes through page-locked memory of the session, so that nothing waits before all
@@ -89,6 +89,7 @@ private:
   /// As many as the step's kernel has.
   int64_t repeatsOf(const Launch &launch) const;
   Status reserveWorkspace(int64_t bytes);
+  Status reserveCounters(int64_t count);
   Status encode(const BoxMap &map, const Launch &launch, const std::vector<int64_t> &registers, TensorMap &encoded) const;
 
   /// Launches of an earlier run, and the graph once they came a second time.
@@ -114,7 +115,7 @@ private:
   };
   std::vector<Delivery> deliveries; // of staged outputs
   Memory arenaMemory, flags, counter;
-  Memory workspace; // of one launch after the other
+  Memory workspace, counters; // of one launch after the other
   std::vector<Memory> blocks; // by storage
   /// By their first step: the last few.
   std::map<size_t, std::vector<Recorded>> recorded;

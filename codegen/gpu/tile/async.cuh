@@ -2,8 +2,8 @@
 //
 // What a block does beside its arithmetic: barriers in shared memory that count arrivals and bytes (mbarrier), tiles of
 // tensors copied by the tensor memory accelerator, copies of a few bytes (cp.async), registers handed from warps that copy to
-// warps that multiply. Follows device.cuh. Source: PTX ISA, "Parallel Synchronization and Communication Instructions",
-// "Data Movement and Conversion Instructions: Asynchronous copy".
+// warps that multiply, sums handed from blocks to the one that comes last. Follows device.cuh. Source: PTX ISA, "Parallel Synchronization and Communication Instructions",
+// "Data Movement and Conversion Instructions: Asynchronous copy", "Memory Consistency Model".
 //
 //===----------------------------------------------------------------------===//
 
@@ -93,4 +93,18 @@ template <int kCount> __device__ inline void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" :: "n"(kCount));
 }
 __device__ inline void warp_barrier() { __syncwarp(); }
+
+//===-- Warps of several blocks -------------------------------------------===//
+
+/// 16 bytes for a warp that arrives later.
+__device__ inline void hand_over(void *p, const void *value) { store_16_bytes(p, value); }
+/// Of `count` warps, all of whose threads call it, true for the one that comes last: it sees what the others handed over. The counter is as before then.
+__device__ inline bool arrives_last(int *counter, int count) {
+  int before = 0;
+  if (threadIdx.x % 32 == 0)
+    asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(before) : "l"(__cvta_generic_to_global(counter)), "r"(count - 1) : "memory");
+  before = __shfl_sync(~0u, before, 0);
+  __syncwarp();
+  return before == count - 1;
+}
 #endif

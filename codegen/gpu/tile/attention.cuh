@@ -19,10 +19,10 @@ struct AttentionShape {
 /// What a block computes: kRows queries of a head. The last queries of a head see most keys: first.
 struct AttentionPlace {
   int place, row, batch, head, keyHead;
-  __device__ AttentionPlace(const AttentionShape &shape, int rows) {
+  __device__ AttentionPlace(const AttentionShape &shape, int rows, int number) {
     const int heads = shape.batch * shape.heads;
-    place = int(blockIdx.x) % heads;
-    row = ((shape.queries + rows - 1) / rows - 1 - int(blockIdx.x) / heads) * rows;
+    place = number % heads;
+    row = ((shape.queries + rows - 1) / rows - 1 - number / heads) * rows;
     batch = place / shape.heads;
     head = place % shape.heads;
     keyHead = head / (shape.heads / shape.keyHeads);
@@ -119,9 +119,9 @@ template <int kKeys> struct RunningSoftmax {
         most = fmaxf(most, fmaxf(scores[4 * j + 2 * h], scores[4 * j + 2 * h + 1]));
       most = fmaxf(most, shuffle_xor<32>(most, 1));
       most = fmaxf(most, shuffle_xor<32>(most, 2));
-      const float shift = most == -kInfinity ? 0.0f : most * scale; // nothing is seen yet
-      rescale[h] = exp2_fast(maximum[h] * scale - shift);
+      const float shift = shiftOf(most), before = maximum[h];
       maximum[h] = most;
+      rescale[h] = rescaleOf(before, h);
       float sum = 0.0f;
 #pragma unroll
       for (int j = 0; j < kKeys / 8; ++j)
@@ -134,6 +134,9 @@ template <int kKeys> struct RunningSoftmax {
       total[h] = total[h] * rescale[h] + sum;
     }
   }
+  /// What sums relative to another maximum of row h are to be multiplied by.
+  __device__ float rescaleOf(float other, int h) const { return exp2_fast(other * scale - shiftOf(maximum[h])); }
+  __device__ float shiftOf(float most) const { return most == -kInfinity ? 0.0f : most * scale; } // nothing is seen yet
   /// What the sums are to be multiplied by in the end.
   __device__ void end(float (&inverse)[2]) {
 #pragma unroll

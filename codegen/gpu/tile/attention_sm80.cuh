@@ -3,7 +3,7 @@
 // A block takes 64 queries, 16 a warp, and goes over the keys 64 at a time (attention.cuh). Threads copy keys and values into
 // two stages each (cp.async): while scores are computed, values and the next keys are on their way. Works from sm_80 on.
 //
-// The launch: 128 threads, kSharedBytes of memory, a block for 64 queries of a head. kDepth and kWidth: elements of a query and of a
+// The launch: 128 threads, kSharedBytes of memory, a block for 64 queries of a head (and a slice of the keys, split_keys.cuh). kDepth and kWidth: elements of a query and of a
 // value, rounded up to multiples of 16; these are multiples of 8, and so are strides.
 //
 //===----------------------------------------------------------------------===//
@@ -45,24 +45,28 @@ template <typename T, int kDepth, int kWidth, bool kIsCausal> struct AttentionSm
       store<kLanes, kColumns - kPart>(room, sums + kPart / 2, place, row, column + kPart, shape, epilogue);
   }
 
-  template <int kLanes, typename Mask, typename Epilogue>
+  template <int kLanes, int kSlices = 1, typename Mask, typename Epilogue>
   static __device__ void run(const HeadView<T> &query, const HeadView<T> &key, const HeadView<T> &value, const Mask &mask,
-                             const AttentionShape &shape, const Epilogue &epilogue, u8 *memory) {
+                             const AttentionShape &shape, const Epilogue &epilogue, u8 *memory, const SplitKeys<kSlices> &split = {}) {
     u8 *queries = memory, *keys = queries + kKeyBytes, *values = keys + kStages * kKeyBytes;
-    const AttentionPlace place(shape, kRows);
+    const int tiles = shape.batch * shape.heads * ((shape.queries + kRows - 1) / kRows), tile = split.tileOf(int(blockIdx.x), tiles);
+    const AttentionPlace place(shape, kRows, tile);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, firstRow = place.row + 16 * warp + lane / 4; // and 8 further on
-    const int blocks = keyBlocks<kRows, kKeys, kIsCausal>(shape, place.row);
+    const int all = keyBlocks<kRows, kKeys, kIsCausal>(shape, place.row), slices = split.count(all), slice = split.sliceOf(int(blockIdx.x), tiles);
+    if (slice >= slices)
+      return;
+    const int end = all * (slice + 1) / slices, blocks = end - all * slice / slices;
     const T *keyMatrix = key.data + place.batch * key.batch + place.keyHead * key.head;
     const T *valueMatrix = value.data + place.batch * value.batch + place.keyHead * value.head;
-    // Block i is the i-th from the end: what has to be masked comes first.
+    // Block i is the i-th from the slice's end: what has to be masked comes first.
     auto copyKeys = [&](int i) {
       if (i < blocks)
-        copyTile<kDepth>(keys + i % kStages * kKeyBytes, key, keyMatrix, (blocks - 1 - i) * kKeys, shape.keys);
+        copyTile<kDepth>(keys + i % kStages * kKeyBytes, key, keyMatrix, (end - 1 - i) * kKeys, shape.keys);
       end_copies();
     };
     auto copyValues = [&](int i) {
       if (i < blocks)
-        copyTile<kWidth>(values + i % kStages * kValueBytes, value, valueMatrix, (blocks - 1 - i) * kKeys, shape.keys);
+        copyTile<kWidth>(values + i % kStages * kValueBytes, value, valueMatrix, (end - 1 - i) * kKeys, shape.keys);
       end_copies();
     };
     copyTile<kDepth>(queries, query, query.data + place.batch * query.batch + place.head * query.head, place.row, shape.queries);
@@ -93,7 +97,7 @@ template <typename T, int kDepth, int kWidth, bool kIsCausal> struct AttentionSm
         }
       float rescale[2];
       u32 p[kKeys / 16][4];
-      maskScores<kKeys, kIsCausal>(scores, mask, shape, place, firstRow, (blocks - 1 - i) * kKeys);
+      maskScores<kKeys, kIsCausal>(scores, mask, shape, place, firstRow, (end - 1 - i) * kKeys);
       softmax.step(scores, rescale);
       toOperand<T, kKeys>(p, scores);
       multiplySums(sums, rescale);
@@ -113,6 +117,11 @@ template <typename T, int kDepth, int kWidth, bool kIsCausal> struct AttentionSm
     }
     wait_copies<0>();
     __syncthreads(); // sums are exchanged where the stages were
+    // Queries that do not exist are not worth the way through memory.
+    if (kSlices > 1 && place.row + 16 * warp >= shape.queries)
+      return;
+    if (!split.join(sums, softmax, tile * (kThreads / 32) + warp, slice, slices))
+      return;
     float inverse[2];
     softmax.end(inverse);
     multiplySums(sums, inverse);

@@ -67,7 +67,7 @@ template <typename T, int kHead, bool kIsCausal> struct AttentionSm90 {
     }
     __syncthreads();
 
-    const AttentionPlace at(shape, kRows);
+    const AttentionPlace at(shape, kRows, int(blockIdx.x));
     const int blocks = keyBlocks<kRows, kKeys, kIsCausal>(shape, at.row), group = threadIdx.x / 128;
     // Block i is the i-th from the end: what has to be masked comes first.
     if (group == 0) {

@@ -3,7 +3,7 @@
 // An implicit matrix product (gemm_sm80.cuh): rows are the pixels of all results, a row's bytes are gathered from the image tap
 // by tap as they are copied. What lies outside of the image is kPadding in every byte.
 //
-// The launch: 256 threads, kSharedBytes of memory, a block a tile. image [batch, height, width, channels], the bytes of a pixel a
+// The launch: 256 threads, kSharedBytes of memory, a block a tile (of kSlices a slice, split_k.cuh). image [batch, height, width, channels], the bytes of a pixel a
 // multiple of kPiece; filter [columns, depth], rows padded with zeros to a multiple of 16 bytes.
 //
 //===----------------------------------------------------------------------===//
@@ -35,12 +35,14 @@ template <typename T, int kRows, int kColumns, int kPiece, int kPadding> struct 
     }
   };
 
-  template <int kLanes, typename Epilogue>
-  static __device__ void run(const void *images, const void *filter, const ConvShape &s, const Epilogue &epilogue, u8 *stages) {
+  template <int kLanes, int kSlices = 1, typename Epilogue>
+  static __device__ void run(const void *images, const void *filter, const ConvShape &s, const Epilogue &epilogue, u8 *stages,
+                             const SplitK<kSlices> &split = {}) {
     const int rows = s.batch * s.rows;
     const TileOrder order = {(rows + kRows - 1) / kRows, (s.columns + kColumns - 1) / kColumns};
+    const int tile = split.tileOf(int(blockIdx.x), order.count());
     int rowTile, columnTile;
-    order.place(int(blockIdx.x), rowTile, columnTile);
+    order.place(tile, rowTile, columnTile);
     const int row = rowTile * kRows, column = columnTile * kColumns;
     const u8 *image = static_cast<const u8 *>(images);
     // Of the rows that this thread copies: the pixel under the first tap, the first row of its image.
@@ -76,6 +78,7 @@ template <typename T, int kRows, int kColumns, int kPiece, int kPadding> struct 
       }
       Product::template copyRows<kColumns, 16>(rhsTile, static_cast<const u8 *>(filter), column, s.columns, i64(step) * 128, filterBytes);
     };
-    Product::template multiply<kLanes>(copy, {0, row, column}, {1, rows, s.columns, s.depth}, OfAllPixels<Epilogue>{epilogue, s.rows}, stages);
+    Product::template multiply<kLanes>(copy, {0, row, column, tile, split.sliceOf(int(blockIdx.x), order.count())}, {1, rows, s.columns, s.depth}, split,
+                                       OfAllPixels<Epilogue>{epilogue, s.rows}, stages);
   }
 };

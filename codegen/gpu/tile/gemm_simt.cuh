@@ -3,7 +3,7 @@
 // What is strictly f32, or has rows that no tensor core takes: 256 threads, a tile of kTile x kTile, 8 x 8 sums a
 // thread for 128, 4 x 4 for 64. Tiles of 16 k's lie in shared memory with k outermost; the next one is read into registers while one is multiplied.
 //
-// The launch: 256 threads, kSharedBytes of memory, a block a tile. lhs [batch, rows, depth], rhs [batch, depth, columns], or
+// The launch: 256 threads, kSharedBytes of memory, a block a tile (of kSlices a slice, split_k.cuh). lhs [batch, rows, depth], rhs [batch, depth, columns], or
 // [batch, columns, depth] where kAlongK. Vectors of kLhsLanes and kRhsLanes elements divide the rows of lhs and rhs.
 //
 //===----------------------------------------------------------------------===//
@@ -70,21 +70,19 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
   template <int kLanes> struct RhsTile<false, kLanes> { typedef AlongN<kLanes> type; };
 
   /// read(k) takes both tiles from k on into registers, write(stage) puts them into shared memory, where `tiles` is.
-  struct Place {
-    int batch, row, column;
-  };
-  template <int kLanes, typename Read, typename Write, typename Epilogue>
-  static __device__ void multiply(const Read &read, const Write &write, const float *tiles, const Place &place, const ProductShape &shape,
-                                  const Epilogue &epilogue) {
+  template <int kLanes, typename Read, typename Write, int kSlices, typename Epilogue>
+  static __device__ void multiply(const Read &read, const Write &write, const float *tiles, const TilePlace &place, const ProductShape &shape,
+                                  const SplitK<kSlices> &split, const Epilogue &epilogue) {
     const int batch = place.batch, row = place.row, column = place.column;
     // A thread has rows 4 * y + 64 * i and columns 4 * x + 64 * j, four of each.
     const int x = threadIdx.x % 16, y = threadIdx.x / 16;
     float sums[kParts][4][kParts][4] = {};
-    read(0);
+    const int steps = (shape.depth + kDepth - 1) / kDepth, end = split.begin(place.slice + 1, steps) * kDepth;
+    read(split.begin(place.slice, steps) * kDepth);
     write(0);
     __syncthreads();
-    for (int k = 0, stage = 0; k < shape.depth; k += kDepth, stage ^= 1) {
-      if (k + kDepth < shape.depth)
+    for (int k = split.begin(place.slice, steps) * kDepth, stage = 0; k < end; k += kDepth, stage ^= 1) {
+      if (k + kDepth < end)
         read(k + kDepth);
       const float *ta = tiles + stage * kTileFloats, *tb = ta + kDepth * kPitch;
 #pragma unroll (kTile == 128 ? kDepth : 4)
@@ -105,10 +103,15 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
               for (int c = 0; c < 4; ++c)
                 sums[i][r][j][c] = fmaf(u[i][r], v[j][c], sums[i][r][j][c]);
       }
-      if (k + kDepth < shape.depth)
+      if (k + kDepth < end)
         write(stage ^ 1);
       __syncthreads();
     }
+    float(&all)[16 * kParts * kParts] = reinterpret_cast<float(&)[16 * kParts * kParts]>(sums);
+    const int warp = place.tile * (kThreads / 32) + threadIdx.x / 32;
+    if (!split.arrive(all, warp, place.slice))
+      return;
+    split.total(all, all, 0, warp);
     static_assert(4 % kLanes == 0, "a thread has 4 neighbouring columns");
 #pragma unroll
     for (int i = 0; i < kParts; ++i)
@@ -129,28 +132,28 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
           }
   }
 
-  template <int kLanes, typename Epilogue>
+  template <int kLanes, int kSlices = 1, typename Epilogue>
   static __device__ void run(const T *lhs, const T *rhs, int rhsBatches, const ProductShape &shape, const Epilogue &epilogue,
-                             u8 *memory) {
+                             u8 *memory, const SplitK<kSlices> &split = {}) {
     const TileOrder order = {(shape.rows + kTile - 1) / kTile, (shape.columns + kTile - 1) / kTile};
-    const int batch = int(blockIdx.x) / order.count();
+    const int tiles = order.count() * shape.batch, tile = split.tileOf(int(blockIdx.x), tiles), batch = tile / order.count();
     int rowTile, columnTile;
-    order.place(int(blockIdx.x) % order.count(), rowTile, columnTile);
+    order.place(tile % order.count(), rowTile, columnTile);
     const int row = rowTile * kTile, column = columnTile * kTile;
     lhs += i64(batch) * shape.rows * shape.depth;
     rhs += i64(rhsBatches > 1 ? batch : 0) * shape.columns * shape.depth;
 
     AlongK<kLhsLanes> a;
     typename RhsTile<kAlongK, kRhsLanes>::type b;
-    float *tiles = reinterpret_cast<float *>(memory);
+    float *stages = reinterpret_cast<float *>(memory);
     auto read = [&](int k) {
       a.read(lhs, row, shape.rows, k, shape.depth);
       b.read(rhs, column, shape.columns, k, shape.depth);
     };
     auto write = [&](int stage) {
-      a.write(tiles + stage * kTileFloats);
-      b.write(tiles + stage * kTileFloats + kDepth * kPitch);
+      a.write(stages + stage * kTileFloats);
+      b.write(stages + stage * kTileFloats + kDepth * kPitch);
     };
-    multiply<kLanes>(read, write, tiles, {batch, row, column}, shape, epilogue);
+    multiply<kLanes>(read, write, stages, {batch, row, column, tile, split.sliceOf(int(blockIdx.x), tiles)}, shape, split, epilogue);
   }
 };

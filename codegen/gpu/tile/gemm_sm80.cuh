@@ -3,7 +3,7 @@
 // 8 warps, 4 by 2, share a tile of kRows x kColumns. Threads copy tiles of 128 bytes of k into a ring of stages a piece at a
 // time (cp.async), warps read them as matrices (ldmatrix) and multiply in registers (mma.sync). Works from sm_80 on.
 //
-// The launch: 256 threads, kSharedBytes of memory, a block a tile. lhs [batch, rows, depth] and rhs [batch, columns, depth],
+// The launch: 256 threads, kSharedBytes of memory, a block a tile (of kSlices a slice, split_k.cuh). lhs [batch, rows, depth] and rhs [batch, columns, depth],
 // or for elements of 2 bytes with kAlongN rhs [batch, depth, columns]. Bytes of a row are multiples of kLhsPiece and kRhsPiece
 // (1, 2, 4, 8 or 16). Where kPadded, rows of rhs are padded with zeros to a multiple of 16 bytes.
 //
@@ -46,14 +46,13 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
     }
   }
 
-  struct Place {
-    int batch, row, column;
-  };
   /// copy(step, lhs, rhs) starts the copies of a step's tiles to where they belong.
-  template <int kLanes, typename Copy, typename Epilogue>
-  static __device__ void multiply(const Copy &copy, const Place &place, const ProductShape &shape, const Epilogue &epilogue, u8 *stages) {
+  template <int kLanes, typename Copy, int kSlices, typename Epilogue>
+  static __device__ void multiply(const Copy &copy, const TilePlace &place, const ProductShape &shape, const SplitK<kSlices> &split,
+                                  const Epilogue &epilogue, u8 *stages) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warpRow = warp / 2 * kWarpRows, warpColumn = warp % 2 * kWarpColumns;
     const int bytes = shape.depth * int(sizeof(T)), steps = (bytes + 127) / 128;
+    const int begin = split.begin(place.slice, steps), end = split.begin(place.slice + 1, steps);
     auto start = [&](int step) {
       u8 *stage = stages + step % kStages * kStageBytes;
       copy(step, stage, stage + kLhsBytes);
@@ -61,14 +60,14 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
     Sum sums[kWarpRows / 16][kWarpColumns / 2] = {};
 #pragma unroll
     for (int s = 0; s < kStages - 1; ++s) {
-      if (s < steps)
-        start(s);
+      if (begin + s < end)
+        start(begin + s);
       end_copies();
     }
-    for (int step = 0; step < steps; ++step) {
+    for (int step = begin; step < end; ++step) {
       wait_copies<kStages - 2>();
       __syncthreads(); // the stage's bytes are there, and the one before has been read
-      if (step + kStages - 1 < steps)
+      if (step + kStages - 1 < end)
         start(step + kStages - 1);
       end_copies();
       const u8 *a = stages + step % kStages * kStageBytes, *b = a + kLhsBytes;
@@ -105,19 +104,27 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
     }
     wait_copies<0>();
     __syncthreads();
+    constexpr int kRowSums = kWarpColumns / 2, kSums = kWarpRows / 16 * kRowSums;
+    const Sum(&all)[kSums] = reinterpret_cast<const Sum(&)[kSums]>(sums);
+    const int warpOfAll = place.tile * (kThreads / 32) + warp;
+    if (!split.arrive(all, warpOfAll, place.slice))
+      return;
     Sum *mine = reinterpret_cast<Sum *>(stages) + warp * (Exchange::kBytes / sizeof(Sum));
 #pragma unroll
-    for (int i = 0; i < kWarpRows / 16; ++i)
-      Exchange::template store<kLanes>(mine, sums[i], place.batch, place.row + warpRow + 16 * i, place.column + warpColumn, shape, epilogue);
+    for (int i = 0; i < kWarpRows / 16; ++i) {
+      Sum some[kRowSums];
+      split.total(some, all, i * kRowSums, warpOfAll);
+      Exchange::template store<kLanes>(mine, some, place.batch, place.row + warpRow + 16 * i, place.column + warpColumn, shape, epilogue);
+    }
   }
 
-  template <int kLanes, typename Epilogue>
+  template <int kLanes, int kSlices = 1, typename Epilogue>
   static __device__ void run(const void *lhsMatrices, const void *rhsMatrices, int rhsBatches, const ProductShape &shape,
-                             const Epilogue &epilogue, u8 *stages) {
+                             const Epilogue &epilogue, u8 *stages, const SplitK<kSlices> &split = {}) {
     const TileOrder order = {(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns};
-    const int batch = int(blockIdx.x) / order.count();
+    const int tiles = order.count() * shape.batch, tile = split.tileOf(int(blockIdx.x), tiles), batch = tile / order.count();
     int rowTile, columnTile;
-    order.place(int(blockIdx.x) % order.count(), rowTile, columnTile);
+    order.place(tile % order.count(), rowTile, columnTile);
     const int row = rowTile * kRows, column = columnTile * kColumns;
     const i64 lhsBytes = i64(shape.depth) * sizeof(T), rhsBytes = kPadded ? (lhsBytes + 15) / 16 * 16 : lhsBytes;
     const u8 *lhs = static_cast<const u8 *>(lhsMatrices) + batch * shape.rows * lhsBytes;
@@ -134,6 +141,6 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
         copyRows<kColumns, kRhsPiece>(rhsTile, rhs, column, shape.columns, i64(step) * 128, rhsBytes);
       }
     };
-    multiply<kLanes>(copy, {batch, row, column}, shape, epilogue, stages);
+    multiply<kLanes>(copy, {batch, row, column, tile, split.sliceOf(int(blockIdx.x), tiles)}, shape, split, epilogue, stages);
   }
 };

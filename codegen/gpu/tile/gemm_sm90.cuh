@@ -6,7 +6,7 @@
 //   copies       wait until a stage is empty    expect its bytes, copy lhs and rhs boxes
 //   products     wait until a stage is full     4 products, once those before are done give their stage back
 //
-// Blocks stay and take tiles in turn, so that copies for the next tile run during a tile's epilogue.
+// Blocks stay and take tiles (of kSlices slices each, split_k.cuh) in turn, so that copies for the next tile run during a tile's epilogue.
 //
 // The launch: 384 threads, kSharedBytes of memory, as many blocks as the device has multiprocessors. lhs
 // [batch, rows, depth] and rhs [batch, columns, depth], or for elements of 2 bytes with kAlongN rhs [batch, depth,
@@ -51,9 +51,9 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
     }
   }
 
-  template <int kLanes, typename Epilogue>
+  template <int kLanes, int kSlices = 1, typename Epilogue>
   static __device__ void run(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, const ProductShape &shape,
-                             const Epilogue &epilogue, u8 *memory) {
+                             const Epilogue &epilogue, u8 *memory, const SplitK<kSlices> &split = {}) {
     u8 *stages = memory + (kSharedAlignment - shared_address(memory) % kSharedAlignment) % kSharedAlignment;
     u8 *exchange = stages + kStages * kStageBytes;
     Barrier *full = reinterpret_cast<Barrier *>(exchange + kWarps * Exchange::kBytes), *empty = full + kStages;
@@ -75,10 +75,11 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
     if (group == 0) {
       give_registers<40>();
       if (threadIdx.x == 0)
-        for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+        for (int item = blockIdx.x; item < kSlices * tiles; item += gridDim.x) {
+          const int tile = split.tileOf(item, tiles), slice = split.sliceOf(item, tiles), end = split.begin(slice + 1, steps);
           int row, column;
           order.place(tile % order.count(), row, column);
-          for (int k = 0; k < steps; ++k, ring.next()) {
+          for (int k = split.begin(slice, steps); k < end; ++k, ring.next()) {
             barrier_wait(empty + ring.stage, ring.phase ^ 1);
             copy(lhs, rhs, rhsBatches, stages + ring.stage * kStageBytes, full + ring.stage, tile / order.count(),
                  row * kRows, column * kColumns, k * kDepth);
@@ -92,11 +93,13 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
         if (threadIdx.x % 128 == 0)
           barrier_arrive(empty + stage);
       };
-      for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+      for (int item = blockIdx.x; item < kSlices * tiles; item += gridDim.x) {
+        const int tile = split.tileOf(item, tiles), slice = split.sliceOf(item, tiles);
+        const int begin = split.begin(slice, steps), end = split.begin(slice + 1, steps);
         int row, column;
         order.place(tile % order.count(), row, column);
         int before = 0;
-        for (int k = 0; k < steps; ++k, ring.next()) {
+        for (int k = begin; k < end; ++k, ring.next()) {
           barrier_wait(full + ring.stage, ring.phase);
           const u8 *stage = stages + ring.stage * kStageBytes;
           const u64 a = operand_along_k(stage + part * 64 * 128);
@@ -105,11 +108,11 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
           begin_products();
 #pragma unroll
           for (int i = 0; i < 4; ++i)
-            multiply<kAlongN>(T(), sums, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), (k | i) != 0);
+            multiply<kAlongN>(T(), sums, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), k > begin || i > 0);
           end_products();
           hold(sums);
           wait_products<1>();
-          if (k > 0)
+          if (k > begin)
             giveBack(before);
           before = ring.stage;
         }
@@ -117,11 +120,17 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
         hold(sums);
         giveBack(before);
         const int top = row * kRows + part * 64 + warp * 16;
-        Sum *mine = reinterpret_cast<Sum *>(exchange + (part * 4 + warp) * Exchange::kBytes);
+        const int warpOfAll = tile * kWarps + part * 4 + warp;
+        // Rows that do not exist are not worth the way through memory.
+        if (kSlices == 1 || (top < shape.rows && split.arrive(sums, warpOfAll, slice))) {
+          Sum *mine = reinterpret_cast<Sum *>(exchange + (part * 4 + warp) * Exchange::kBytes);
 #pragma unroll
-        for (int c = 0; c < kColumns / kExchangeColumns; ++c)
-          Exchange::template store<kLanes>(mine, sums + c * kExchangeColumns / 2, tile / order.count(), top,
-                          column * kColumns + c * kExchangeColumns, shape, epilogue);
+          for (int c = 0; c < kColumns / kExchangeColumns; ++c) {
+            Sum some[kExchangeColumns / 2];
+            split.total(some, sums, c * kExchangeColumns / 2, warpOfAll);
+            Exchange::template store<kLanes>(mine, some, tile / order.count(), top, column * kColumns + c * kExchangeColumns, shape, epilogue);
+          }
+        }
       }
     }
   }

@@ -68,6 +68,11 @@ template <typename Epilogue> struct OfAllPixels {
   }
 };
 
+/// What a block has of a result: a tile, its number among those of all batches, and which slice of its k's (split_k.cuh).
+struct TilePlace {
+  int batch, row, column, tile, slice;
+};
+
 /// Blocks take tiles in an order that keeps what they read together in the second-level cache: down the
 /// rows of a group of `kGroup` rows of tiles, then on to its next column.
 struct TileOrder {

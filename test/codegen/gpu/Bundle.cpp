@@ -8,7 +8,7 @@
 
 using namespace optc;
 
-static constexpr const char *kHeader = "optc-kernels-2";
+static constexpr const char *kHeader = "optc-kernels-3";
 
 std::vector<int64_t> optc::samplePositions(int64_t size, int64_t samples) {
   std::vector<int64_t> positions;
@@ -63,7 +63,7 @@ Status Bundle::write(const std::string &folder) const {
   for (const BundleCase &c : cases) {
     os << "kernel " << c.cubin << ' ' << c.symbol << ' ' << c.blocks << ' ' << c.threads << ' '
        << c.sharedBytes << ' ' << c.isPersistent << ' ' << c.checksIndices << ' ' << c.timed << ' '
-       << c.flops << ' ' << c.workspace << ' ' << c.counted << ' ' << c.repeats;
+       << c.flops << ' ' << c.workspace << ' ' << c.counters << ' ' << c.counted << ' ' << c.repeats;
     writeList(os, c.sizes);
     os << ' ' << c.what << '\n';
     for (const BundleOperand &x : c.operands) {
@@ -103,7 +103,7 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
     if (word == "kernel") {
       BundleCase &c = bundle.cases.emplace_back();
       is >> c.cubin >> c.symbol >> c.blocks >> c.threads >> c.sharedBytes >> c.isPersistent >>
-          c.checksIndices >> c.timed >> c.flops >> c.workspace >> c.counted >> c.repeats;
+          c.checksIndices >> c.timed >> c.flops >> c.workspace >> c.counters >> c.counted >> c.repeats;
       readList(is, c.sizes);
       std::getline(is >> std::ws, c.what);
     } else if (word == "operand" && !bundle.cases.empty()) {

@@ -60,7 +60,7 @@ struct BundleCase {
   std::vector<BundleResult> results;
   std::vector<BundleMap> maps;
   /// Of the kernel's launches (Plan.h's DeviceKernel); -1: none.
-  int64_t workspace = -1, counted = -1, repeats = -1;
+  int64_t workspace = -1, counters = -1, counted = -1, repeats = -1;
 };
 
 struct Bundle {

@@ -12,6 +12,9 @@ using namespace optc;
 
 void EmulatedLaunch::run(Emulator &emulator) const {
   std::vector<uint64_t> arguments = slots;
+  // What the launch does not write itself is not a number.
+  if (workspace.data)
+    std::memset(workspace.data, 0xff, workspace.bytes());
   int64_t repeats = counts.repeats < 0 ? 1 : counts.repeats;
   for (int64_t i = 0; i < repeats; ++i) {
     if (counts.repeats >= 0)
@@ -28,6 +31,11 @@ std::string EmulatedLaunch::compare() const {
     return what + ": counts " + std::to_string(*found) + " instead of " + std::to_string(size);
   if (workspace.data && !EmulatedMemory::guardIsWhole(workspace))
     return what + ": written beyond the workspace";
+  for (int64_t i = 0; counters.data && i < counters.size(); ++i)
+    if (counters.as<int32_t>()[i] != 0)
+      return what + ": counter " + std::to_string(i) + " is not zero again";
+  if (counters.data && !EmulatedMemory::guardIsWhole(counters))
+    return what + ": written beyond the counters";
   for (size_t i = 0; i < results.size(); ++i) {
     if (std::string difference = compareValues(results[i], expected[i], tolerances[i]); !difference.empty())
       return what + ": " + difference;
@@ -42,6 +50,19 @@ static void *place(EmulatedLaunch &launch, size_t bytes) {
   void *memory = launch.memory.place(bytes);
   launch.slots.push_back(reinterpret_cast<uint64_t>(memory));
   return memory;
+}
+
+/// What blocks and launches share.
+static void placeShared(EmulatedLaunch &launch) {
+  if (launch.counts.workspace >= 0) {
+    launch.workspace = Value(DType::u8, {launch.counts.workspace}, nullptr);
+    launch.workspace.data = place(launch, size_t(launch.counts.workspace));
+  }
+  if (launch.counts.counters >= 0) {
+    launch.counters = Value(DType::i32, {launch.counts.counters}, nullptr);
+    launch.counters.data = place(launch, launch.counters.bytes());
+    std::memset(launch.counters.data, 0, launch.counters.bytes());
+  }
 }
 
 llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Sizes &given, uint64_t seed) {
@@ -70,10 +91,7 @@ llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Si
   if (kernel.checksIndices)
     std::memset(place(launch, sizeof(int32_t)), 0, sizeof(int32_t));
   launch.counts = launchesOf(kernel, sizes);
-  if (launch.counts.workspace >= 0) {
-    launch.workspace = Value(DType::u8, {launch.counts.workspace}, nullptr);
-    launch.workspace.data = place(launch, size_t(launch.counts.workspace));
-  }
+  placeShared(launch);
   if (launch.counts.counted >= 0) {
     launch.found = static_cast<int64_t *>(place(launch, sizeof(int64_t)));
     *launch.found = -1;
@@ -103,6 +121,9 @@ EmulatedLaunch optc::launchOf(const TileProduct &product, int64_t batch, int64_t
   launch.results.emplace_back(expected.type, expected.dims, place(launch, expected.bytes()));
   launch.tolerances = {c.results[0].tolerance};
   launch.slots.insert(launch.slots.end(), c.sizes.begin(), c.sizes.end());
+  launch.counts.workspace = c.workspace;
+  launch.counts.counters = c.counters;
+  placeShared(launch);
   for (const BundleMap &map : c.maps)
     launch.slots.push_back(
         reinterpret_cast<uint64_t>(launch.memory.placeMap(map, reinterpret_cast<void *>(launch.slots[size_t(map.operand)]), sizeOf(product.type))));

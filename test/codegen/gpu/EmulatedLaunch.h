@@ -16,12 +16,12 @@ struct EmulatedLaunch {
   std::string symbol, what;
   std::vector<uint64_t> slots;
   int64_t blocks = 0;
-  LaunchCounts counts{-1, -1, -1};
+  LaunchCounts counts{-1, -1, -1, -1};
   /// Where the launches differ, and where the kernel writes the size of its results; and that size.
   size_t numberSlot = 0;
   int64_t *found = nullptr;
   int64_t size = 0;
-  Value workspace;
+  Value workspace, counters;
   std::vector<Value> expected;
   std::vector<double> tolerances;
   /// In the launch's memory.

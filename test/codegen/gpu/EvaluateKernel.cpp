@@ -104,7 +104,7 @@ Sizes optc::withDefined(KernelOp kernel, const std::vector<HostValue> &results, 
 
 LaunchCounts optc::launchesOf(const CudaKernel &kernel, const Sizes &sizes) {
   auto value = [&](const std::optional<DimExpr> &expr, int64_t otherwise) { return expr ? valueOf(*expr, kernel, sizes) : otherwise; };
-  return {value(kernel.workspace, -1), value(kernel.counted, -1), value(kernel.repeats, -1)};
+  return {value(kernel.workspace, -1), value(kernel.counters, -1), value(kernel.counted, -1), value(kernel.repeats, -1)};
 }
 
 std::vector<int64_t> optc::sizeArguments(const CudaKernel &kernel, const Sizes &sizes) {

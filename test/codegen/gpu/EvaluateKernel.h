@@ -32,7 +32,7 @@ bool isDefinedBy(KernelOp kernel, llvm::StringRef symbol);
 Sizes withDefined(KernelOp kernel, const std::vector<HostValue> &results, const Sizes &sizes);
 /// Plan.h's DeviceKernel has what they mean; -1: none.
 struct LaunchCounts {
-  int64_t workspace, counted, repeats;
+  int64_t workspace, counters, counted, repeats;
 };
 LaunchCounts launchesOf(const CudaKernel &kernel, const Sizes &sizes);
 /// Values of the kernel's size parameters, and blocks of its grid.

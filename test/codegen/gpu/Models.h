@@ -21,6 +21,10 @@ mlir::OwningOpRef<mlir::ModuleOp> smallRecurrent(mlir::MLIRContext &context);
 mlir::OwningOpRef<mlir::ModuleOp> largeModels(mlir::MLIRContext &context);
 /// Every way of multiplying matrices; the symbol n is any size.
 mlir::OwningOpRef<mlir::ModuleOp> smallProducts(mlir::MLIRContext &context);
+/// Products whose k's are cut into slices (ProductTiling.h).
+mlir::OwningOpRef<mlir::ModuleOp> smallSplits(mlir::MLIRContext &context);
+/// Attention whose keys are; the symbol n is how many they are.
+mlir::OwningOpRef<mlir::ModuleOp> smallDecoding(mlir::MLIRContext &context);
 /// Attention in what sm_90 has kernels for.
 mlir::OwningOpRef<mlir::ModuleOp> smallAttention(mlir::MLIRContext &context);
 /// Matrix products to be measured. `rows`: in place of their own numbers of rows; 0: those.

@@ -140,6 +140,12 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*smallProducts(context), "sm_80", "ConvSm80<", {2, 5});
   if (name == "gemm_sm90")
     return tileSubject({"sm_90"}, {"bf16_128", "bf16_64_along_n"});
+  if (name == "split_k")
+    return modelSubject(*smallSplits(context), "sm_80", "SplitK<", {1});
+  if (name == "split_k_tiles")
+    return tileSubject({"sm_90"}, {"bf16_256_in_slices", "warp_bf16_in_slices"});
+  if (name == "split_keys")
+    return modelSubject(*smallDecoding(context), "sm_80", "SplitKeys<", {500});
   if (name == "attention_sm90")
     return modelSubject(*smallAttention(context), "sm_90", "AttentionSm90<bf16", {37, 150});
   if (name == "attention_sm80")

@@ -195,11 +195,17 @@ Status Runner::run(const BundleCase &c) {
   values.insert(values.end(), c.sizes.begin(), c.sizes.end());
   if (c.checksIndices)
     values.push_back(error.address());
-  Memory workspace, count;
+  Memory workspace, counters, count;
   int32_t number = 0;
   if (c.workspace >= 0) {
     OPTC_TRY(workspace.allocate(device, size_t(std::max<int64_t>(c.workspace, 1))));
     values.push_back(workspace.address());
+  }
+  if (c.counters >= 0) {
+    size_t all = size_t(std::max<int64_t>(c.counters, 1)) * sizeof(int32_t);
+    OPTC_TRY(counters.allocate(device, all));
+    OPTC_TRY(stream.fill(counters.address(), 0, all));
+    values.push_back(counters.address());
   }
   if (c.counted >= 0) {
     OPTC_TRY(count.allocate(device, sizeof(int64_t)));

@@ -15,12 +15,12 @@ static int64_t sharedBytesOfMaps(int64_t columns) {
 
 std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   std::vector<TileProduct> products;
-  auto byMaps = [&](const char *symbol, DType type, bool alongN, int64_t columns) {
+  auto byMaps = [&](const char *symbol, DType type, bool alongN, int64_t columns, int64_t slices = 1) {
     if (target.hasWgmma())
-      products.push_back({symbol, type, alongN, columns, sharedBytesOfMaps(columns)});
+      products.push_back({symbol, type, alongN, columns, sharedBytesOfMaps(columns), 128, columns, 0, slices});
   };
-  auto byPointers = [&](const char *symbol, DType type, bool alongN, int64_t rows = 128, int64_t columns = 128, int64_t moreDepth = 0) {
-    products.push_back({symbol, type, alongN, 0, (rows + columns > 192 ? 3 : 4) * (rows + columns) * 128, rows, columns, moreDepth});
+  auto byPointers = [&](const char *symbol, DType type, bool alongN, int64_t rows = 128, int64_t columns = 128, int64_t moreDepth = 0, int64_t slices = 1) {
+    products.push_back({symbol, type, alongN, 0, (rows + columns > 192 ? 3 : 4) * (rows + columns) * 128, rows, columns, moreDepth, slices});
   };
   byMaps("bf16_64", DType::bf16, false, 64);
   byMaps("bf16_128", DType::bf16, false, 128);
@@ -35,6 +35,8 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   byMaps("u8_128", DType::u8, false, 128);
   byMaps("f8_128", DType::f8e4m3fn, false, 128);
   byMaps("f8_256", DType::f8e4m3fn, false, 256);
+  byMaps("bf16_256_in_slices", DType::bf16, true, 256, 3);
+  byMaps("u8_192_in_slices", DType::u8, false, 192, 2);
   byPointers("warp_bf16", DType::bf16, false);
   byPointers("warp_bf16_along_n", DType::bf16, true);
   byPointers("warp_f16_along_n", DType::f16, true, 128, 64);
@@ -44,6 +46,8 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   byPointers("warp_u8", DType::u8, false, 64, 64, 8);
   byPointers("warp_u8_bytes", DType::u8, false, 64, 64, 5);
   byPointers("warp_bf16_elements", DType::bf16, false, 64, 64, 3);
+  byPointers("warp_bf16_in_slices", DType::bf16, false, 128, 128, 0, 3);
+  byPointers("warp_i8_in_slices", DType::i8, false, 64, 128, 0, 2);
   return products;
 }
 
@@ -82,8 +86,12 @@ BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int6
   c.symbol = product.symbol;
   c.what = std::string(product.symbol) + ": " + std::to_string(batch) + " of " + std::to_string(rows) + "x" +
            std::to_string(columns) + "x" + std::to_string(depth);
-  int64_t tileRows = product.columns ? 128 : product.tileRows, tileColumns = product.columns ? product.columns : product.tileColumns;
-  c.blocks = batch * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns);
+  int64_t tiles = batch * ((rows + product.tileRows - 1) / product.tileRows) * ((columns + product.tileColumns - 1) / product.tileColumns);
+  c.blocks = tiles * product.slices;
+  if (product.slices > 1) {
+    c.workspace = c.blocks * product.tileRows * product.tileColumns * 4;
+    c.counters = tiles * 8;
+  }
   c.threads = product.columns ? 384 : 256;
   c.sharedBytes = product.sharedBytes;
   c.isPersistent = product.columns != 0;

@@ -22,6 +22,7 @@ struct TileProduct {
   int64_t sharedBytes;
   int64_t tileRows = 128, tileColumns = 128; // of operands that are read by pointers
   int64_t moreDepth = 0;                     // elements that rows are longer than a multiple of 16 bytes
+  int64_t slices = 1;
 };
 
 /// Those for a chip.

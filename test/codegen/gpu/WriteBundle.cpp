@@ -156,6 +156,7 @@ BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, 
     c.maps.push_back(mapOf(map, kernel, sizes));
   LaunchCounts counts = launchesOf(kernel, sizes);
   c.workspace = counts.workspace;
+  c.counters = counts.counters;
   c.counted = counts.counted;
   c.repeats = counts.repeats;
   return c;
@@ -289,13 +290,13 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName,
   }
   if (llvm::Error failure = writer.add(*smallModels(context), kSmall, false))
     return failure;
-  for (auto *models : {smallLibrary, smallRecurrent, smallProducts, smallAttention})
+  for (auto *models : {smallLibrary, smallRecurrent, smallProducts, smallSplits, smallAttention, smallDecoding})
     if (llvm::Error failure = writer.add(*models(context), kSmall, false))
       return failure;
   if (llvm::Error failure = writer.addTileProducts())
     return failure;
   // What is printed for older chips runs on newer ones too.
-  for (auto *models : {smallProducts, smallAttention})
+  for (auto *models : {smallProducts, smallSplits, smallAttention})
     if (llvm::Error failure = writer.add(*models(context), kSmall, false, "sm_80"))
       return failure;
   if (llvm::Error failure = writer.add(*largeModels(context), kSmall, true))

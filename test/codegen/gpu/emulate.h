@@ -1,9 +1,9 @@
 //===- emulate.h - Printed CUDA as host C++ ---------------------*- C++ -*-===//
 //
 // Put before a printed kernel, it makes host code of it: the threads of a block take turns on stacks of their
-// own, and one that waits passes its turn on. In which order they take turns is the schedule's business: what
+// own, and one that waits passes its turn on. In which order they take turns is the schedule's business, as is that of the blocks: what
 // depends on it is a missing barrier. Copies and products that run by themselves (emulate_tile.h) run as late
-// as they may, or at once. What it cannot see: memory order, and what a missing fence would do.
+// as they may, or at once; what a block hands to others is there once it may be relied on, or at once. What it cannot see: the order of other stores.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -241,6 +241,9 @@ static void runBlock(int count) {
   }
   block = {};
   std::fill(std::begin(groups), std::end(groups), Meeting());
+  // What the block before has not counted stays where nobody sees it.
+  for (Store &store : handedOver)
+    store.warp = -1;
   resetTile();
   std::memset(launchMemory, 0xff, launchBytes);
   while (alive > 0)
@@ -273,8 +276,17 @@ void launch(void (*kernel)(P...), const uint64_t *arguments, int64_t blocks, int
     emulated::fail("more shared memory than there is");
   emulated::launchBytes = size_t(shared);
   gridDim.x = unsigned(blocks);
-  for (int64_t block = 0; block < blocks; ++block) {
-    blockIdx.x = unsigned(block);
+  std::vector<unsigned> order(static_cast<size_t>(blocks));
+  for (size_t i = 0; i < order.size(); ++i)
+    order[i] = unsigned(emulated::schedule == emulated::kReversed ? order.size() - 1 - i : i);
+  if (emulated::schedule == emulated::kRandom)
+    for (size_t i = order.size(); i > 1; --i)
+      std::swap(order[i - 1], order[emulated::nextRandom() % i]);
+  for (unsigned block : order) {
+    blockIdx.x = block;
     emulated::runBlock(threads);
   }
+  for (const emulated::Store &store : emulated::handedOver)
+    store.run();
+  emulated::handedOver.clear();
 }

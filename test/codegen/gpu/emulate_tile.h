@@ -190,6 +190,50 @@ template <int kCount> void give_registers() {}
 template <int kCount> void take_registers() {}
 inline void warp_barrier() { emulated::meetWarp(); }
 
+//===-- Warps of several blocks -------------------------------------------===//
+
+namespace emulated {
+/// 16 bytes for others, stored before the warp has met so often.
+struct Store {
+  void *to;
+  unsigned char bytes[16];
+  int warp;
+  uint32_t turn;
+  void run() const { std::memcpy(to, bytes, sizeof bytes); }
+};
+static std::vector<Store> handedOver;
+} // namespace emulated
+inline void hand_over(void *p, const void *value) {
+  using namespace emulated;
+  int warp = current / 32;
+  Store store{p, {}, warp, groups[warp * 32].turn};
+  std::memcpy(store.bytes, value, sizeof store.bytes);
+  if (reinterpret_cast<uintptr_t>(p) % 16)
+    fail("16 bytes are handed over elsewhere than at a multiple of 16");
+  if (copiesAreLate())
+    handedOver.push_back(store);
+  else
+    store.run();
+}
+/// Others see what the warp's threads stored before they met.
+inline bool arrives_last(int *counter, int count) {
+  using namespace emulated;
+  static int before[32];
+  int warp = current / 32;
+  if (current % 32 == 0) {
+    std::erase_if(handedOver, [&](const Store &store) {
+      bool isSeen = store.warp == warp && store.turn != groups[warp * 32].turn;
+      if (isSeen)
+        store.run();
+      return isSeen;
+    });
+    before[warp] = *counter;
+    *counter = before[warp] >= count - 1 ? 0 : before[warp] + 1;
+  }
+  meetWarp();
+  return before[warp] == count - 1;
+}
+
 //===-- Products of a warp ------------------------------------------------===//
 
 namespace emulated {

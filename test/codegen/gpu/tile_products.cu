@@ -30,6 +30,21 @@ template <typename Out> struct Store {
                          Store<Out>{y, int(rows), int(columns)}, launch_memory()); \
   }
 
+// Whose k's are cut into slices.
+#define BY_MAPS_IN_SLICES(name, T, Out, kLanes, kColumns, kAlongN, kSlices) \
+  extern "C" __global__ void __launch_bounds__(384, 1) \
+  name(const void *, const void *, Out *y, i64 batch, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters, \
+       const __grid_constant__ TensorMap lhs, const __grid_constant__ TensorMap rhs) { \
+    GemmSm90<T, kColumns, kAlongN>::run<kLanes>(&lhs, &rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
+                                                Store<Out>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+  }
+#define BY_POINTERS_IN_SLICES(name, product, Out, kLanes, kSlices) \
+  extern "C" __global__ void __launch_bounds__(256) \
+  name(const void *lhs, const void *rhs, Out *y, i64 batch, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters) { \
+    product::run<kLanes>(lhs, rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
+                         Store<Out>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+  }
+
 #ifdef TILE_SM90
 BY_MAPS(bf16_64, bf16, float, 4, 64, false)
 BY_MAPS(bf16_128, bf16, float, 8, 128, false)
@@ -44,6 +59,8 @@ BY_MAPS(i8_256, i8, int, 8, 256, false)
 BY_MAPS(u8_128, u8, int, 8, 128, false)
 BY_MAPS(f8_128, f8, float, 4, 128, false)
 BY_MAPS(f8_256, f8, float, 4, 256, false)
+BY_MAPS_IN_SLICES(bf16_256_in_slices, bf16, float, 8, 256, true, 3)
+BY_MAPS_IN_SLICES(u8_192_in_slices, u8, int, 4, 192, false, 2)
 #endif
 typedef GemmSm80<bf16, false, 128, 128, 16, 16, false> Bf16;
 typedef GemmSm80<bf16, true, 128, 128, 16, 16, false> Bf16AlongN;
@@ -63,3 +80,5 @@ BY_POINTERS(warp_i8, I8, int, 8)
 BY_POINTERS(warp_u8, U8, int, 4)
 BY_POINTERS(warp_u8_bytes, U8Bytes, int, 8)
 BY_POINTERS(warp_bf16_elements, Bf16Elements, float, 2)
+BY_POINTERS_IN_SLICES(warp_bf16_in_slices, Bf16, float, 8, 3)
+BY_POINTERS_IN_SLICES(warp_i8_in_slices, I8, int, 4, 2)

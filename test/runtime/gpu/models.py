@@ -326,6 +326,26 @@ def resnet():
     return model(b.nodes, [("x", FLOAT, ["n", 3, 64, 64])], [("y", FLOAT, None)], b.weights), ["n=1,2"], 1e-5
 
 
+def deep():
+    """Few pixels of many channels, and long rows: sizes that are known, sums whose terms are cut into slices. Later steps have more tiles than earlier ones."""
+    b = Builder()
+    y = b("Relu", b("Conv", "x", b.weight(40, 96, 3, 3), b.weight(40, scale=0.1), pads=[1, 1, 1, 1]))
+    y = b("Add", b("Conv", y, b.weight(150, 40, 3, 3), b.weight(150, scale=0.1), pads=[1, 1, 1, 1], strides=[2, 1]), "r")
+    rows = b("Reshape", y, b.constant(numpy.array([20, -1])))
+    b("Gemm", rows, b.weight(420, 33), b.weight(33, scale=0.1), name="z")
+    b("MatMul", "q", "k", name="s")
+    inputs = [("x", FLOAT, [2, 96, 7, 7]), ("r", FLOAT, [2, 150, 4, 7]), ("q", FLOAT, [3, 70, 301]), ("k", FLOAT, [3, 301, 90])]
+    return model(b.nodes, inputs, [("z", FLOAT, None), ("s", FLOAT, None)], b.weights), [], 1e-5
+
+
+def decoding():
+    """One query a head, of so many keys as there are by then: in slices once they are worth it."""
+    half = TensorProto.FLOAT16
+    inputs = [("q", half, [1, 4, 1, 64]), ("k", half, [1, 2, "keys", 64]), ("v", half, [1, 2, "keys", 64]), ("w", half, [1, 4, 1, 64])]
+    nodes = [helper.make_node("Attention", ["q", "k", "v"], ["a"], name="attention"), helper.make_node("Add", ["a", "w"], ["y"], name="residual")]
+    return model(nodes, inputs, [("y", half, None)], opset=23), ["keys=3,500,1200"], 4e-3
+
+
 def bert():
     """BERT in small: embeddings, two layers of attention with a mask and GELU, a pooler."""
     b = Builder()
@@ -415,5 +435,5 @@ def bound():
 
 
 def models():
-    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
         yield make.__name__, *make()

@@ -36,7 +36,10 @@ for name, model, sizes, tolerance in models():
         if name in ("recurrent", "selection", "detection"):
             report = json.loads(subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stdout)
             assert not report["fallbacks"], report["fallbacks"]
-        if name in ("resnet", "bert", "gpt2", "convolutions", "attention", "halves", "quantized"):
+        if name in ("deep", "decoding"):
+            source = subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit=cuda"], capture_output=True, text=True).stdout
+            assert source.count("{workspace, counters}") == (4 if name == "deep" else 1), source
+        if name in ("resnet", "deep", "bert", "gpt2", "convolutions", "attention", "halves", "quantized"):
             assert int(calls["cuGraphLaunch"]) >= 4, calls
             assert "note" not in subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stderr
 
@@ -50,7 +53,7 @@ for target, kernels in (("sm_80", {"GemmSm80<bf16", "AttentionSm80<bf16"}), ("sm
     for kernel in kernels:
         assert kernel in text, (target, kernel)
     for name, model, sizes, _ in models():
-        if name not in ("transformer", "resnet", "bert", "gpt2"):
+        if name not in ("transformer", "resnet", "bert", "gpt2", "deep"):
             continue
         path = f"{folder}/{name}"
         done = subprocess.run([optc, f"{path}.onnx", "--bf16", f"--target={target}", "--fallback=error", "--emit-host-emulation", "-q", "-o", f"{path}.bf16.so"], capture_output=True, text=True)

@@ -1,0 +1,88 @@
+//===- ProductTiling.cpp - How products are cut into blocks' work ---------===//
+
+#include "codegen/gpu/ProductTiling.h"
+#include <algorithm>
+#include <cmath>
+
+using namespace llvm;
+using namespace optc;
+
+/// Sums that are written and read again pass the second-level cache; a warp waits for it to take its own, to count them, and to give the first.
+static constexpr double kMeetCycles = 2000, kSumBytesPerCycle = 64;
+/// What a product in slices has to save: less may be the model's error.
+static constexpr double kWorthwhile = 0.85;
+static constexpr int64_t kMostSlices = 64;
+
+/// Cycles of the multiprocessor that has the most to do.
+static double cyclesOf(const ProductTile &tile, int64_t tiles, int64_t steps, int64_t slices) {
+  auto ceildiv = [](int64_t x, int64_t y) { return double((x + y - 1) / y); };
+  double cycles = ceildiv(tiles * slices, kMultiprocessors) * ceildiv(steps, slices) * tile.stepCycles;
+  return slices == 1 ? cycles : cycles + kMeetCycles + double((slices + 1) * tile.sums() * 4) / kSumBytesPerCycle;
+}
+
+ProductTiling optc::chooseTiling(const ProductSize &size, ArrayRef<ProductTile> tiles) {
+  constexpr int64_t kMany = 1 << 20;
+  std::optional<int64_t> steps = size.steps.constant();
+  ProductTiling best{tiles.front(), 1};
+  double bestCycles = 0;
+  for (const ProductTile &tile : tiles) {
+    std::optional<int64_t> count = tile.count(size).constant();
+    int64_t columns = size.columns.constant().value_or(kMany);
+    // Of unknown sizes all waves are full.
+    double cycles = count ? cyclesOf(tile, *count, steps.value_or(1), 1)
+                          : double(kMany / tile.rows * ((columns + tile.columns - 1) / tile.columns)) / kMultiprocessors * tile.stepCycles;
+    int64_t slices = 1;
+    for (int64_t s = 2; count && steps && s <= std::min(*steps, kMostSlices); ++s)
+      if (double with = cyclesOf(tile, *count, *steps, s); with < (slices == 1 ? kWorthwhile : 1) * cycles) {
+        cycles = with;
+        slices = s;
+      }
+    if (bestCycles == 0 || cycles < bestCycles) {
+      best = {tile, slices};
+      bestCycles = cycles;
+    }
+  }
+  return best;
+}
+
+/// 128 bytes of k.
+SmallVector<ProductTile> optc::warpTiles(int64_t piece) {
+  auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * (rows + columns)) / 16}; };
+  SmallVector<ProductTile> tiles = {tile(64, 64), tile(64, 128), tile(128, 64), tile(128, 128)};
+  tiles.truncate(piece == 16 ? 4 : piece < 4 ? 1 : 2);
+  return tiles;
+}
+
+/// 128 bytes of k.
+SmallVector<ProductTile> optc::warpgroupTiles() {
+  SmallVector<ProductTile> tiles;
+  for (int64_t columns : {256, 192, 128, 64})
+    tiles.push_back({128, columns, double(4 * (columns + 48))});
+  return tiles;
+}
+
+/// 16 k's.
+SmallVector<ProductTile> optc::simtTiles(const ProductSize &size) {
+  ProductTile large{128, 128, 2304}, small{64, 64, 640};
+  std::optional<int64_t> count = large.count(size).constant();
+  return {count && *count < 2 * kMultiprocessors ? small : large};
+}
+
+/// To bring slices together takes as long as some two tiles of keys: a slice has at least these, and less than three of them are not worth it.
+int64_t optc::keySlices(const DimExpr &blocks, const DimExpr &keyTiles) {
+  constexpr int64_t kMostKeySlices = 16;
+  std::optional<int64_t> count = blocks.constant(), tiles = keyTiles.constant();
+  if (!count || *count < 1 || (tiles && *tiles < 6))
+    return 1;
+  int64_t slices = std::clamp<int64_t>(kMultiprocessors / *count, 1, kMostKeySlices);
+  return tiles ? std::min(slices, *tiles / 2) : slices;
+}
+
+int64_t optc::warpTileBytes(const ProductTile &tile) { return (tile.rows + tile.columns > 192 ? 3 : 4) * (tile.rows + tile.columns) * 128; }
+
+int64_t optc::warpgroupTileBytes(const ProductTile &tile) {
+  int64_t overhead = 8 * 16 * 64 * 4 + 256 + 1024, stage = (128 + tile.columns) * 128;
+  return std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
+}
+
+int64_t optc::simtTileBytes(const ProductTile &tile) { return 2 * 16 * 2 * (tile.rows + 4) * 4; }

@@ -1,0 +1,65 @@
+//===- ProductTiling.h - How products are cut into blocks' work -*- C++ -*-===//
+//
+// A block has a tile of the result. Which tiles, and into how many slices their k's are cut where the tiles are too few for a device
+// (tile/split_k.cuh), is what takes the fewest cycles of the longest-running multiprocessor:
+//
+//   waves * steps of a slice * cycles of a step    and for a product in slices: write and count the sums, read those of all slices
+//
+// Products of a few rows are not cut: the threads of a block have their k's in slices already (tile/gemv.cuh), and are enough to read at a device's speed.
+//
+//===----------------------------------------------------------------------===//
+#ifndef OPTC_CODEGEN_GPU_PRODUCTTILING_H
+#define OPTC_CODEGEN_GPU_PRODUCTTILING_H
+
+#include "ir/DimExpr.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace optc {
+
+/// Of the devices that tiles are chosen for (H100, H200).
+constexpr int64_t kMultiprocessors = 132;
+
+struct ProductSize {
+  DimExpr batch, rows, columns;
+  /// Of k, each as long as the product's kDepth.
+  DimExpr steps;
+};
+
+struct ProductTile {
+  int64_t rows, columns;
+  /// Of a step of k: its products, and what it copies beside them.
+  double stepCycles;
+
+  DimExpr count(const ProductSize &size) const { return size.batch * DimExpr::ceildiv(size.rows, rows) * DimExpr::ceildiv(size.columns, columns); }
+  int64_t sums() const { return rows * columns; }
+};
+
+struct ProductTiling {
+  ProductTile tile;
+  /// 1: a tile is one block's. Sizes that are not known are taken to be many.
+  int64_t slices;
+};
+
+/// The best of some tiles, the first of equals.
+ProductTiling chooseTiling(const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
+
+/// Tiles of GemmSm80 and ConvSm80 for rows that are copied in pieces of so many bytes: the smaller these are, the more rows a thread copies.
+llvm::SmallVector<ProductTile> warpTiles(int64_t piece);
+/// Of GemmSm90.
+llvm::SmallVector<ProductTile> warpgroupTiles();
+/// Of GemmSimt and ConvSimt: small ones where large ones would leave multiprocessors without work.
+llvm::SmallVector<ProductTile> simtTiles(const ProductSize &size);
+
+/// Slices of the keys of attention (tile/split_keys.cuh) whose queries take so many blocks, with so many tiles of 64 keys; where these are not known, as
+/// many as there may be.
+int64_t keySlices(const DimExpr &blocks, const DimExpr &keyTiles);
+
+/// kSharedBytes of them.
+int64_t warpTileBytes(const ProductTile &tile);
+int64_t warpgroupTileBytes(const ProductTile &tile);
+int64_t simtTileBytes(const ProductTile &tile);
+
+} // namespace optc
+
+#endif // OPTC_CODEGEN_GPU_PRODUCTTILING_H
