@@ -357,6 +357,9 @@ def FormRowKernels : Pass<"form-row-kernels", "::mlir::func::FuncOp"> {
     after:   %2 = optc.kernel "rows" (%x, %r) { add; reduce max; sub; exp; reduce sum; div; optc.yield }
     softmax and normalize are taken apart inside the kernel; a value that is needed outside becomes a result.
   }];
+  let options = [
+    Option<"gpu", "gpu", "bool", "false", "For a GPU, which has more bodies">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
@@ -385,6 +388,9 @@ def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
     after:   %2 = optc.kernel "loops" (%x, %y) { %1 = optc.add; %2 = optc.exp; optc.yield %2 }
     What no generator can emit stays outside and becomes a library step.
   }];
+  let options = [
+    Option<"gpu", "gpu", "bool", "false", "For a GPU, which has more bodies">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
