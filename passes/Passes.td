@@ -81,6 +81,16 @@ def SplitGroups : Pass<"split-groups", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def UnfoldDepth : Pass<"unfold-depth", "::mlir::func::FuncOp"> {
+  let summary = "Convolutions over three dims as convolutions over two of an image with more channels";
+  let description = [{
+    before:  %y = optc.conv %x, %w {layout = "nhwc"} : (tensor<1x4x8x8x16xf32>, tensor<3x3x3x16x32xf32>)
+    after:   %s = optc.concat (optc.slice %x), (optc.slice %x), (optc.slice %x);  %y = optc.conv %s, (optc.transpose %w) {layout = "nhwc"}
+    For GPUs; groups stay what they are.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def TabulateCodes : Pass<"tabulate-codes", "::mlir::func::FuncOp"> {
   let summary = "Functions of one tensor of codes by tables of 256 codes";
   let description = [{

@@ -50,6 +50,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addNestedPass<func::FuncOp>(createLowerRecurrent());
   // Groups are products of their own.
   passes.addNestedPass<func::FuncOp>(createSplitGroups());
+  // A GPU's products of images are over two dims.
+  if (options.gpu)
+    passes.addNestedPass<func::FuncOp>(createUnfoldDepth());
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());

@@ -35,6 +35,8 @@ int64_t epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most)
 /// The kernel's fused ops as a function of the place and of `lanes` sums.
 void emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, int64_t lanes);
 
+/// Of f64, and of integers of 32 and 64 bits, which are summed in their own type.
+bool hasOwnSums(const ContractionKernel &c);
 /// Rows and columns of a tile of GemmSimt: smaller ones where larger ones would leave multiprocessors without work; its memory.
 int64_t simtTile(const DimExpr &batch, const DimExpr &rows, const DimExpr &columns);
 int64_t simtBytes(int64_t tile);

@@ -377,8 +377,27 @@ func.func @main(%q: tensor<1x2x21x64xT>, %k: tensor<1x2x9x64xT>, %v: tensor<1x2x
   return %0 : tensor<1x2x21x64xT>
 })";
 
+// Filters that are operands: of a plane, a line, one channel a group, over three dims.
+const char *kFilters = R"(
+#x = #optc.dims<["n", 9, 7, 12]>
+#y = #optc.dims<["n", 5, 9, 20]>
+#v = #optc.dims<["n", 5, 6, 6, 4]>
+#z = #optc.dims<["n", 3, 6, 6, 24]>
+func.func @main(%x: tensor<?x9x7x12xT, #x>, %w: tensor<3x2x12x20xT>, %l: tensor<2x19x8xT>, %k: tensor<5x8x17xT>, %d: tensor<3x3x1x12xT>, %v: tensor<?x5x6x6x4xT, #v>, %u: tensor<3x3x3x4x24xT>)
+    -> (tensor<?x5x9x20xT, #y>, tensor<2x15x17xT>, tensor<?x9x7x12xT, #x>, tensor<?x3x6x6x24xT, #z>) {
+  %0 = optc.conv %x, %w {dilations = array<i64: 1, 2>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 1, 3>, pads_low = array<i64: 1, 1>, strides = array<i64: 2, 1>}
+      : (tensor<?x9x7x12xT, #x>, tensor<3x2x12x20xT>) -> tensor<?x5x9x20xT, #y>
+  %1 = optc.conv %l, %k {dilations = array<i64: 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 0>, pads_low = array<i64: 0>, strides = array<i64: 1>}
+      : (tensor<2x19x8xT>, tensor<5x8x17xT>) -> tensor<2x15x17xT>
+  %2 = optc.conv %x, %d {dilations = array<i64: 1, 1>, groups = 12 : i64, layout = "nhwc", pads_high = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, strides = array<i64: 1, 1>}
+      : (tensor<?x9x7x12xT, #x>, tensor<3x3x1x12xT>) -> tensor<?x9x7x12xT, #x>
+  %3 = optc.conv %v, %u {dilations = array<i64: 1, 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 1, 1, 1>, pads_low = array<i64: 1, 1, 1>, strides = array<i64: 2, 1, 1>}
+      : (tensor<?x5x6x6x4xT, #v>, tensor<3x3x3x4x24xT>) -> tensor<?x3x6x6x24xT, #z>
+  return %0, %1, %2, %3 : tensor<?x5x9x20xT, #y>, tensor<2x15x17xT>, tensor<?x9x7x12xT, #x>, tensor<?x3x6x6x24xT, #z>
+})";
+
 const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}, {"f16 bf16", kOddHeads}, {"bf16", kFewKeys}};
-const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"f32", kOddScores}, {"f32 bf16 f16", kConvolution}, {"f32", kBytes}, {"f32 bf16 f16", kFewRows}};
+const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16 f64 i64", kScores}, {"f32 bf16 f64 i32", kOddProduct}, {"f32 f16", kFilters}, {"f32", kOddScores}, {"f32 bf16 f16", kConvolution}, {"f32", kBytes}, {"f32 bf16 f16", kFewRows}};
 
 } // namespace
 
