@@ -38,11 +38,11 @@ def Optc_StringType : Optc_Type<"String", "string"> {
 }
 
 def Optc_F4E2M1Type : Optc_Type<"F4E2M1", "f4E2M1"> {
-  let summary = "Element type: ONNX's FLOAT4E2M1, one element a byte; only library steps touch it";
+  let summary = "Element type: ONNX's FLOAT4E2M1, one element a byte; kernels of GPUs and library steps touch it";
 }
 
 def Optc_F8E8M0Type : Optc_Type<"F8E8M0", "f8E8M0"> {
-  let summary = "Element type: ONNX's FLOAT8E8M0 (a power of two); only library steps touch it";
+  let summary = "Element type: ONNX's FLOAT8E8M0 (a power of two); kernels of GPUs and library steps touch it";
 }
 
 def Optc_SequenceType : Optc_Type<"Sequence", "sequence"> {

@@ -351,9 +351,11 @@ private:
   SmallVector<Operation *> members;
 };
 
-/// Of floats, or of bytes as instructions multiply them.
+/// Of floats, or of bytes as instructions multiply them. A GPU has products of f64 and of wide integers, too.
 bool isProduct(Value lhs, Value rhs, bool gpu) {
   Type element = elementOf(lhs);
+  if (gpu && element == elementOf(rhs) && (element.isF64() || element.isInteger(32) || element.isInteger(64)))
+    return true;
   return element.isF32() || (gpu && (element.isF16() || element.isBF16())) || (elementOf(lhs).isUnsignedInteger(8) && elementOf(rhs).isSignlessInteger(8));
 }
 
@@ -365,8 +367,13 @@ bool isRoot(Operation *op, bool gpu) {
            (batch == 0 || (contract.getLhsBatch()[0] == 0 && contract.getRhsBatch()[0] == 0)) && contract.getRhsContract().size() == 1;
   }
   auto conv = dyn_cast<ConvOp>(op);
-  return conv && conv.getLayout() == "nhwc" && (conv.getGroups() == 1 || isDepthwise(op)) && isProduct(conv.getX(), conv.getW(), false) && (isWeight(conv.getW()) || readBlocks(conv.getW()) || readSparseCodes(conv.getW())) &&
-         tensorOf(conv.getX()).getShape().back() != ShapedType::kDynamic;
+  if (!conv || conv.getLayout() != "nhwc" || !(conv.getGroups() == 1 || isDepthwise(op)) || !isProduct(conv.getX(), conv.getW(), false) ||
+      tensorOf(conv.getX()).getShape().back() == ShapedType::kDynamic)
+    return false;
+  // A GPU lays out filters that are computed, too, as it has them; of three dims no filter.
+  if (gpu)
+    return tensorOf(conv.getX()).getRank() <= 4 && tensorOf(conv.getW()).hasStaticShape();
+  return isWeight(conv.getW()) || readBlocks(conv.getW()) || readSparseCodes(conv.getW());
 }
 
 struct FormContractions : optc::impl::FormContractionsBase<FormContractions> {

@@ -25,23 +25,23 @@ using namespace optc;
 namespace {
 
 /// Ops whose elements the loop generator can pull.
-bool isLoopOp(Operation *op) {
-  if (!hasEmittableTypes(op))
+bool isLoopOp(Operation *op, bool gpu) {
+  if (!hasEmittableTypes(op, gpu))
     return false;
   if (op->hasTrait<Elementwise>())
-    return hasScalarBody(op);
+    return hasScalarBody(op, gpu);
   if (auto pool = dyn_cast<PoolOp>(op))
-    return pool.getKind() == "max" || (pool.getKind() == "mean" && isa<FloatType>(elementOf(pool.getX())));
+    return hasEmittableTypes(op) && (pool.getKind() == "max" || (isa<FloatType>(elementOf(pool.getX())) && (gpu || pool.getKind() == "mean")));
   if (auto reduce = dyn_cast<ReduceOp>(op))
-    return !elementOf(reduce.getX()).isInteger(1);
+    return !elementOf(reduce.getX()).isInteger(1) && hasEmittableTypes(op);
   if (auto resize = dyn_cast<ResizeOp>(op))
-    return canResample(resize);
+    return hasEmittableTypes(op) && canResample(resize);
   return isa<BroadcastOp, TransposeOp, SliceOp, ReshapeOp, PadOp, ConcatOp, GatherOp, IotaOp>(op);
 }
 
 /// Cheap enough to compute where it is used, once for each use of its elements.
-bool isInlinable(Operation *op) {
-  return isLoopOp(op) && !isa<ReduceOp, PoolOp, ResizeOp, GatherOp>(op);
+bool isInlinable(Operation *op, bool gpu) {
+  return isLoopOp(op, gpu) && !isa<ReduceOp, PoolOp, ResizeOp, GatherOp>(op);
 }
 
 /// The transpose of x that, reshaped, is `op` of the reshape of x; null when the reshape does not only split dims, or `op` takes them
@@ -76,6 +76,7 @@ Value transposeBelow(OpBuilder &b, TransposeOp op, ReshapeOp split) {
 }
 
 struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
+  using FormKernelsBase::FormKernelsBase;
   void runOnOperation() override {
     SmallVector<Block *> blocks;
     getOperation().walk([&](Block *block) {
@@ -101,7 +102,7 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
     for (Operation &op : block)
       ops.push_back(&op);
     for (Operation *op : llvm::reverse(ops)) {
-      if (absorbed.contains(op) || isa<ReshapeOp>(op) || !isLoopOp(op) || op->getNumResults() != 1 || isWeight(op->getResult(0)))
+      if (absorbed.contains(op) || isa<ReshapeOp>(op) || !isLoopOp(op, gpu) || op->getNumResults() != 1 || isWeight(op->getResult(0)))
         continue;
       if (op->use_empty())
         continue;
@@ -118,7 +119,7 @@ struct FormKernels : optc::impl::FormKernelsBase<FormKernels> {
       for (Value operand : members[i]->getOperands()) {
         bool onlyElementwise = llvm::all_of(members, [&](Operation *m) { return m->hasTrait<Elementwise>() || isa<BroadcastOp>(m); });
         Operation *producer = operand.getDefiningOp();
-        if (!producer || producer->getBlock() != root->getBlock() || members.contains(producer) || !(isInlinable(producer) || (isa<ResizeOp, PoolOp>(producer) && isLoopOp(producer))))
+        if (!producer || producer->getBlock() != root->getBlock() || members.contains(producer) || !(isInlinable(producer, gpu) || (isa<ResizeOp, PoolOp>(producer) && isLoopOp(producer, gpu))))
           continue;
         // A weight expression is evaluated at compile time, unless it grows.
         if (isWeight(operand) && !isFree(producer))

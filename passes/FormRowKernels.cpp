@@ -74,15 +74,15 @@ struct RowSpace {
 };
 
 /// nullopt when no row kernel can be built around the op.
-std::optional<RowSpace> spaceOf(Operation *op) {
+std::optional<RowSpace> spaceOf(Operation *op, bool gpu) {
   RowSpace space;
   space.axes = reducedAxes(op);
   if (space.axes.empty() || !hasEmittableTypes(op))
     return std::nullopt;
   Value x = op->getOperand(0);
   space.dims = dimsOf(x);
-  // exp and log have no polynomials of f64's precision.
-  if (elementOf(x).isInteger(1) || (isa<SoftmaxOp>(op) && elementOf(x).isF64()))
+  // On a CPU exp and log have no polynomials of f64's precision.
+  if (elementOf(x).isInteger(1) || (isa<SoftmaxOp>(op) && elementOf(x).isF64() && !gpu))
     return std::nullopt;
   // Neighbours, dims of size 1 aside: they are merged into one dim.
   bool some = false;
@@ -159,7 +159,7 @@ private:
 /// The ops of one kernel while it grows.
 class RowGroup {
 public:
-  RowGroup(Operation *seed, RowSpace space) : space(std::move(space)), last(seed) { members.insert(seed); }
+  RowGroup(Operation *seed, RowSpace space, bool gpu) : space(std::move(space)), last(seed), gpu(gpu) { members.insert(seed); }
 
   void grow() {
     constexpr size_t kMaxOps = 64;
@@ -180,16 +180,16 @@ public:
 private:
   /// May live in the space.
   bool belongs(Operation *op) const {
-    if (op->getBlock() != last->getBlock() || op->getNumResults() != 1 || !hasEmittableTypes(op) || (isWeight(op->getResult(0)) && !isFree(op)))
+    if (op->getBlock() != last->getBlock() || op->getNumResults() != 1 || !hasEmittableTypes(op, gpu) || (isWeight(op->getResult(0)) && !isFree(op)))
       return false;
     Value result = op->getResult(0);
     if (op->hasTrait<Elementwise>())
-      return hasScalarBody(op) && (space.isFull(result) || space.isRow(result));
+      return hasScalarBody(op, gpu) && (space.isFull(result) || space.isRow(result));
     if (auto broadcast = dyn_cast<BroadcastOp>(op))
       return (space.isFull(result) && space.fits(broadcast)) || (space.isRow(result) && tensorOf(broadcast.getX()).getRank() == 0);
     if (isa<ReshapeOp>(op))
       return space.isRow(result) && space.isRow(op->getOperand(0));
-    std::optional<RowSpace> own = spaceOf(op);
+    std::optional<RowSpace> own = spaceOf(op, gpu);
     return own && own->dims == space.dims && own->axes == space.axes;
   }
   /// Costs nothing to repeat: other users keep the op that stays outside.
@@ -231,6 +231,7 @@ private:
   RowSpace space;
   llvm::SetVector<Operation *> members;
   Operation *last; // the kernel takes its place
+  bool gpu;
 };
 
 Value RowGroup::cloneInto(OpBuilder &builder, Operation *op, IRMapping &mapping) {
@@ -288,6 +289,7 @@ void RowGroup::build(llvm::SmallPtrSetImpl<Operation *> &erased) {
 }
 
 struct FormRowKernels : optc::impl::FormRowKernelsBase<FormRowKernels> {
+  using FormRowKernelsBase::FormRowKernelsBase;
   void runOnOperation() override {
     SmallVector<Block *> blocks;
     getOperation().walk([&](Block *block) {
@@ -302,10 +304,10 @@ struct FormRowKernels : optc::impl::FormRowKernelsBase<FormRowKernels> {
       for (Operation *op : llvm::reverse(ops)) {
         if (erased.contains(op) || op->use_empty() || op->getNumResults() != 1 || isWeight(op->getResult(0)))
           continue;
-        std::optional<RowSpace> space = spaceOf(op);
+        std::optional<RowSpace> space = spaceOf(op, gpu);
         if (!space)
           continue;
-        RowGroup group(op, *space);
+        RowGroup group(op, *space, gpu);
         group.grow();
         group.build(erased);
       }

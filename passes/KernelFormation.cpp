@@ -1,6 +1,7 @@
 //===- KernelFormation.cpp - What the kernel-forming passes share ---------===//
 
 #include "passes/KernelFormation.h"
+#include "codegen/kernel/SmallFloat.h"
 #include "ir/Shape.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallPtrSet.h"
@@ -8,12 +9,14 @@
 using namespace mlir;
 using namespace optc;
 
-bool optc::hasEmittableTypes(Operation *op) {
-  auto emittable = [](Type type) {
+bool optc::hasEmittableTypes(Operation *op, bool gpu) {
+  auto emittable = [gpu](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor)
       return false;
     Type e = tensor.getElementType();
+    if (gpu && isNarrow(e))
+      return true;
     if (e.isF32() || e.isF64() || e.isF16() || e.isBF16())
       return true;
     auto integer = dyn_cast<IntegerType>(e);

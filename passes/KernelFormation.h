@@ -7,8 +7,8 @@
 
 namespace optc {
 
-/// True when generated code can hold every operand and result: tensors of floats, integers and bools.
-bool hasEmittableTypes(mlir::Operation *op);
+/// True when generated code can hold every operand and result: tensors of floats, integers and bools; of a GPU, of narrow types, too.
+bool hasEmittableTypes(mlir::Operation *op, bool gpu = false);
 /// A constant with one value: it is repeated inside kernels instead of being passed.
 bool isSplatConstant(mlir::Value value);
 

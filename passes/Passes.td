@@ -81,6 +81,16 @@ def SplitGroups : Pass<"split-groups", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
+def UnfoldDepth : Pass<"unfold-depth", "::mlir::func::FuncOp"> {
+  let summary = "Convolutions over three dims as convolutions over two of an image with more channels";
+  let description = [{
+    before:  %y = optc.conv %x, %w {layout = "nhwc"} : (tensor<1x4x8x8x16xf32>, tensor<3x3x3x16x32xf32>)
+    after:   %s = optc.concat (optc.slice %x), (optc.slice %x), (optc.slice %x);  %y = optc.conv %s, (optc.transpose %w) {layout = "nhwc"}
+    For GPUs; groups stay what they are.
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
 def TabulateCodes : Pass<"tabulate-codes", "::mlir::func::FuncOp"> {
   let summary = "Functions of one tensor of codes by tables of 256 codes";
   let description = [{
@@ -357,6 +367,9 @@ def FormRowKernels : Pass<"form-row-kernels", "::mlir::func::FuncOp"> {
     after:   %2 = optc.kernel "rows" (%x, %r) { add; reduce max; sub; exp; reduce sum; div; optc.yield }
     softmax and normalize are taken apart inside the kernel; a value that is needed outside becomes a result.
   }];
+  let options = [
+    Option<"gpu", "gpu", "bool", "false", "For a GPU, which has more bodies">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
@@ -385,6 +398,9 @@ def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
     after:   %2 = optc.kernel "loops" (%x, %y) { %1 = optc.add; %2 = optc.exp; optc.yield %2 }
     What no generator can emit stays outside and becomes a library step.
   }];
+  let options = [
+    Option<"gpu", "gpu", "bool", "false", "For a GPU, which has more bodies">,
+  ];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

@@ -50,6 +50,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addNestedPass<func::FuncOp>(createLowerRecurrent());
   // Groups are products of their own.
   passes.addNestedPass<func::FuncOp>(createSplitGroups());
+  // A GPU's products of images are over two dims.
+  if (options.gpu)
+    passes.addNestedPass<func::FuncOp>(createUnfoldDepth());
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
@@ -77,9 +80,9 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addNestedPass<func::FuncOp>(createFormContractions({options.gpu}));
   passes.addPass(createMergeDuplicates());
   // Reductions take what is around them: a row is read from memory once.
-  passes.addNestedPass<func::FuncOp>(createFormRowKernels());
+  passes.addNestedPass<func::FuncOp>(createFormRowKernels({options.gpu}));
   // What can be a kernel becomes one; the rest stays for library steps.
-  passes.addNestedPass<func::FuncOp>(createFormKernels());
+  passes.addNestedPass<func::FuncOp>(createFormKernels({options.gpu}));
   // Long loops instead of deep nests; the reduced dims of a row become one.
   passes.addNestedPass<func::FuncOp>(createCollapseDims());
   // What a kernel stores is known now.

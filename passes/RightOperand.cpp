@@ -45,6 +45,8 @@ RightOperand::Form RightOperand::choose(const DimExpr &rows, bool gpu) {
   auto conv = dyn_cast<ConvOp>(root);
   if (gpu && root->hasAttr(kUnpacksRhs))
     return Form::table;
+  if (elementOf(operand).isF64() || elementOf(operand).isInteger(32) || elementOf(operand).isInteger(64)) // a GPU's
+    return Form::asIs;
   if (contract && (sparse = readSparse(operand)))
     return Form::sparse;
   if ((codes = readSparseCodes(operand)))
@@ -56,7 +58,7 @@ RightOperand::Form RightOperand::choose(const DimExpr &rows, bool gpu) {
   if (isDepthwise(root))
     return !gpu && isByteDepthwise(conv) ? Form::byteTaps : Form::taps;
   int64_t rank = tensorOf(operand).getRank();
-  bool isBytes = elementOf(operand).isInteger(8), isConstant = isWeight(operand) && (conv || rank == 2);
+  bool isBytes = elementOf(operand).isInteger(8), isConstant = (isWeight(operand) || (gpu && conv)) && (conv || rank == 2);
   if (gpu) {
     bool isFew = rows.constant() && *rows.constant() <= kGemvRows;
     if (isConstant && (conv ? isDeviceConv(root) && (isBytes || halves) : isBytes || isFew))

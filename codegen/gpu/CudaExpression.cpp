@@ -120,7 +120,8 @@ const Function *functionOf(Operation *op) {
       {"math.copysign", {"copysign", true}}, {"math.powf", {"pow", true}},
       {"math.fma", {"fma", true}},           {"math.floor", {"floor", true}},
       {"math.ceil", {"ceil", true}},         {"math.trunc", {"trunc", true}},
-      {"math.roundeven", {"rint", true}}};
+      {"math.roundeven", {"rint", true}},
+      {"math.ipowi", {"integer_power"}}};
   auto it = table.find(op->getName().getStringRef());
   return it == table.end() ? nullptr : &it->second;
 }

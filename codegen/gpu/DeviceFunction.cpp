@@ -297,8 +297,6 @@ Value DeviceFunction::load(Value pointer, Type element, int64_t lanes, Value mas
   Value x = b.create<LLVM::LoadOp>(loc, type, pointer, alignmentOf(pointer, memory, lanes));
   if (element.isBF16() || element.isF16())
     return b.create<arith::ExtFOp>(loc, withLanes(b.getF32Type(), lanes), x);
-  if (isFloat8(element))
-    return widenFloat8(b, loc, element, x);
   if (element.isInteger(1))
     return b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, x, buildConstant(b, loc, type, 0));
   return x;

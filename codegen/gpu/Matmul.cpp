@@ -12,6 +12,7 @@
 //   up to 8 rows         GemvAlongK, GemvAlongN: limited by reading the right operand; in few bits UnpackingGemv.cpp
 //   8 bits, bf16, f16    GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
 //   others, f32          GemmSimt: exact multiply-adds of f32
+//   f64, 32 and 64 bits  the same, summed in their type
 //
 // ProductTiling.h says how they are cut into tiles, and their k's into slices where tiles are few.
 //
@@ -64,7 +65,7 @@ bool DeviceMatmul::fitsMaps() const {
 }
 
 /// Sums of many rows' bytes are exact whatever computes them; bytes that lie along n have been turned.
-bool DeviceMatmul::isGemv() const { return c.m.constant() && *c.m.constant() >= 1 && *c.m.constant() <= kGemvRows; }
+bool DeviceMatmul::isGemv() const { return !hasOwnSums(c) && c.m.constant() && *c.m.constant() >= 1 && *c.m.constant() <= kGemvRows; }
 
 void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) {
   emitProductEpilogue(f, c, lanes);
@@ -108,13 +109,14 @@ void DeviceMatmul::useSimt() {
   std::string type = cudaType(element);
   f.library = {"async", "product", "split_k", "gemm_simt"};
   f.threads = 256;
-  ProductTiling tiling = chooseTiling(size(16), simtTiles(size(16)));
+  // Sums of 8 bytes are not cut (split_k.cuh), and fill the registers of a small tile.
+  ProductTiling tiling = bytes == 8 ? ProductTiling{smallSimtTile(), 1} : chooseTiling(size(16), simtTiles(size(16)));
   int64_t lhsLanes = dividingLanes(c.k, most), rhsLanes = dividingLanes(rhsAlongN() ? c.n : c.k, most);
   // The registers of a large tile leave room for a second one where few are needed for addresses; for small ones the compiler would rather
   // spill a few than leave room for less than a third.
   if (tiling.tile.rows == 64 || (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant()))
     f.blocksPerMultiprocessor = 2;
-  f.sharedBytes = simtTileBytes(tiling.tile);
+  f.sharedBytes = simtTileBytes(tiling.tile) * (bytes == 8 ? 2 : 1);
   useTiling(f, size(16), tiling);
   call("GemmSimt<" + type + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(lhsLanes) + ", " + std::to_string(rhsLanes) + ", " + (rhsAlongN() ? "false" : "true") +
            ">",

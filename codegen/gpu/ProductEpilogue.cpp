@@ -43,7 +43,7 @@ int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t
 }
 
 void optc::emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, int64_t lanes) {
-  Type sums = c.narrow ? Type(f.b.getI32Type()) : Type(f.b.getF32Type());
+  Type sums = hasOwnSums(c) ? registerType(elementOf(c.lhs)) : c.narrow ? Type(f.b.getI32Type()) : Type(f.b.getF32Type());
   DeviceFunction &e = f.beginEpilogue(withLanes(sums, lanes));
   TensorEmitter emitter(e);
   auto arguments = e.function.getArguments().take_back(4);
@@ -57,4 +57,9 @@ void optc::emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, in
   index.push_back({arguments[2], lanes > 1});
   emitter.storeResults(index, lanes);
   e.finish();
+}
+
+bool optc::hasOwnSums(const ContractionKernel &c) {
+  Type element = elementOf(c.lhs);
+  return element.isF64() || element.isInteger(32) || element.isInteger(64);
 }

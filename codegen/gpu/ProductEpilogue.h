@@ -26,6 +26,9 @@ int64_t epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most)
 /// The kernel's fused ops as a function of the place and of `lanes` sums.
 void emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, int64_t lanes);
 
+/// Of f64, and of integers of 32 and 64 bits, which are summed in their own type.
+bool hasOwnSums(const ContractionKernel &c);
+
 } // namespace optc
 
 #endif // OPTC_CODEGEN_GPU_PRODUCTEPILOGUE_H

@@ -62,8 +62,10 @@ SmallVector<ProductTile> optc::warpgroupTiles() {
 }
 
 /// 16 k's.
+ProductTile optc::smallSimtTile() { return {64, 64, 640}; }
+
 SmallVector<ProductTile> optc::simtTiles(const ProductSize &size) {
-  ProductTile large{128, 128, 2304}, small{64, 64, 640};
+  ProductTile large{128, 128, 2304}, small = smallSimtTile();
   std::optional<int64_t> count = large.count(size).constant();
   return {count && *count < 2 * kMultiprocessors ? small : large};
 }

@@ -50,6 +50,7 @@ llvm::SmallVector<ProductTile> warpTiles(int64_t piece);
 llvm::SmallVector<ProductTile> warpgroupTiles();
 /// Of GemmSimt and ConvSimt: small ones where large ones would leave multiprocessors without work.
 llvm::SmallVector<ProductTile> simtTiles(const ProductSize &size);
+ProductTile smallSimtTile();
 
 /// Slices of the keys of attention (tile/split_keys.cuh) whose queries take so many blocks, with so many tiles of 64 keys; where these are not known, as
 /// many as there may be.

@@ -122,6 +122,15 @@ template <typename T> __device__ inline T divide_floor(T x, T y) { return x / y 
 template <typename T> __device__ inline T shift_left(T x, T by) { return T(Unsigned<T>(x) << by); }
 template <typename T> __device__ inline T shift_right_unsigned(T x, T by) { return T(Unsigned<T>(x) >> by); }
 
+/// The exponent is at least 0.
+template <typename T> __device__ inline T integer_power(T base, T exponent) {
+  T result = 1;
+  for (; exponent; exponent >>= 1, base = wrap_mul(base, base))
+    if (exponent & 1)
+      result = wrap_mul(result, base);
+  return result;
+}
+
 template <typename T> __device__ inline T minimum(T x, T y) { return y < x ? y : x; }
 template <typename T> __device__ inline T maximum(T x, T y) { return x < y ? y : x; }
 template <typename T> __device__ inline T minimum_unsigned(T x, T y) { return Unsigned<T>(y) < Unsigned<T>(x) ? y : x; }

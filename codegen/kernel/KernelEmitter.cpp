@@ -150,8 +150,6 @@ Value KernelEmitter::load(Value pointer, Type element, int64_t lanes, Value mask
   }
   if (element.isBF16())
     return widenBFloat16(b, loc, x);
-  if (isFloat8(element))
-    return widenFloat8(b, loc, element, x);
   if (element.isF16())
     return b.create<arith::ExtFOp>(loc, withLanes(b.getF32Type(), lanes), x);
   if (element.isInteger(1))

@@ -58,7 +58,73 @@ bool canSample(GridSampleOp op) {
                       [](const DimExpr &d) { return d.constant().value_or(1) > 0; });
 }
 
+bool isDivided(const DimExpr &d, int64_t by) { return by == 1 || (d.constant() && *d.constant() % by == 0); }
+
+/// Channels last, of floats or integers alone, over one to three spatial dims. The filter's channels are those of the image as far as
+/// that is known.
+template <typename OpT> bool isDirectConv(OpT op, bool isTransposed) {
+  bool areFloats = isFloat(elementOf(op.getY()));
+  Dims x = dimsOf(op.getX()), w = dimsOf(op.getW());
+  int64_t groups = op.getGroups();
+  auto fits = [&](Value v) {
+    Type e = elementOf(v);
+    return isNumber(e) && isFloat(e) == areFloats && e.isF64() == elementOf(op.getY()).isF64();
+  };
+  return op.getLayout() == "nhwc" && x.size() >= 3 && x.size() <= 5 && w.size() == x.size() && llvm::all_of(op->getOperands(), fits) &&
+         x.back() == (isTransposed ? w[w.size() - 2] : w[w.size() - 2] * DimExpr(groups)) && isDivided(x.back(), groups) &&
+         (isTransposed || isDivided(w.back(), groups));
+}
+
+/// The columns are as many as the block has elements and places.
+bool isColumns(Col2ImOp op) {
+  Dims x = dimsOf(op.getX()), y = dimsOf(op.getY());
+  Dims block = op.getBlock().dims();
+  size_t spatial = block.size();
+  return x.size() == 3 && spatial >= 1 && spatial <= 3 && y.size() == spatial + 2 && x == Dims{y[0], y[1] * numElements(block), numElements(placesOf(op))};
+}
+
+bool isDeformed(DeformConvOp op) {
+  Dims x = dimsOf(op.getX()), w = dimsOf(op.getW()), y = dimsOf(op.getY()), places = y, masks = y;
+  size_t rank = y.size();
+  if (rank < 3 || rank > 5 || x.size() != rank || w.size() != rank)
+    return false;
+  DimExpr fields = numElements(ArrayRef(w).drop_front(2)) * DimExpr(int64_t(op.getOffsetGroups()));
+  places[1] = fields * DimExpr(int64_t(rank) - 2);
+  masks[1] = fields;
+  return dimsOf(op.getOffset()) == places && (!op.getMask() || dimsOf(op.getMask()) == masks) && x[1] == w[1] * DimExpr(int64_t(op.getGroups())) &&
+         isDivided(x[1], op.getOffsetGroups()) && y[1] == w[0] && isDivided(y[1], op.getGroups());
+}
+
+/// Of one line the result's dim is its length, or half of it and one; the last dims are parts.
+bool isTransform(DftOp op) {
+  Dims x = dimsOf(op.getX()), y = dimsOf(op.getY());
+  size_t axis = op.getAxis(), rank = x.size();
+  if (rank < 2 || y.size() != rank || axis + 1 >= rank || elementOf(op.getX()) != elementOf(op.getY()))
+    return false;
+  auto isParts = [](const DimExpr &d) { return d == DimExpr(1) || d == DimExpr(2); };
+  for (size_t d = 0; d + 1 < rank; ++d)
+    if (d != axis && x[d] != y[d])
+      return false;
+  DimExpr length = dftLength(op), bins = op.getOnesided() && !op.getInverse() ? DimExpr::floordiv(length, 2) + DimExpr(1) : length;
+  return isParts(x.back()) && isParts(y.back()) && y[axis] == bins && length.constant().value_or(1) >= 1;
+}
+
 } // namespace
+
+Dims optc::placesOf(Col2ImOp op) {
+  Dims y = dimsOf(op.getY()), block = op.getBlock().dims(), places;
+  for (size_t d = 0; d < block.size(); ++d) {
+    DimExpr span = (block[d] - DimExpr(1)) * DimExpr(op.getDilations()[d]) + DimExpr(1);
+    DimExpr room = y[d + 2] + DimExpr(op.getPads()[d] + op.getPads()[block.size() + d]) - span;
+    places.push_back(DimExpr::floordiv(room, op.getStrides()[d]) + DimExpr(1));
+  }
+  return places;
+}
+
+DimExpr optc::dftLength(DftOp op) {
+  Dims given = op.getLength().dims();
+  return given.size() == 1 ? given.front() : dimsOf(op.getInverse() && op.getOnesided() ? op.getY() : op.getX())[op.getAxis()];
+}
 
 bool optc::hasLibraryKernel(Operation *op) {
   return llvm::TypeSwitch<Operation *, bool>(op)
@@ -143,6 +209,15 @@ bool optc::hasLibraryKernel(Operation *op) {
         return isNumber(elementOf(o.getX())) && spatial >= 1 && spatial <= 3 &&
                dimsOf(o.getX()).size() == spatial + 2;
       })
+      .Case([](ConvOp o) { return isDirectConv(o, false); })
+      .Case([](ConvTransposeOp o) { return isDirectConv(o, true); })
+      .Case([](Col2ImOp o) { return isNumber(elementOf(o.getX())) && elementOf(o.getX()) == elementOf(o.getY()) && isColumns(o); })
+      .Case([](DeformConvOp o) {
+        Type element = elementOf(o.getY());
+        return isFloat(element) && llvm::all_of(o->getOperands(), [&](Value v) { return elementOf(v) == element; }) && isDeformed(o);
+      })
+      .Case([](DftOp o) { return isFloat(elementOf(o.getX())) && isTransform(o); })
+      .Case([](DetOp o) { return isFloat(elementOf(o.getX())) && elementOf(o.getX()) == elementOf(o.getY()) && dimsOf(o.getX()).size() >= 2; })
       .Case([](ReverseSequenceOp o) {
         Dims x = dimsOf(o.getX()), lengths = dimsOf(o.getLengths());
         return isMoved(elementOf(o.getX())) && isIndex(elementOf(o.getLengths())) &&

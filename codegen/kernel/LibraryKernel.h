@@ -8,7 +8,7 @@
 #ifndef OPTC_CODEGEN_KERNEL_LIBRARYKERNEL_H
 #define OPTC_CODEGEN_KERNEL_LIBRARYKERNEL_H
 
-#include "ir/Dialect.h"
+#include "ir/Shape.h"
 
 namespace optc {
 
@@ -16,6 +16,11 @@ namespace optc {
 bool hasLibraryKernel(mlir::Operation *op);
 /// True for a kernel around such an op.
 bool isLibraryKernel(KernelOp kernel);
+
+/// As many places as the block has in the image, in each dim.
+Dims placesOf(Col2ImOp op);
+/// What is transformed along the axis: as many elements as the operand has, as the result, or as the op says.
+DimExpr dftLength(DftOp op);
 
 } // namespace optc
 

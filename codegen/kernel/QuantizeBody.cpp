@@ -28,12 +28,28 @@ static constexpr double kRounding = 0x1.8p23;
 /// Of the sum's bits: of which zero point, a constant, the code is.
 static constexpr const char *kZeroPoint = "optc.zero_point";
 
+/// x / scale + zero_point, rounded once: both are exact in f64, or nearly so.
+static Value quantizeSmallFloat(const ScalarBuilder &k, QuantizeOp op, ValueRange v, Value q) {
+  Type element = elementOf(op.getY());
+  if (v.size() > 2 && !isZero(v[2])) {
+    Type f64 = withLanes(k.b.getF64Type(), lanesOf(q));
+    Value zero = decodeSmallFloat(k.b, k.loc, element, v[2]);
+    Value sum = k.make<arith::AddFOp>(k.make<arith::ExtFOp>(f64, q), k.make<arith::ExtFOp>(f64, zero));
+    q = buildRoundedToOdd(k, q.getType(), sum);
+  } else {
+    q = k.make<arith::AddFOp>(q, k.constant(0)); // of -0, too
+  }
+  return encodeSmallFloat(k.b, k.loc, element, q, op.getSaturate());
+}
+
 /// saturate(round(x / scale) + zero_point); NaN gives the lowest value. The quotient is clamped to what gives a code first:
 /// rounding keeps the order and whole numbers.
 Value optc::buildQuantize(const ScalarBuilder &k, QuantizeOp op, ValueRange v) {
-  auto to = cast<IntegerType>(elementOf(op.getY()));
-  int64_t steps = int64_t(1) << to.getWidth(), low = to.isUnsigned() ? 0 : -steps / 2;
   Value q = k.make<arith::DivFOp>(v[0], v[1]);
+  auto to = dyn_cast<IntegerType>(elementOf(op.getY()));
+  if (!to)
+    return quantizeSmallFloat(k, op, v, q);
+  int64_t steps = int64_t(1) << to.getWidth(), low = to.isUnsigned() ? 0 : -steps / 2;
   Type i32 = withLanes(k.b.getI32Type(), lanesOf(q));
   bool hasZero = v.size() > 2 && !isZero(v[2]);
   Value zero, bottom = k.constant(low), top = k.constant(low + steps - 1);
@@ -70,16 +86,27 @@ static Value quantizedFloat(const ScalarBuilder &k, ValueRange v) {
   return k.make<arith::SubFOp>(bits.getIn(), buildConstant(k.b, k.loc, v[1].getType(), kRounding));
 }
 
+/// A difference of two codes may have more digits than f32.
+static Value dequantizeSmallFloat(const ScalarBuilder &k, ValueRange v) {
+  Value x = decodeSmallFloat(k.b, k.loc, k.element, v[0]);
+  if (v.size() < 3 || isZero(v[2]))
+    return k.make<arith::MulFOp>(x, v[1]);
+  Type f64 = withLanes(k.b.getF64Type(), lanesOf(x));
+  Value zero = decodeSmallFloat(k.b, k.loc, k.element, v[2]);
+  Value difference = k.make<arith::SubFOp>(k.make<arith::ExtFOp>(f64, x), k.make<arith::ExtFOp>(f64, zero));
+  return k.make<arith::TruncFOp>(x.getType(), k.make<arith::MulFOp>(difference, k.make<arith::ExtFOp>(f64, v[1])));
+}
+
 /// (x - zero_point) * scale
 Value optc::buildDequantize(const ScalarBuilder &k, DequantizeOp op, ValueRange v) {
+  if (isSmallFloat(k.element))
+    return dequantizeSmallFloat(k, v);
   Type i32 = withLanes(k.b.getI32Type(), lanesOf(v[0]));
   auto widen = [&](Value x) -> Value {
     if (x.getType() == i32)
       return x;
     return k.isUnsigned() ? k.make<arith::ExtUIOp>(i32, x) : k.make<arith::ExtSIOp>(i32, x);
   };
-  if (k.isFloat()) // of 8 bits, without a zero point
-    return k.make<arith::MulFOp>(v[0], v[1]);
   if (Value real = quantizedFloat(k, v))
     return k.make<arith::MulFOp>(real, v[1]);
   Value x = widen(v[0]);

@@ -8,11 +8,11 @@
 using namespace mlir;
 using namespace optc;
 
-bool optc::isFloat8(Type element) { return isa<Float8E4M3FNType, Float8E5M2Type>(element); }
-
 Type optc::registerType(Type element) {
-  if (element.isF16() || element.isBF16() || isFloat8(element))
+  if (element.isF16() || element.isBF16())
     return Float32Type::get(element.getContext());
+  if (isNarrow(element))
+    return IntegerType::get(element.getContext(), 8);
   if (auto integer = dyn_cast<IntegerType>(element))
     return IntegerType::get(element.getContext(), integer.getWidth());
   return element;
@@ -20,8 +20,8 @@ Type optc::registerType(Type element) {
 
 Type optc::memoryType(Type element) {
   if (auto integer = dyn_cast<IntegerType>(element))
-    return IntegerType::get(element.getContext(), integer.getWidth() == 1 ? 8 : integer.getWidth());
-  return isFloat8(element) ? IntegerType::get(element.getContext(), 8) : element;
+    return IntegerType::get(element.getContext(), std::max(8u, integer.getWidth()));
+  return isSmallFloat(element) ? IntegerType::get(element.getContext(), 8) : element;
 }
 
 Type optc::withLanes(Type type, int64_t lanes) { return lanes == 1 ? type : Type(VectorType::get({lanes}, type)); }
@@ -36,28 +36,6 @@ Value optc::buildConstant(OpBuilder &b, Location loc, Type type, double value) {
   if (auto vector = dyn_cast<VectorType>(type))
     return b.create<arith::ConstantOp>(loc, DenseElementsAttr::get(vector, attribute));
   return b.create<arith::ConstantOp>(loc, attribute);
-}
-
-/// f16 has e5m2's exponent, so that its bits are the upper ones; of e4m3's exponent the bias is 8 less.
-Value optc::widenFloat8ToHalf(OpBuilder &b, Location loc, Type element, Value bits) {
-  Type i16 = withLanes(b.getI16Type(), lanesOf(bits)), f16 = withLanes(b.getF16Type(), lanesOf(bits));
-  bool isWide = isa<Float8E5M2Type>(element);
-  Value x = b.create<arith::ExtSIOp>(loc, i16, bits);
-  x = b.create<arith::ShLIOp>(loc, x, buildConstant(b, loc, i16, isWide ? 8 : 7));
-  if (!isWide) // the sign twice
-    x = b.create<arith::AndIOp>(loc, x, buildConstant(b, loc, i16, -0x4001));
-  return b.create<arith::BitcastOp>(loc, f16, x);
-}
-
-Value optc::widenFloat8(OpBuilder &b, Location loc, Type element, Value bits) {
-  Type f32 = withLanes(b.getF32Type(), lanesOf(bits)), i8 = bits.getType();
-  Value x = b.create<arith::ExtFOp>(loc, f32, widenFloat8ToHalf(b, loc, element, bits));
-  if (isa<Float8E5M2Type>(element))
-    return x;
-  x = b.create<arith::MulFOp>(loc, x, buildConstant(b, loc, f32, 256));
-  Value magnitude = b.create<arith::AndIOp>(loc, bits, buildConstant(b, loc, i8, 127));
-  Value isNan = b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, magnitude, buildConstant(b, loc, i8, 127));
-  return b.create<arith::SelectOp>(loc, isNan, buildConstant(b, loc, f32, NAN), x);
 }
 
 /// The upper half.
@@ -100,8 +78,17 @@ Value optc::buildRounded(OpBuilder &b, Location loc, Type element, Value x) {
   return b.create<arith::ExtFOp>(loc, x.getType(), narrow);
 }
 
-namespace {
+Value optc::buildRoundedToOdd(const ScalarBuilder &k, Type target, Value x) {
+  Type bitsType = withLanes(k.b.getI32Type(), lanesOf(x));
+  Value near = k.make<arith::TruncFOp>(target, x), back = k.make<arith::ExtFOp>(x.getType(), near);
+  auto asInteger = [&](Value c) { return k.make<arith::ExtUIOp>(bitsType, c); };
+  Value above = k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, k.make<math::AbsFOp>(back), k.make<math::AbsFOp>(x));
+  Value inexact = k.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, back, x);
+  Value bits = k.make<arith::SubIOp>(k.make<arith::BitcastOp>(bitsType, near), asInteger(above));
+  return k.make<arith::BitcastOp>(target, k.make<arith::OrIOp>(bits, asInteger(inexact)));
+}
 
+namespace {
 
 /// Float to integer: towards zero, modulo 2^width; NaN and infinities give 0. The remainder of a division by a power of
 /// two is exact, and where it is not 0 (from 2^31 on in f32, 2^63 in f64) x is whole.
@@ -116,18 +103,6 @@ Value buildTruncation(const ScalarBuilder &k, Type target, Value x) {
   int64_t lanes = isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1;
   Value wide = k.make<arith::FPToSIOp>(withLanes(k.b.getIntegerType(via), lanes), rest);
   return width == via ? wide : k.make<arith::TruncIOp>(target, wide);
-}
-
-/// f64 to f32 so that rounding it again, to f16 or bf16, is rounding once: towards zero, and an odd last bit where
-/// anything was lost (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
-Value roundToOdd(const ScalarBuilder &k, Type target, Value x) {
-  Type bitsType = withLanes(k.b.getI32Type(), lanesOf(x));
-  Value near = k.make<arith::TruncFOp>(target, x), back = k.make<arith::ExtFOp>(x.getType(), near);
-  auto asInteger = [&](Value c) { return k.make<arith::ExtUIOp>(bitsType, c); };
-  Value above = k.make<arith::CmpFOp>(arith::CmpFPredicate::OGT, k.make<math::AbsFOp>(back), k.make<math::AbsFOp>(x));
-  Value inexact = k.make<arith::CmpFOp>(arith::CmpFPredicate::ONE, back, x);
-  Value bits = k.make<arith::SubIOp>(k.make<arith::BitcastOp>(bitsType, near), asInteger(above));
-  return k.make<arith::BitcastOp>(target, k.make<arith::OrIOp>(bits, asInteger(inexact)));
 }
 
 /// An integer as f64; beyond 2^53 the lowest 11 bits are one that says whether any was set: to odd, as above.
@@ -145,8 +120,36 @@ Value wideFloat(const ScalarBuilder &k, Value x) {
   return k.isUnsigned() ? k.make<arith::UIToFPOp>(type, x) : k.make<arith::SIToFPOp>(type, x);
 }
 
-Value buildCast(const ScalarBuilder &k, Type from, Type to, Value x) {
-  Type target = withLanes(registerType(to), isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getNumElements() : 1);
+/// An integer of fewer than 8 bits, held in 8: modulo 2^width.
+Value wrapNarrow(const ScalarBuilder &k, IntegerType to, Value x) {
+  if (to.isUnsigned())
+    return k.make<arith::AndIOp>(x, buildConstant(k.b, k.loc, x.getType(), (1 << to.getWidth()) - 1));
+  Value unused = buildConstant(k.b, k.loc, x.getType(), 8 - to.getWidth());
+  return k.make<arith::ShRSIOp>(k.make<arith::ShLIOp>(x, unused), unused);
+}
+
+/// A number as f32 that `to`, of fewer bits, is rounded from. What of integers f32 does not hold is beyond f16 and the formats of 8 bits
+/// that have a mantissa.
+Value toFloat32(const ScalarBuilder &k, Type from, Type to, Value x) {
+  Type f32 = withLanes(k.b.getF32Type(), lanesOf(x));
+  if (from.isF64())
+    return buildRoundedToOdd(k, f32, x);
+  if (isa<FloatType>(from))
+    return x;
+  if (from.getIntOrFloatBitWidth() > 16 && (to.isBF16() || isa<F8E8M0Type>(to)))
+    return buildRoundedToOdd(k, f32, wideFloat(k, x));
+  return k.isUnsigned() ? k.make<arith::UIToFPOp>(f32, x) : k.make<arith::SIToFPOp>(f32, x);
+}
+
+Value buildCast(const ScalarBuilder &k, Type from, Type to, Value x, bool saturate) {
+  if (isSmallFloat(from)) {
+    x = decodeSmallFloat(k.b, k.loc, from, x);
+    Type f32 = k.b.getF32Type();
+    return buildCast({k.b, k.loc, x.getType(), f32}, f32, to, x, saturate);
+  }
+  if (isSmallFloat(to))
+    return encodeSmallFloat(k.b, k.loc, to, toFloat32(k, from, to, x), saturate);
+  Type target = withLanes(registerType(to), lanesOf(x));
   Type source = x.getType();
   if (to.isInteger(1)) {
     if (from.isInteger(1))
@@ -156,31 +159,30 @@ Value buildCast(const ScalarBuilder &k, Type from, Type to, Value x) {
                        : k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, x, zero);
   }
   bool fromUnsigned = k.isUnsigned();
-  if (isa<FloatType>(to) && registerType(to) != to) {
-    // f16 and bf16 live in f32 registers, rounded. What of integers f32 does not hold is beyond f16.
-    bool exact = from.getIntOrFloatBitWidth() <= 16 || to.isF16();
-    if (from.isF64())
-      x = roundToOdd(k, target, x);
-    else if (isa<IntegerType>(from) && !exact)
-      x = roundToOdd(k, target, wideFloat(k, x));
-    else if (isa<IntegerType>(from))
-      x = fromUnsigned ? k.make<arith::UIToFPOp>(target, x) : k.make<arith::SIToFPOp>(target, x);
-    return buildRounded(k.b, k.loc, to, x);
-  }
-  if (isa<FloatType>(from) && isa<FloatType>(to)) {
-    unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+  // f16 and bf16 live in f32 registers, rounded.
+  if (isa<FloatType>(to) && registerType(to) != to)
+    return buildRounded(k.b, k.loc, to, toFloat32(k, from, to, x));
+  unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
+  if (isa<FloatType>(from) && isa<FloatType>(to))
     return w < v ? k.make<arith::ExtFOp>(target, x) : w > v ? k.make<arith::TruncFOp>(target, x) : x;
-  }
   if (isa<FloatType>(to))
     return fromUnsigned ? k.make<arith::UIToFPOp>(target, x) : k.make<arith::SIToFPOp>(target, x);
   if (isa<FloatType>(from))
-    return buildTruncation(k, target, x);
-  unsigned w = getElementTypeOrSelf(source).getIntOrFloatBitWidth(), v = getElementTypeOrSelf(target).getIntOrFloatBitWidth();
-  if (w == v)
-    return x;
-  if (w > v)
-    return k.make<arith::TruncIOp>(target, x);
-  return fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
+    x = buildTruncation(k, target, x);
+  else if (w > v)
+    x = k.make<arith::TruncIOp>(target, x);
+  else if (w < v)
+    x = fromUnsigned ? k.make<arith::ExtUIOp>(target, x) : k.make<arith::ExtSIOp>(target, x);
+  return isNarrow(to) ? wrapNarrow(k, cast<IntegerType>(to), x) : x;
+}
+
+/// The same bits as another type, of a register as wide as memory.
+Value buildBitcast(const ScalarBuilder &k, Type from, Type to, Value x) {
+  // a bool's byte is 0 or 1
+  if (from.isInteger(1) != to.isInteger(1))
+    return buildCast(k, from, to, x, true);
+  Type target = withLanes(registerType(to), lanesOf(x));
+  return target == x.getType() ? x : k.make<arith::BitcastOp>(target, x);
 }
 
 Value buildSign(const ScalarBuilder &k, Value x) {
@@ -192,12 +194,16 @@ Value buildSign(const ScalarBuilder &k, Value x) {
 }
 
 Value buildMod(const ScalarBuilder &k, ModOp op, Value x, Value y) {
-  if (k.isFloat()) {
-    Value quotient = k.make<arith::DivFOp>(x, y);
-    Value whole = op.getTruncate() ? k.make<math::TruncOp>(quotient) : k.make<math::FloorOp>(quotient);
-    return k.make<math::FmaOp>(k.make<arith::NegFOp>(whole), y, x);
-  }
   Value zero = k.constant(0);
+  if (k.isFloat()) {
+    Value remainder = k.make<arith::RemFOp>(x, y);
+    if (op.getTruncate())
+      return remainder;
+    // The sign of y, of a zero, too.
+    Value differs = k.make<arith::XOrIOp>(k.less(remainder, zero), k.less(y, zero));
+    Value adjusted = k.select(differs, k.make<arith::AddFOp>(remainder, y), remainder);
+    return k.select(k.equal(remainder, zero), k.make<math::CopySignOp>(zero, y), adjusted);
+  }
   Value remainder = k.make<arith::SubIOp>(x, k.make<arith::MulIOp>(k.divide(x, y), y));
   remainder = k.select(k.equal(y, zero), zero, remainder);
   if (op.getTruncate() || k.isUnsigned())
@@ -206,6 +212,36 @@ Value buildMod(const ScalarBuilder &k, ModOp op, Value x, Value y) {
   Value differs = k.make<arith::CmpIOp>(arith::CmpIPredicate::slt, k.make<arith::XOrIOp>(remainder, y), zero);
   Value adjust = k.make<arith::AndIOp>(differs, k.make<arith::CmpIOp>(arith::CmpIPredicate::ne, remainder, zero));
   return k.select(adjust, k.make<arith::AddIOp>(remainder, y), remainder);
+}
+
+/// base^exponent modulo 2^64; a negative exponent gives the reciprocal towards zero.
+Value integerPower(const ScalarBuilder &k, Value base, Value exponent) {
+  auto equal = [&](Value x, Value y) { return k.make<arith::CmpIOp>(arith::CmpIPredicate::eq, x, y); };
+  auto constant = [&](double v) { return buildConstant(k.b, k.loc, base.getType(), v); };
+  Value zero = constant(0), one = constant(1), minusOne = constant(-1);
+  Value isNegative = k.make<arith::CmpIOp>(arith::CmpIPredicate::slt, exponent, zero);
+  Value reciprocal = k.select(equal(base, one), one, zero);
+  if (!k.isUnsigned()) {
+    Value isOdd = equal(k.make<arith::AndIOp>(exponent, one), one);
+    reciprocal = k.select(equal(base, minusOne), k.select(isOdd, minusOne, one), reciprocal);
+  }
+  return k.select(isNegative, reciprocal, k.make<math::IPowIOp>(base, k.select(isNegative, zero, exponent)));
+}
+
+/// In f32 where both operands are of f32 or less, of integers modulo 2^64, else in f64, which holds integers of 32 bits.
+Value buildPow(const ScalarBuilder &k, PowOp op, Value x, Value y) {
+  Type exponent = elementOf(op.getRhs());
+  ScalarBuilder ofExponent{k.b, k.loc, y.getType(), exponent};
+  bool isFloat = k.isFloat() || ofExponent.isFloat();
+  if (x.getType() == y.getType() && isFloat)
+    return k.make<math::PowFOp>(x, y);
+  Type wide = isFloat ? Type(k.b.getF64Type()) : k.b.getI64Type();
+  x = buildCast(k, k.element, wide, x, true);
+  y = buildCast(ofExponent, exponent, wide, y, true);
+  Value power = isFloat ? k.make<math::PowFOp>(x, y) : integerPower(k, x, y);
+  // f16 and bf16 are rounded where they are stored.
+  Type result = getElementTypeOrSelf(k.type);
+  return buildCast({k.b, k.loc, power.getType(), wide}, wide, result, power, true);
 }
 
 Value buildCompare(const ScalarBuilder &k, StringRef p, Value x, Value y) {
@@ -246,7 +282,7 @@ Value exp2Normal(const ScalarBuilder &k, Value x) {
   return k.make<arith::BitcastOp>(x.getType(), k.make<arith::AddIOp>(k.make<arith::BitcastOp>(bitsType, p), n));
 }
 
-/// `none`: x * Phi(x) = max(x, 0) - a * Phi(-a) with a = |x|, so that nothing cancels in the lower tail as 1 + erf
+/// `none`, of f32: x * Phi(x) = max(x, 0) - a * Phi(-a) with a = |x|, so that nothing cancels in the lower tail as 1 + erf
 /// does. log2 Phi(-a) is a polynomial on [0, 8], fitted so that a * Phi(-a) errs by 1e-8 or 4e-8 of itself; beyond it
 /// is below 5e-15. `tanh`: (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)).
 Value buildGelu(const ScalarBuilder &k, GeluOp op, Value x) {
@@ -254,6 +290,10 @@ Value buildGelu(const ScalarBuilder &k, GeluOp op, Value x) {
     const double c = -2 * 0.79788456080286535588;
     Value u = k.make<arith::MulFOp>(x, k.make<math::FmaOp>(k.make<arith::MulFOp>(x, x), k.constant(0.044715 * c), k.constant(c)));
     return k.make<arith::DivFOp>(x, k.make<arith::AddFOp>(k.make<math::ExpOp>(u), k.constant(1)));
+  }
+  if (getElementTypeOrSelf(x.getType()).isF64()) {
+    Value erf = k.make<math::ErfOp>(k.make<arith::MulFOp>(x, k.constant(M_SQRT1_2)));
+    return k.make<arith::MulFOp>(k.make<arith::MulFOp>(x, k.constant(0.5)), k.make<arith::AddFOp>(erf, k.constant(1)));
   }
   Value a = k.make<math::AbsFOp>(x);
   // max(x, 0), but NaN for -infinity, as the formula is.
@@ -274,7 +314,33 @@ Value buildSoftplus(const ScalarBuilder &k, Value x) {
 
 } // namespace
 
-bool optc::hasScalarBody(Operation *op) {
+/// Conversions, and what moves codes as they are.
+static bool hasNarrowBody(Operation *op) {
+  auto isNarrowOrNumber = [](Value v) { return isNarrow(elementOf(v)) || elementOf(v).isIntOrFloat(); };
+  if (!llvm::all_of(op->getOperands(), isNarrowOrNumber) || !llvm::all_of(op->getResults(), isNarrowOrNumber))
+    return false;
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case<CastOp, SelectOp>([](auto) { return true; })
+      .Case([](BitcastOp o) {
+        auto isByte = [](Type e) { return e.isInteger(8) || isSmallFloat(e); };
+        return isByte(elementOf(o.getX())) && isByte(elementOf(o.getY()));
+      })
+      .Case([](QuantizeOp o) {
+        Type x = elementOf(o.getX());
+        return isa<FloatType>(x) && !x.isF64() && !isSmallFloat(x) && !isa<F8E8M0Type>(elementOf(o.getY())) && !elementOf(o.getScale()).isF64() &&
+               (!o.getZeroPoint() || elementOf(o.getZeroPoint()) == elementOf(o.getY()));
+      })
+      .Case([](DequantizeOp o) {
+        return !isa<F8E8M0Type>(elementOf(o.getX())) && !elementOf(o.getY()).isF64() && !elementOf(o.getScale()).isF64() &&
+               (!o.getZeroPoint() || elementOf(o.getZeroPoint()) == elementOf(o.getX()));
+      })
+      .Default(false);
+}
+
+bool optc::hasScalarBody(Operation *op, bool gpu) {
+  auto isNarrowType = [](Type type) { return isNarrow(getElementTypeOrSelf(type)); };
+  if (llvm::any_of(op->getOperandTypes(), isNarrowType) || llvm::any_of(op->getResultTypes(), isNarrowType))
+    return gpu && hasNarrowBody(op);
   auto supported = [](Type type) {
     Type element = getElementTypeOrSelf(type);
     if (element.isF32() || element.isF64() || element.isF16() || element.isBF16())
@@ -284,18 +350,23 @@ bool optc::hasScalarBody(Operation *op) {
   };
   if (!llvm::all_of(op->getOperandTypes(), supported) || !llvm::all_of(op->getResultTypes(), supported))
     return false;
-  // No polynomials of f64's precision: those functions stay with the library.
+  // A CPU has no polynomials of f64's precision: those functions stay with the library.
   bool isDouble = llvm::any_of(op->getOperandTypes(), [](Type t) { return getElementTypeOrSelf(t).isF64(); });
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShiftOp, CompareOp, SelectOp, NegOp, AbsOp, SignOp,
             NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp, FmaOp, LookupOp>([](auto) { return true; })
-      .Case([&](ModOp o) { return !isDouble && !isa<FloatType>(elementOf(o.getLhs())); })
-      .Case([&](PowOp o) { return elementOf(o.getLhs()).isF32() && elementOf(o.getRhs()).isF32(); })
-      .Case([](BitcastOp o) {
-        return isa<IntegerType>(elementOf(o.getX())) && isa<IntegerType>(elementOf(o.getY()));
+      .Case([&](ModOp o) { return gpu || !isa<FloatType>(elementOf(o.getLhs())); })
+      .Case([&](PowOp o) {
+        Type lhs = elementOf(o.getLhs()), rhs = elementOf(o.getRhs());
+        return gpu ? !lhs.isInteger(1) && !rhs.isInteger(1) : lhs.isF32() && rhs.isF32();
+      })
+      .Case([&](BitcastOp o) {
+        // Registers of 16-bit floats have other bits.
+        Type x = elementOf(o.getX()), y = elementOf(o.getY());
+        return (isa<IntegerType>(x) && isa<IntegerType>(y)) || (gpu && registerType(x) == memoryType(x) && registerType(y) == memoryType(y));
       })
       .Case<ExpOp, LogOp, Log1pOp, Expm1Op, SinOp, CosOp, TanOp, AsinOp, AcosOp, AtanOp, SinhOp, CoshOp, TanhOp, AsinhOp,
-            AcoshOp, AtanhOp, ErfOp, SigmoidOp, SiluOp, SoftplusOp, GeluOp>([&](auto) { return !isDouble; })
+            AcoshOp, AtanhOp, ErfOp, SigmoidOp, SiluOp, SoftplusOp, GeluOp>([&](auto) { return gpu || !isDouble; })
       .Case([](HardSwishOp) { return true; })
       .Case([&](QuantizeOp o) {
         // Of 8 and 16 bits, which f32 holds.
@@ -318,7 +389,7 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
       .Case([&](MulOp) { return k.either<arith::MulFOp, arith::MulIOp>(v[0], v[1]); })
       .Case([&](DivOp) { return k.isFloat() ? k.make<arith::DivFOp>(v[0], v[1]) : k.divide(v[0], v[1]); })
       .Case([&](ModOp o) { return buildMod(k, o, v[0], v[1]); })
-      .Case([&](PowOp) { return k.make<math::PowFOp>(v[0], v[1]); })
+      .Case([&](PowOp o) { return buildPow(k, o, v[0], v[1]); })
       .Case([&](FmaOp) { return k.make<math::FmaOp>(v[0], v[1], v[2]); })
       .Case([&](MinOp) { return k.minimum(v[0], v[1]); })
       .Case([&](MaxOp) { return k.maximum(v[0], v[1]); })
@@ -346,11 +417,8 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
           return is(o.getPositive() ? INFINITY : -INFINITY);
         return buildConstant(b, op->getLoc(), is(INFINITY).getType(), 0);
       })
-      .Case([&](CastOp o) { return buildCast(k, k.element, elementOf(o.getY()), v[0]); })
-      .Case([&](BitcastOp o) { // a bool's byte is 0 or 1
-        bool isBool = k.element.isInteger(1), toBool = elementOf(o.getY()).isInteger(1);
-        return isBool == toBool ? v[0] : buildCast(k, k.element, elementOf(o.getY()), v[0]);
-      })
+      .Case([&](CastOp o) { return buildCast(k, k.element, elementOf(o.getY()), v[0], o.getSaturate()); })
+      .Case([&](BitcastOp o) { return buildBitcast(k, k.element, elementOf(o.getY()), v[0]); })
       .Case([&](QuantizeOp o) { return buildQuantize(k, o, v); })
       .Case([&](DequantizeOp o) { return buildDequantize(k, o, v); })
       .Case([&](ExpOp) { return k.make<math::ExpOp>(v[0]); })

@@ -3,14 +3,14 @@
 // Each elementwise op's arithmetic in `arith` and `math`, on scalars and vectors alike. CPU and GPU
 // generators build their loops around it; nothing else in the compiler knows how to add or compare.
 //
-// Registers hold i1 for bool, f32 for f16 and bf16, signless integers; the tensor's element type says whether
-// an integer is signed.
+// Registers hold i1 for bool, f32 for f16 and bf16, signless integers, of fewer than 8 bits in i8, and codes of small floats; the
+// tensor's element type says whether an integer is signed.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_SCALARBODY_H
 #define OPTC_CODEGEN_KERNEL_SCALARBODY_H
 
-#include "ir/Dialect.h"
+#include "codegen/kernel/SmallFloat.h"
 
 namespace optc {
 
@@ -21,8 +21,9 @@ mlir::Type memoryType(mlir::Type element);
 /// `type`, or a vector of it.
 mlir::Type withLanes(mlir::Type type, int64_t lanes);
 
-/// True when buildScalar has a body for the op and its element types.
-bool hasScalarBody(mlir::Operation *op);
+/// True when buildScalar has a body for the op and its element types: for all targets, or for a GPU, which has the functions of f64
+/// and remainders of floats, and computes on narrow types.
+bool hasScalarBody(mlir::Operation *op, bool gpu = false);
 
 /// The op's result from its operands' registers (scalars, or vectors of one length).
 mlir::Value buildScalar(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands);
@@ -39,12 +40,6 @@ mlir::Value narrowBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::V
 mlir::Value widenBFloat16(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value bits);
 /// What a register was rounded from by buildRounded to bf16; null when it is something else.
 mlir::Value roundedFromBFloat16(mlir::Value x);
-/// f8E4M3FN or f8E5M2, which kernels read as weights and do not write.
-bool isFloat8(mlir::Type element);
-/// Bits of such an element (i8) as f32.
-mlir::Value widenFloat8(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type element, mlir::Value bits);
-/// The same as an f16 that is its value, or of f8E4M3FN its value / 256; a NaN of f8E4M3FN becomes 480 / 256.
-mlir::Value widenFloat8ToHalf(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type element, mlir::Value bits);
 
 /// A constant register of a scalar or vector type.
 mlir::Value buildConstant(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type, double value);

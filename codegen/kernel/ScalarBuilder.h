@@ -55,7 +55,8 @@ struct ScalarBuilder {
   }
   /// exp(x) / (1 + exp(x)): near its end at -104, where 1 / (1 + exp(-x)) would have overflowed, too. Bounded above, where it is 1.
   mlir::Value sigmoid(mlir::Value x) const {
-    mlir::Value e = make<mlir::math::ExpOp>(minimum(x, constant(30)));
+    bool isDouble = mlir::getElementTypeOrSelf(x.getType()).isF64();
+    mlir::Value e = make<mlir::math::ExpOp>(minimum(x, constant(isDouble ? 40 : 30)));
     return make<mlir::arith::DivFOp>(e, make<mlir::arith::AddFOp>(constant(1), e));
   }
   /// True for a constant register: it is not NaN.
@@ -92,6 +93,10 @@ struct ScalarBuilder {
     return select(isZero, zero, quotient);
   }
 };
+
+/// f64 to f32 so that rounding it again, to a narrower format, is rounding once: towards zero, and an odd last bit where
+/// anything was lost (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+mlir::Value buildRoundedToOdd(const ScalarBuilder &k, mlir::Type target, mlir::Value x);
 
 /// saturate(round(x / scale) + zero_point), and (x - zero_point) * scale (QuantizeBody.cpp).
 mlir::Value buildQuantize(const ScalarBuilder &k, QuantizeOp op, mlir::ValueRange v);

@@ -189,7 +189,10 @@ Value TensorEmitter::atConstant(ConstantOp op, int64_t lanes) {
     value.convert(cast<FloatType>(type).getFloatSemantics(), APFloat::rmNearestTiesToEven, &lossy);
     attribute = FloatAttr::get(type, value);
   } else {
-    attribute = IntegerAttr::get(type, op.getValue().getSplatValue<APInt>());
+    Type element = op.getValue().getElementType();
+    APInt bits = isa<FloatType>(element) ? op.getValue().getSplatValue<APFloat>().bitcastToAPInt() : op.getValue().getSplatValue<APInt>();
+    unsigned width = type.getIntOrFloatBitWidth();
+    attribute = IntegerAttr::get(type, element.isSignlessInteger() ? bits.sextOrTrunc(width) : bits.zextOrTrunc(width));
   }
   Type full = withLanes(type, lanes);
   if (lanes > 1)
@@ -433,7 +436,8 @@ Value TensorEmitter::atPool(PoolOp op, const LaneIndices &index, int64_t lanes, 
   Type element = elementOf(op.getX());
   Dims dims = dimsOf(op.getX());
   bool mean = op.getKind() == "mean";
-  StringRef kind = mean ? "sum" : "max";
+  bool norm = op.getKind() == "lp";
+  StringRef kind = op.getKind() == "max" ? "max" : "sum";
   LaneIndices inner = index;
   Value count = f.index(1), zero = f.index(0);
   SmallVector<std::pair<Value, Value>> ranges; // window positions [begin, end)
@@ -453,9 +457,18 @@ Value TensorEmitter::atPool(PoolOp op, const LaneIndices &index, int64_t lanes, 
     }
     count = f.mul(count, n);
   }
+  auto constant = [&](double v) { return buildConstant(f.b, f.loc, withLanes(registerType(element), lanes), v); };
+  auto power = [&](Value x, int64_t p) -> Value {
+    if (p == 2)
+      return f.b.create<arith::MulFOp>(f.loc, x, x);
+    x = f.b.create<math::AbsFOp>(f.loc, x);
+    return p == 1 ? x : f.b.create<math::PowFOp>(f.loc, x, constant(double(p)));
+  };
   std::function<Value(size_t, Value)> nest = [&](size_t k, Value carried) -> Value {
-    if (k == spatial)
-      return buildCombine(f.b, f.loc, kind, element, carried, at(op.getX(), inner, lanes, mask));
+    if (k == spatial) {
+      Value x = at(op.getX(), inner, lanes, mask);
+      return buildCombine(f.b, f.loc, kind, element, carried, norm ? power(x, op.getP()) : x);
+    }
     Value start = f.sub(f.mul(index[first + k].base, f.index(op.getStrides()[k])), f.index(op.getPadsLow()[k]));
     return f.loop(ranges[k].first, ranges[k].second, f.index(1), carried, [&](Value i, ValueRange c) {
       Scope scope(*this);
@@ -464,6 +477,10 @@ Value TensorEmitter::atPool(PoolOp op, const LaneIndices &index, int64_t lanes, 
     })[0];
   };
   Value result = nest(0, buildIdentity(f.b, f.loc, kind, element, lanes));
+  if (norm && op.getP() == 2)
+    return f.b.create<math::SqrtOp>(f.loc, result);
+  if (norm)
+    return op.getP() == 1 ? result : f.b.create<math::PowFOp>(f.loc, result, constant(1.0 / double(op.getP())));
   if (!mean)
     return result;
   Value n = f.b.create<arith::SIToFPOp>(f.loc, registerType(element), count);

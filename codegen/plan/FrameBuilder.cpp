@@ -2,6 +2,7 @@
 
 #include "codegen/plan/FrameBuilder.h"
 #include "codegen/kernel/LibraryKernel.h"
+#include "codegen/kernel/ScalarBody.h"
 #include "ir/eval/Evaluate.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/StringExtras.h"
@@ -97,9 +98,14 @@ bool FrameBuilder::entersOnDevice(Type type) const {
   return context.device && !context.device->images.empty() && tensor && !isa<StringType>(tensor.getElementType()) && !isSmall(type);
 }
 
+/// Not one of what GPUs alone have bodies for.
+static bool hasHostCode(KernelOp op) {
+  return llvm::all_of(op.getBody().front(), [](Operation &inner) { return !inner.hasTrait<Elementwise>() || hasScalarBody(&inner); });
+}
+
 /// A few sizes that the host has: a launch and a copy back would take longer than they do.
 bool FrameBuilder::isShapeArithmetic(KernelOp op) {
-  return llvm::all_of(op.getResultTypes(), isSmall) && llvm::all_of(op.getOperands(), [&](mlir::Value value) {
+  return hasHostCode(op) && llvm::all_of(op.getResultTypes(), isSmall) && llvm::all_of(op.getOperands(), [&](mlir::Value value) {
            return isSmall(value.getType()) && (buffers[0].contains(value) || isWeight(value));
          });
 }

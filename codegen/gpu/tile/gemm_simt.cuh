@@ -1,6 +1,6 @@
 //===- gemm_simt.cuh - Matrix products by multiply-adds ---------*- CUDA -*-===//
 //
-// What is strictly f32, or has rows that no tensor core takes: 256 threads, a tile of kTile x kTile, 8 x 8 sums a
+// What is strictly f32, or has rows that no tensor core takes, or is summed in double or integers: 256 threads, a tile of kTile x kTile, 8 x 8 sums a
 // thread for 128, 4 x 4 for 64. Tiles of 16 k's lie in shared memory with k outermost; the next one is read into registers while one is multiplied.
 //
 // The launch: 256 threads, kSharedBytes of memory, a block a tile (of kSlices a slice, split_k.cuh). lhs [batch, rows, depth], rhs [batch, depth, columns], or
@@ -9,30 +9,31 @@
 //===----------------------------------------------------------------------===//
 
 template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> struct GemmSimt {
+  typedef typename SumOf<T>::type Sum;
   static constexpr int kDepth = 16, kThreads = 256, kParts = kTile / 64;
   // Padded: stores of turned tiles meet few bank conflicts.
-  static constexpr int kPitch = kTile + 4, kTileFloats = kDepth * 2 * kPitch, kSharedBytes = 2 * kTileFloats * 4;
+  static constexpr int kPitch = kTile + 4, kTileFloats = kDepth * 2 * kPitch, kSharedBytes = 2 * kTileFloats * sizeof(Sum);
 
   /// A tile of kTile lines along k, in registers: vectors of kLanes elements of a line.
   template <int kLanes> struct AlongK {
     static constexpr int kVectors = kTile * kDepth / kLanes / kThreads;
-    Vec<float, kLanes> values[kVectors];
+    Vec<Sum, kLanes> values[kVectors];
     static __device__ int lineOf(int i) { return (i * kThreads + int(threadIdx.x)) / (kDepth / kLanes); }
     static __device__ int depthOf(int i) { return (i * kThreads + int(threadIdx.x)) % (kDepth / kLanes) * kLanes; }
     __device__ void read(const T *matrix, int line, int lines, int k, int depth) {
 #pragma unroll
       for (int i = 0; i < kVectors; ++i) {
         const int r = line + lineOf(i), d = k + depthOf(i);
-        values[i] = splat<kLanes>(0.0f);
+        values[i] = splat<kLanes>(Sum(0));
         if (r < lines && d < depth) {
           const Vec<T, kLanes> v = load<kLanes>(matrix + i64(r) * depth + d);
 #pragma unroll
           for (int l = 0; l < kLanes; ++l)
-            values[i][l] = float(v[l]);
+            values[i][l] = Sum(v[l]);
         }
       }
     }
-    __device__ void write(float *tile) const {
+    __device__ void write(Sum *tile) const {
 #pragma unroll
       for (int i = 0; i < kVectors; ++i)
 #pragma unroll
@@ -43,26 +44,26 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
   /// A tile of 16 lines of kTile columns.
   template <int kLanes> struct AlongN {
     static constexpr int kVectors = kTile * kDepth / kLanes / kThreads;
-    Vec<float, kLanes> values[kVectors];
+    Vec<Sum, kLanes> values[kVectors];
     static __device__ int depthOf(int i) { return (i * kThreads + int(threadIdx.x)) / (kTile / kLanes); }
     static __device__ int columnOf(int i) { return (i * kThreads + int(threadIdx.x)) % (kTile / kLanes) * kLanes; }
     __device__ void read(const T *matrix, int column, int columns, int k, int depth) {
 #pragma unroll
       for (int i = 0; i < kVectors; ++i) {
         const int c = column + columnOf(i), d = k + depthOf(i);
-        values[i] = splat<kLanes>(0.0f);
+        values[i] = splat<kLanes>(Sum(0));
         if (c < columns && d < depth) {
           const Vec<T, kLanes> v = load<kLanes>(matrix + i64(d) * columns + c);
 #pragma unroll
           for (int l = 0; l < kLanes; ++l)
-            values[i][l] = float(v[l]);
+            values[i][l] = Sum(v[l]);
         }
       }
     }
-    __device__ void write(float *tile) const {
+    __device__ void write(Sum *tile) const {
 #pragma unroll
       for (int i = 0; i < kVectors; ++i)
-        *reinterpret_cast<Vec<float, kLanes> *>(tile + depthOf(i) * kPitch + columnOf(i)) = values[i];
+        *reinterpret_cast<Vec<Sum, kLanes> *>(tile + depthOf(i) * kPitch + columnOf(i)) = values[i];
     }
   };
   template <bool kIsAlongK, int kLanes> struct RhsTile;
@@ -71,12 +72,12 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
 
   /// read(k) takes both tiles from k on into registers, write(stage) puts them into shared memory, where `tiles` is.
   template <int kLanes, typename Read, typename Write, int kSlices, typename Epilogue>
-  static __device__ void multiply(const Read &read, const Write &write, const float *tiles, const TilePlace &place, const ProductShape &shape,
+  static __device__ void multiply(const Read &read, const Write &write, const Sum *tiles, const TilePlace &place, const ProductShape &shape,
                                   const SplitK<kSlices> &split, const Epilogue &epilogue) {
     const int batch = place.batch, row = place.row, column = place.column;
     // A thread has rows 4 * y + 64 * i and columns 4 * x + 64 * j, four of each.
     const int x = threadIdx.x % 16, y = threadIdx.x / 16;
-    float sums[kParts][4][kParts][4] = {};
+    Sum sums[kParts][4][kParts][4] = {};
     const int steps = (shape.depth + kDepth - 1) / kDepth, end = split.begin(place.slice + 1, steps) * kDepth;
     read(split.begin(place.slice, steps) * kDepth);
     write(0);
@@ -84,10 +85,10 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
     for (int k = split.begin(place.slice, steps) * kDepth, stage = 0; k < end; k += kDepth, stage ^= 1) {
       if (k + kDepth < end)
         read(k + kDepth);
-      const float *ta = tiles + stage * kTileFloats, *tb = ta + kDepth * kPitch;
+      const Sum *ta = tiles + stage * kTileFloats, *tb = ta + kDepth * kPitch;
 #pragma unroll (kTile == 128 ? kDepth : 4)
       for (int d = 0; d < kDepth; ++d) {
-        Vec<float, 4> u[kParts], v[kParts];
+        Vec<Sum, 4> u[kParts], v[kParts];
 #pragma unroll
         for (int i = 0; i < kParts; ++i) {
           u[i] = load<4>(ta + d * kPitch + 4 * y + 64 * i);
@@ -101,13 +102,13 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
             for (int j = 0; j < kParts; ++j)
 #pragma unroll
               for (int c = 0; c < 4; ++c)
-                sums[i][r][j][c] = fmaf(u[i][r], v[j][c], sums[i][r][j][c]);
+                sums[i][r][j][c] = multiply_add(u[i][r], v[j][c], sums[i][r][j][c]);
       }
       if (k + kDepth < end)
         write(stage ^ 1);
       __syncthreads();
     }
-    float(&all)[16 * kParts * kParts] = reinterpret_cast<float(&)[16 * kParts * kParts]>(sums);
+    Sum(&all)[16 * kParts * kParts] = reinterpret_cast<Sum(&)[16 * kParts * kParts]>(sums);
     const int warp = place.tile * (kThreads / 32) + threadIdx.x / 32;
     if (!split.arrive(all, warp, place.slice))
       return;
@@ -123,7 +124,7 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
           for (int c = 0; c < 4; c += kLanes) {
             const int atRow = row + 4 * y + 64 * i + r, atColumn = column + 4 * x + 64 * j + c;
             if (atRow < shape.rows && atColumn < shape.columns) {
-              Vec<float, kLanes> sum;
+              Vec<Sum, kLanes> sum;
 #pragma unroll
               for (int l = 0; l < kLanes; ++l)
                 sum[l] = sums[i][r][j][c + l];
@@ -145,7 +146,7 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
 
     AlongK<kLhsLanes> a;
     typename RhsTile<kAlongK, kRhsLanes>::type b;
-    float *stages = reinterpret_cast<float *>(memory);
+    Sum *stages = reinterpret_cast<Sum *>(memory);
     auto read = [&](int k) {
       a.read(lhs, row, shape.rows, k, shape.depth);
       b.read(rhs, column, shape.columns, k, shape.depth);

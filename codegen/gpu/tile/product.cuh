@@ -18,8 +18,11 @@ struct tf32 {
   float value;
 };
 
-/// What products of elements are summed in. Of u8 the right operand is i8.
+/// What products of elements are summed in: integers of 32 and 64 bits modulo 2^width. Of u8 the right operand is i8.
 template <typename T> struct SumOf { typedef float type; };
+template <> struct SumOf<double> { typedef double type; };
+template <> struct SumOf<int> { typedef int type; };
+template <> struct SumOf<i64> { typedef i64 type; };
 template <> struct SumOf<i8> { typedef int type; };
 template <> struct SumOf<u8> { typedef int type; };
 
@@ -30,6 +33,9 @@ template <> struct RightOf<u8> { typedef i8 type; };
 /// sum + x * y, of bytes exactly.
 template <typename T, typename U> __device__ inline float multiply_add(T x, U y, float sum) { return fmaf(float(x), float(y), sum); }
 template <typename T, typename U> __device__ inline int multiply_add(T x, U y, int sum) { return int(x) * int(y) + sum; }
+__device__ inline double multiply_add(double x, double y, double sum) { return fma(x, y, sum); }
+__device__ inline int multiply_add(int x, int y, int sum) { return wrap_add(wrap_mul(x, y), sum); }
+__device__ inline i64 multiply_add(i64 x, i64 y, i64 sum) { return wrap_add(wrap_mul(x, y), sum); }
 
 /// `bytes` (at most 4) bytes of a place that is a multiple of kUnit (1 or 2) only; zeros after them.
 template <int kUnit> __device__ inline u32 load_word(const u8 *p, int bytes) {

@@ -15,7 +15,8 @@ std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
 }
 
 bool optc::takesFinite(KernelOp kernel) {
-  return kernel.getKind() == "matmul" || kernel.getKind() == "attention" || kernel.getKind() == "recurrent";
+  // Which of a transform's results are infinite and which no numbers depends on the order of its sums.
+  return mlir::isa<DftOp>(kernel.getBody().front().front()) || kernel.getKind() == "matmul" || kernel.getKind() == "attention" || kernel.getKind() == "recurrent";
 }
 
 int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
@@ -29,6 +30,12 @@ int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
     } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
       x = sizesOf(reduce.getX().getType(), sizes);
       axes = reduce.getAxes();
+    } else if (mlir::isa<ConvOp, ConvTransposeOp>(op)) {
+      std::vector<int64_t> w = sizesOf(op.getOperand(1).getType(), sizes);
+      int64_t terms = 1;
+      for (size_t d = 0; d + 1 < w.size(); ++d)
+        terms *= w[d];
+      longest = std::max(longest, terms);
     } else if (auto scan = dyn_cast<CumulativeOp>(op)) {
       x = sizesOf(scan.getX().getType(), sizes);
       axes = llvm::ArrayRef<int64_t>();

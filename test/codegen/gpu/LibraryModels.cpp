@@ -151,7 +151,71 @@ func.func @main(%x: tensor<?x3x9x8xT, #x>, %s: tensor<2x3x20xT>) -> (tensor<?x3x
   return %0, %1, %2, %3 : tensor<?x3x5x6xT, #y>, tensor<?x3x5x6xi64, #y>, tensor<2x3x6xT>, tensor<2x3x6xi64>
 })";
 
+// Filters that are operands: groups, one channel a group over three dims, transposed ones with dilation and places between the pixels.
+const char *kConvolutions = R"(
+#x = #optc.dims<["n", 7, 6, 12]>
+#y = #optc.dims<["n", 4, 7, 12]>
+#t = #optc.dims<["n", 15, 7, 18]>
+func.func @main(%x: tensor<?x7x6x12xT, #x>, %w: tensor<3x2x4x12xT>, %u: tensor<3x2x12x9xT>, %v: tensor<2x4x5x6x6xT>, %z: tensor<3x2x3x1x6xT>, %k: tensor<1x9x2xT>, %f: tensor<4x2x3xT>)
+    -> (tensor<?x4x7x12xT, #y>, tensor<?x15x7x18xT, #t>, tensor<2x4x6x2x6xT>, tensor<1x17x3xT>) {
+  %0 = optc.conv %x, %w {dilations = array<i64: 1, 2>, groups = 3 : i64, layout = "nhwc", pads_high = array<i64: 1, 2>, pads_low = array<i64: 1, 1>, strides = array<i64: 2, 1>}
+      : (tensor<?x7x6x12xT, #x>, tensor<3x2x4x12xT>) -> tensor<?x4x7x12xT, #y>
+  %1 = optc.conv_transpose %x, %u {dilations = array<i64: 2, 1>, groups = 2 : i64, layout = "nhwc", output_padding = array<i64: 0, 1>, pads_high = array<i64: 1, 0>, pads_low = array<i64: 1, 1>, strides = array<i64: 2, 1>}
+      : (tensor<?x7x6x12xT, #x>, tensor<3x2x12x9xT>) -> tensor<?x15x7x18xT, #t>
+  %2 = optc.conv %v, %z {dilations = array<i64: 1, 1, 2>, groups = 6 : i64, layout = "nhwc", pads_high = array<i64: 1, 1, 1>, pads_low = array<i64: 1, 1, 1>, strides = array<i64: 1, 1, 2>}
+      : (tensor<2x4x5x6x6xT>, tensor<3x2x3x1x6xT>) -> tensor<2x4x6x2x6xT>
+  %3 = optc.conv_transpose %k, %f {dilations = array<i64: 1>, groups = 1 : i64, layout = "nhwc", output_padding = array<i64: 0>, pads_high = array<i64: 1>, pads_low = array<i64: 2>, strides = array<i64: 2>}
+      : (tensor<1x9x2xT>, tensor<4x2x3xT>) -> tensor<1x17x3xT>
+  return %0, %1, %2, %3 : tensor<?x4x7x12xT, #y>, tensor<?x15x7x18xT, #t>, tensor<2x4x6x2x6xT>, tensor<1x17x3xT>
+})";
+
+// Columns over a padded image; taps at places beside it, with masks, in groups.
+const char *kColumnsOfImages = R"(
+#c = #optc.dims<["n", 12, 28]>
+#i = #optc.dims<["n", 2, 8, 9]>
+func.func @main(%c: tensor<?x12x28xT, #c>, %e: tensor<1x4x3xT>) -> (tensor<?x2x8x9xT, #i>, tensor<1x2x7xT>) {
+  %0 = optc.col2im %c {block = #optc.dims<[2, 3]>, dilations = array<i64: 1, 2>, pads = array<i64: 0, 1, 0, 1>, strides = array<i64: 1, 2>} : (tensor<?x12x28xT, #c>) -> tensor<?x2x8x9xT, #i>
+  %1 = optc.col2im %e {block = #optc.dims<[2]>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, strides = array<i64: 2>} : (tensor<1x4x3xT>) -> tensor<1x2x7xT>
+  return %0, %1 : tensor<?x2x8x9xT, #i>, tensor<1x2x7xT>
+})";
+const char *kDeformed = R"(
+#x = #optc.dims<["n", 6, 7, 6]>
+#o = #optc.dims<["n", 24, 4, 5]>
+#m = #optc.dims<["n", 12, 4, 5]>
+#y = #optc.dims<["n", 20, 4, 5]>
+func.func @main(%x: tensor<?x6x7x6xT, #x>, %w: tensor<20x3x3x2xT>, %o: tensor<?x24x4x5xT, #o>, %m: tensor<?x12x4x5xT, #m>, %v: tensor<1x2x3x4x3xT>, %u: tensor<3x2x1x2x2xT>, %p: tensor<1x12x3x3x2xT>)
+    -> (tensor<?x20x4x5xT, #y>, tensor<1x3x3x3x2xT>) {
+  %0 = optc.deform_conv %x, %w, %o, %m {dilations = array<i64: 1, 1>, groups = 2 : i64, offset_groups = 2 : i64, pads_low = array<i64: 1, 0>, strides = array<i64: 2, 1>}
+      : (tensor<?x6x7x6xT, #x>, tensor<20x3x3x2xT>, tensor<?x24x4x5xT, #o>, tensor<?x12x4x5xT, #m>) -> tensor<?x20x4x5xT, #y>
+  %1 = optc.deform_conv %v, %u, %p {dilations = array<i64: 1, 1, 1>, groups = 1 : i64, offset_groups = 1 : i64, pads_low = array<i64: 0, 0, 0>, strides = array<i64: 1, 1, 1>}
+      : (tensor<1x2x3x4x3xT>, tensor<3x2x1x2x2xT>, tensor<1x12x3x3x2xT>) -> tensor<1x3x3x3x2xT>
+  return %0, %1 : tensor<?x20x4x5xT, #y>, tensor<1x3x3x3x2xT>
+})";
+
+// Of lengths that are powers of two and others, along and across, cut and filled up, back from one side; matrices.
+const char *kTransforms = R"(
+#x = #optc.dims<["n", 16, 2]>
+#y = #optc.dims<["n", 9, 2]>
+#c = #optc.dims<[3, "n", 5, 1]>
+#d = #optc.dims<[3, "n", 5, 2]>
+#m = #optc.dims<["n", 5, 5]>
+#r = #optc.dims<["n"]>
+func.func @main(%x: tensor<?x16x2xT, #x>, %c: tensor<3x?x5x1xT, #c>, %s: tensor<4x7x2xT>, %e: tensor<2x12x1xT>, %m: tensor<?x5x5xT, #m>, %q: tensor<2x1x1xT>, %l: tensor<3x40x40xT>)
+    -> (tensor<?x16x2xT, #x>, tensor<?x9x2xT, #y>, tensor<3x?x5x2xT, #d>, tensor<4x12x1xT>, tensor<2x20x2xT>, tensor<2x6x2xT>, tensor<?xT, #r>, tensor<2xT>, tensor<3xT>) {
+  %0 = optc.dft %x {axis = 1 : i64, inverse = true, length = #optc.dims<[]>, onesided = false} : (tensor<?x16x2xT, #x>) -> tensor<?x16x2xT, #x>
+  %1 = optc.dft %x {axis = 1 : i64, inverse = false, length = #optc.dims<[]>, onesided = true} : (tensor<?x16x2xT, #x>) -> tensor<?x9x2xT, #y>
+  %2 = optc.dft %c {axis = 1 : i64, inverse = false, length = #optc.dims<[]>, onesided = false} : (tensor<3x?x5x1xT, #c>) -> tensor<3x?x5x2xT, #d>
+  %3 = optc.dft %s {axis = 1 : i64, inverse = true, length = #optc.dims<[12]>, onesided = true} : (tensor<4x7x2xT>) -> tensor<4x12x1xT>
+  %4 = optc.dft %e {axis = 1 : i64, inverse = false, length = #optc.dims<[20]>, onesided = false} : (tensor<2x12x1xT>) -> tensor<2x20x2xT>
+  %5 = optc.dft %e {axis = 1 : i64, inverse = false, length = #optc.dims<[11]>, onesided = true} : (tensor<2x12x1xT>) -> tensor<2x6x2xT>
+  %6 = optc.det %m : (tensor<?x5x5xT, #m>) -> tensor<?xT, #r>
+  %7 = optc.det %q : (tensor<2x1x1xT>) -> tensor<2xT>
+  %8 = optc.det %l : (tensor<3x40x40xT>) -> tensor<3xT>
+  return %0, %1, %2, %3, %4, %5, %6, %7, %8 : tensor<?x16x2xT, #x>, tensor<?x9x2xT, #y>, tensor<3x?x5x2xT, #d>, tensor<4x12x1xT>, tensor<2x20x2xT>, tensor<2x6x2xT>, tensor<?xT, #r>, tensor<2xT>, tensor<3xT>
+})";
+
 const Model kLibrary[] = {
+    {"f32 f64 i32 i64", kConvolutions}, {"f32 f16 i64", kColumnsOfImages}, {"f32 f16", kDeformed}, {"f32 f64", kTransforms},
     {"f32 f16 f64", kSamples}, {"f32 f16 ui8", kResized}, {"f32 i8 ui8 f16", kWindows},
     {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique},
     {"f32 i64 i1 f16", kElements},       {"f32 i8 bf16", kTuples},                 {"f32 i64 ui8 f16", kCombinations},

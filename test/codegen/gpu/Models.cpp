@@ -247,7 +247,79 @@ func.func @main(%q: tensor<13x37xT>, %k: tensor<19x37xT>) -> tensor<13x19xT> {
   return %0 : tensor<13x19xT>
 })";
 
+// Powers of one type and of two; remainders that have the sign of either operand.
+const char *kPowers = R"(
+#d = #optc.dims<["n"]>
+func.func @main(%x: tensor<?xT, #d>, %y: tensor<?xT, #d>, %i: tensor<?xi32, #d>, %j: tensor<?xui8, #d>, %f: tensor<?xf32, #d>)
+    -> (tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xi32, #d>, tensor<?xT, #d>, tensor<?xT, #d>) {
+  %0 = optc.pow %x, %y : (tensor<?xT, #d>, tensor<?xT, #d>) -> tensor<?xT, #d>
+  %1 = optc.pow %x, %i : (tensor<?xT, #d>, tensor<?xi32, #d>) -> tensor<?xT, #d>
+  %2 = optc.pow %x, %j : (tensor<?xT, #d>, tensor<?xui8, #d>) -> tensor<?xT, #d>
+  %3 = optc.pow %x, %f : (tensor<?xT, #d>, tensor<?xf32, #d>) -> tensor<?xT, #d>
+  %4 = optc.pow %i, %y : (tensor<?xi32, #d>, tensor<?xT, #d>) -> tensor<?xi32, #d>
+  %5 = optc.mod %x, %y {truncate = false} : (tensor<?xT, #d>, tensor<?xT, #d>) -> tensor<?xT, #d>
+  %6 = optc.mod %x, %y {truncate = true} : (tensor<?xT, #d>, tensor<?xT, #d>) -> tensor<?xT, #d>
+  return %0, %1, %2, %3, %4, %5, %6 : tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xi32, #d>, tensor<?xT, #d>, tensor<?xT, #d>
+})";
+// The functions of f64.
+const char *kFunctions = R"(
+#d = #optc.dims<["n"]>
+func.func @main(%x: tensor<?xT, #d>) -> (tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>) {
+  %0 = optc.exp %x : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %1 = optc.log %0 : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %2 = optc.gelu %x {approximate = "tanh"} : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %3 = optc.erf %x : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %4 = optc.sigmoid %x : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  %5 = optc.asinh %x : (tensor<?xT, #d>) -> tensor<?xT, #d>
+  return %1, %2, %3, %4, %5 : tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>, tensor<?xT, #d>
+})";
+const char *kNorms = R"(
+#x = #optc.dims<["n", 3, 9, 7]>
+#y = #optc.dims<["n", 3, 5, 6]>
+func.func @main(%x: tensor<?x3x9x7xT, #x>, %z: tensor<1x2x6x5x4xT>) -> (tensor<?x3x5x6xT, #y>, tensor<1x2x3x4x3xT>, tensor<1x2x6x5x4xT>) {
+  %0 = optc.pool %x {kind = "lp", window = array<i64: 3, 2>, strides = array<i64: 2, 1>, dilations = array<i64: 1, 2>, pads_low = array<i64: 1, 0>, pads_high = array<i64: 1, 1>,
+      ceil = false, count_padding = false, p = 2 : i64} : (tensor<?x3x9x7xT, #x>) -> tensor<?x3x5x6xT, #y>
+  %1 = optc.pool %z {kind = "lp", window = array<i64: 2, 2, 2>, strides = array<i64: 2, 1, 1>, dilations = array<i64: 1, 1, 1>, pads_low = array<i64: 0, 0, 0>,
+      pads_high = array<i64: 0, 0, 0>, ceil = false, count_padding = false, p = 3 : i64} : (tensor<1x2x6x5x4xT>) -> tensor<1x2x3x4x3xT>
+  %2 = optc.pool %z {kind = "lp", window = array<i64: 1, 3, 3>, strides = array<i64: 1, 1, 1>, dilations = array<i64: 1, 1, 1>, pads_low = array<i64: 0, 1, 1>,
+      pads_high = array<i64: 0, 1, 1>, ceil = false, count_padding = false, p = 1 : i64} : (tensor<1x2x6x5x4xT>) -> tensor<1x2x6x5x4xT>
+  return %0, %1, %2 : tensor<?x3x5x6xT, #y>, tensor<1x2x3x4x3xT>, tensor<1x2x6x5x4xT>
+})";
+// Codes that are moved, and conversions within larger kernels.
+const char *kCodes = R"(
+#d = #optc.dims<["n", 24]>
+func.func @main(%x: tensor<?x24xT, #d>, %y: tensor<6x24xT>, %f: tensor<?x24xf32, #d>, %s: tensor<1xf32>, %z: tensor<10x8xT>, %i: tensor<3xi64>, %v: tensor<24xT>)
+    -> (tensor<24x?xT, #optc.dims<[24, "n"]>>, tensor<8x24xT>, tensor<?x24xf32, #d>, tensor<?x24xT, #d>, tensor<3x8xT>, tensor<2x12xT>, tensor<?x24xf32, #d>) {
+  %0 = optc.transpose %x {permutation = array<i64: 1, 0>} : (tensor<?x24xT, #d>) -> tensor<24x?xT, #optc.dims<[24, "n"]>>
+  %1 = optc.pad %y {low = #optc.dims<[1, 0]>, mode = "constant"} : (tensor<6x24xT>) -> tensor<8x24xT>
+  %2 = optc.cast %x : (tensor<?x24xT, #d>) -> tensor<?x24xf32, #d>
+  %3 = optc.broadcast %s : (tensor<1xf32>) -> tensor<?x24xf32, #d>
+  %4 = optc.mul %2, %3 : (tensor<?x24xf32, #d>, tensor<?x24xf32, #d>) -> tensor<?x24xf32, #d>
+  %5 = optc.add %4, %f : (tensor<?x24xf32, #d>, tensor<?x24xf32, #d>) -> tensor<?x24xf32, #d>
+  %6 = optc.cast %f : (tensor<?x24xf32, #d>) -> tensor<?x24xT, #d>
+  %7 = optc.gather %z, %i {axis = 0 : i64} : (tensor<10x8xT>, tensor<3xi64>) -> tensor<3x8xT>
+  %8 = optc.slice %y {starts = #optc.dims<[5, 22]>, strides = #optc.dims<[-3, -2]>} : (tensor<6x24xT>) -> tensor<2x12xT>
+  %9 = optc.broadcast %v : (tensor<24xT>) -> tensor<?x24xT, #d>
+  %10 = optc.cast %9 : (tensor<?x24xT, #d>) -> tensor<?x24xf32, #d>
+  %11 = optc.sub %10, %f : (tensor<?x24xf32, #d>, tensor<?x24xf32, #d>) -> tensor<?x24xf32, #d>
+  return %0, %1, %5, %6, %7, %8, %11 : tensor<24x?xT, #optc.dims<[24, "n"]>>, tensor<8x24xT>, tensor<?x24xf32, #d>, tensor<?x24xT, #d>, tensor<3x8xT>, tensor<2x12xT>, tensor<?x24xf32, #d>
+})";
+const char *kSameBits = R"(
+#d = #optc.dims<["n"]>
+func.func @main(%x: tensor<?xf32, #d>, %y: tensor<?xi32, #d>, %z: tensor<?xf64, #d>, %c: tensor<?xf8E5M2, #d>) -> (tensor<?xi32, #d>, tensor<?xf32, #d>, tensor<?xi64, #d>, tensor<?xui8, #d>) {
+  %0 = optc.bitcast %x : (tensor<?xf32, #d>) -> tensor<?xi32, #d>
+  %1 = optc.bitcast %y : (tensor<?xi32, #d>) -> tensor<?xf32, #d>
+  %2 = optc.bitcast %z : (tensor<?xf64, #d>) -> tensor<?xi64, #d>
+  %3 = optc.bitcast %c : (tensor<?xf8E5M2, #d>) -> tensor<?xui8, #d>
+  return %0, %1, %2, %3 : tensor<?xi32, #d>, tensor<?xf32, #d>, tensor<?xi64, #d>, tensor<?xui8, #d>
+})";
+
 const Model kModels[] = {
+    {"f32 f16 bf16 f64 i8 ui16 i64", kPowers},
+    {"f32 f64", kFunctions},
+    {"f32 f16 f64", kNorms},
+    {"f8E4M3FN f8E4M3FNUZ f8E5M2FNUZ !optc.f4E2M1 !optc.f8E8M0 i4 ui2", kCodes},
+    {"f32", kSameBits},
     {"f32 f16 bf16 f64 i64 i8 ui16", kElementwise},
     {"f32 f16 i32", kBroadcast},
     {"f32 i8", kTransposed},
@@ -259,9 +331,9 @@ const Model kModels[] = {
     {"f32", kGather},
     {"f16 bf16 f8E4M3FN f8E5M2", kTable},
     {"f32 i64", kInPlaceOps},
-    {"f32 f16", kActivations},
+    {"f32 f16 f64", kActivations},
     {"f32 i1", kMovement},
-    {"f32 f16 bf16", kSoftmaxes},
+    {"f32 f16 bf16 f64", kSoftmaxes},
     {"f32 f16", kNormalize},
     {"f32 f16 i8 i32 i64", kReductions},
 };
@@ -305,8 +377,27 @@ func.func @main(%q: tensor<1x2x21x64xT>, %k: tensor<1x2x9x64xT>, %v: tensor<1x2x
   return %0 : tensor<1x2x21x64xT>
 })";
 
+// Filters that are operands: of a plane, a line, one channel a group, over three dims.
+const char *kFilters = R"(
+#x = #optc.dims<["n", 9, 7, 12]>
+#y = #optc.dims<["n", 5, 9, 20]>
+#v = #optc.dims<["n", 5, 6, 6, 4]>
+#z = #optc.dims<["n", 3, 6, 6, 24]>
+func.func @main(%x: tensor<?x9x7x12xT, #x>, %w: tensor<3x2x12x20xT>, %l: tensor<2x19x8xT>, %k: tensor<5x8x17xT>, %d: tensor<3x3x1x12xT>, %v: tensor<?x5x6x6x4xT, #v>, %u: tensor<3x3x3x4x24xT>)
+    -> (tensor<?x5x9x20xT, #y>, tensor<2x15x17xT>, tensor<?x9x7x12xT, #x>, tensor<?x3x6x6x24xT, #z>) {
+  %0 = optc.conv %x, %w {dilations = array<i64: 1, 2>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 1, 3>, pads_low = array<i64: 1, 1>, strides = array<i64: 2, 1>}
+      : (tensor<?x9x7x12xT, #x>, tensor<3x2x12x20xT>) -> tensor<?x5x9x20xT, #y>
+  %1 = optc.conv %l, %k {dilations = array<i64: 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 0>, pads_low = array<i64: 0>, strides = array<i64: 1>}
+      : (tensor<2x19x8xT>, tensor<5x8x17xT>) -> tensor<2x15x17xT>
+  %2 = optc.conv %x, %d {dilations = array<i64: 1, 1>, groups = 12 : i64, layout = "nhwc", pads_high = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, strides = array<i64: 1, 1>}
+      : (tensor<?x9x7x12xT, #x>, tensor<3x3x1x12xT>) -> tensor<?x9x7x12xT, #x>
+  %3 = optc.conv %v, %u {dilations = array<i64: 1, 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 1, 1, 1>, pads_low = array<i64: 1, 1, 1>, strides = array<i64: 2, 1, 1>}
+      : (tensor<?x5x6x6x4xT, #v>, tensor<3x3x3x4x24xT>) -> tensor<?x3x6x6x24xT, #z>
+  return %0, %1, %2, %3 : tensor<?x5x9x20xT, #y>, tensor<2x15x17xT>, tensor<?x9x7x12xT, #x>, tensor<?x3x6x6x24xT, #z>
+})";
+
 const Model kSmallAttention[] = {{"bf16 f16", kHeadsSideBySide}, {"bf16", kGroups}, {"f16 bf16", kOddHeads}, {"bf16", kFewKeys}};
-const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16", kScores}, {"f32 bf16", kOddProduct}, {"f32", kOddScores}, {"f32 bf16 f16", kConvolution}, {"f32", kBytes}, {"f32 bf16 f16", kFewRows}};
+const Model kSmallProducts[] = {{"f32 bf16 f16", kLinear}, {"f32 bf16 f64 i64", kScores}, {"f32 bf16 f64 i32", kOddProduct}, {"f32 f16", kFilters}, {"f32", kOddScores}, {"f32 bf16 f16", kConvolution}, {"f32", kBytes}, {"f32 bf16 f16", kFewRows}};
 
 } // namespace
 

@@ -152,6 +152,17 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*smallAttention(context), "sm_80", "AttentionSm80<bf16", {37, 150});
   if (name == "gemv")
     return modelSubject(*smallProducts(context), "sm_80", "GemvAlong", {37});
+  // Blocks take several lines and matrices in turn.
+  if (name == "dft")
+    return modelSubject(*smallLibrary(context), "sm_80", "Dft<float", {5, 700});
+  if (name == "determinant")
+    return modelSubject(*smallLibrary(context), "sm_80", "Determinant<double", {5, 700});
+  if (name == "conv_direct")
+    return modelSubject(*smallLibrary(context), "sm_80", "DirectConv<float", {2, 5});
+  if (name == "columns")
+    return modelSubject(*smallLibrary(context), "sm_80", "Col2Im<float", {2, 5});
+  if (name == "deformed")
+    return modelSubject(*smallLibrary(context), "sm_80", "DeformConv<float", {2, 5});
   stop("nothing is tried for " + name);
 }
 

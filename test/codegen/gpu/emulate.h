@@ -132,6 +132,12 @@ template <typename T> T exchange(T x, int offset, int group) {
 }
 } // namespace emulated
 
+/// CUDA's: of pi times x.
+inline void sincospi(double x, double *sine, double *cosine) {
+  *sine = std::sin(M_PI * std::fmod(x, 2));
+  *cosine = std::cos(M_PI * std::fmod(x, 2));
+}
+
 struct Index3 {
   unsigned x;
 };

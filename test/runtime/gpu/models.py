@@ -53,9 +53,9 @@ def placement():
     """What the GPU has no code for is between what it has; sizes that come from values; an output that is an input, and one that is a weight."""
     nodes = [
         helper.make_node("Mul", ["x", "w"], ["a"], name="first"),
-        helper.make_node("Reshape", ["a", "matrices"], ["squares"]),
-        helper.make_node("Det", ["squares"], ["det"], name="det"),
-        helper.make_node("Exp", ["det"], ["y"], name="second"),
+        helper.make_node("Reshape", ["a", "planes"], ["images"]),
+        helper.make_node("MaxRoiPool", ["images", "rois"], ["regions"], name="regions", pooled_shape=[2, 2]),
+        helper.make_node("Exp", ["regions"], ["y"], name="second"),
         helper.make_node("Sign", ["x"], ["signs"], name="signs"),
         helper.make_node("Unique", ["signs"], ["found", "", "places"], name="unique", axis=0),
         helper.make_node("Abs", ["found"], ["b"], name="abs"),
@@ -65,7 +65,7 @@ def placement():
         helper.make_node("Identity", ["x"], ["same"], name="same"),
         helper.make_node("Add", ["rows", "rows"], ["twice"], name="twice"),
     ]
-    weights = {"w": normal(12), "matrices": numpy.array([-1, 2, 2]), "flat": numpy.array([-1])}
+    weights = {"w": normal(12), "planes": numpy.array([-1, 1, 3, 4]), "rois": numpy.array([[0, 0, 0, 3, 2], [1, 1, 0, 2, 2]], numpy.float32), "flat": numpy.array([-1])}
     inputs = [("x", FLOAT, ["n", 12])]
     outputs = [("y", FLOAT, None), ("places", TensorProto.INT64, None), ("z", FLOAT, None), ("dims", TensorProto.INT64, None), ("same", FLOAT, None),
                ("twice", FLOAT, None)]
