@@ -2,7 +2,7 @@
 
 #include "codegen/gpu/ProductTiling.h"
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 using namespace llvm;
 using namespace optc;
@@ -24,23 +24,26 @@ ProductTiling optc::chooseTiling(const ProductSize &size, ArrayRef<ProductTile> 
   constexpr int64_t kMany = 1 << 20;
   std::optional<int64_t> steps = size.steps.constant();
   ProductTiling best{tiles.front(), 1};
-  double bestCycles = 0;
+  double bestCycles = std::numeric_limits<double>::infinity();
+  auto offer = [&](const ProductTile &tile, int64_t slices, double cycles) {
+    if (cycles < bestCycles) {
+      best = {tile, slices};
+      bestCycles = cycles;
+    }
+  };
   for (const ProductTile &tile : tiles) {
     std::optional<int64_t> count = tile.count(size).constant();
     int64_t columns = size.columns.constant().value_or(kMany);
     // Of unknown sizes all waves are full.
-    double cycles = count ? cyclesOf(tile, *count, steps.value_or(1), 1)
-                          : double(kMany / tile.rows * ((columns + tile.columns - 1) / tile.columns)) / kMultiprocessors * tile.stepCycles;
-    int64_t slices = 1;
+    offer(tile, 1, count ? cyclesOf(tile, *count, steps.value_or(1), 1)
+                         : double(kMany / tile.rows * ((columns + tile.columns - 1) / tile.columns)) / kMultiprocessors * tile.stepCycles);
+  }
+  const double whole = bestCycles;
+  for (const ProductTile &tile : tiles) {
+    std::optional<int64_t> count = tile.count(size).constant();
     for (int64_t s = 2; count && steps && s <= std::min(*steps, kMostSlices); ++s)
-      if (double with = cyclesOf(tile, *count, *steps, s); with < (slices == 1 ? kWorthwhile : 1) * cycles) {
-        cycles = with;
-        slices = s;
-      }
-    if (bestCycles == 0 || cycles < bestCycles) {
-      best = {tile, slices};
-      bestCycles = cycles;
-    }
+      if (double cycles = cyclesOf(tile, *count, *steps, s); cycles < kWorthwhile * whole)
+        offer(tile, s, cycles);
   }
   return best;
 }
