@@ -267,11 +267,20 @@ void LibraryCall::emit(DetOp op) {
   call("Determinant", {typeText(elementOf(op.getX()))}, {count, n}, {operand(0), result(0), "workspace"});
 }
 
+void LibraryCall::emit(RandomOp op) {
+  DimExpr n = numElements(dimsOf(op.getY()));
+  useThreads(DimExpr::ceildiv(n, 4), "sampling");
+  f.library.push_back("random");
+  std::string seed = cudaConstant(f.b.getI64IntegerAttr(int64_t(op.getSeed())), f.b.getI64Type(), true).text;
+  call("Random", {typeText(elementOf(op.getY())), libraryText(op.getDistribution() == "normal")}, {n},
+       {result(0), seed, number(op.getLow().convertToDouble()), number(op.getHigh().convertToDouble())});
+}
+
 LogicalResult LibraryCall::run() {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<CumulativeOp, TopKOp, NonZeroOp, NmsOp, UniqueOp, GatherElementsOp, GatherNDOp, MaxUnpoolOp,
             ScatterElementsOp, ScatterNDOp, GridSampleOp, ResizeOp, RoiAlignOp, MaxPoolIndicesOp,
-            ReverseSequenceOp, LrnOp, ConvOp, ConvTransposeOp, DeformConvOp, Col2ImOp, DftOp, DetOp>([&](auto o) {
+            ReverseSequenceOp, LrnOp, ConvOp, ConvTransposeOp, DeformConvOp, Col2ImOp, DftOp, DetOp, RandomOp>([&](auto o) {
         emit(o);
         return success();
       })

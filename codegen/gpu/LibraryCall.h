@@ -41,6 +41,7 @@ private:
   void emit(Col2ImOp op);
   void emit(DftOp op);
   void emit(DetOp op);
+  void emit(RandomOp op);
   /// `window`: DirectWindow's numbers.
   void emitConv(mlir::Value image, mlir::Value filter, mlir::Value result, int64_t groups, bool isTransposed, llvm::ArrayRef<DimExpr> window);
   /// A thread for each.

@@ -160,13 +160,13 @@ void LibraryCall::emit(ConvTransposeOp op) {
 }
 
 void LibraryCall::emit(Col2ImOp op) {
-  Dims y = dimsOf(op.getY()), block = op.getBlock().dims();
+  Dims x = dimsOf(op.getX()), y = dimsOf(op.getY()), block = op.getBlock().dims();
   size_t spatial = block.size();
   useThreads(numElements(y), "sampling");
   f.library.push_back("conv_direct");
-  SmallVector<DimExpr> sizes{y[0], y[1]};
+  SmallVector<DimExpr> sizes{y[0], y[1], x[0], x[1], x[2]};
   llvm::append_range(sizes, directWindow(ArrayRef(y).drop_front(2), placesOf(op), block, op.getStrides(), op.getDilations(), op.getPads().take_front(spatial)));
-  call("Col2Im", {typeText(elementOf(op.getX())), libraryText(int64_t(spatial))}, sizes, {operand(0), result(0)});
+  call("Col2Im", {typeText(elementOf(op.getX())), libraryText(int64_t(spatial))}, sizes, {operand(0), result(0), "error"});
 }
 
 void LibraryCall::emit(DeformConvOp op) {

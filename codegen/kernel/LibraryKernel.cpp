@@ -75,12 +75,10 @@ template <typename OpT> bool isDirectConv(OpT op, bool isTransposed) {
          (isTransposed || isDivided(w.back(), groups));
 }
 
-/// The columns are as many as the block has elements and places.
+/// Columns that are not as many as the block has elements and places are refused when it runs.
 bool isColumns(Col2ImOp op) {
-  Dims x = dimsOf(op.getX()), y = dimsOf(op.getY());
-  Dims block = op.getBlock().dims();
-  size_t spatial = block.size();
-  return x.size() == 3 && spatial >= 1 && spatial <= 3 && y.size() == spatial + 2 && x == Dims{y[0], y[1] * numElements(block), numElements(placesOf(op))};
+  size_t spatial = op.getBlock().size();
+  return dimsOf(op.getX()).size() == 3 && spatial >= 1 && spatial <= 3 && dimsOf(op.getY()).size() == spatial + 2;
 }
 
 bool isDeformed(DeformConvOp op) {
@@ -217,6 +215,7 @@ bool optc::hasLibraryKernel(Operation *op) {
         return isFloat(element) && llvm::all_of(o->getOperands(), [&](Value v) { return elementOf(v) == element; }) && isDeformed(o);
       })
       .Case([](DftOp o) { return isFloat(elementOf(o.getX())) && isTransform(o); })
+      .Case([](RandomOp o) { return isFloat(elementOf(o.getY())); })
       .Case([](DetOp o) { return isFloat(elementOf(o.getX())) && elementOf(o.getX()) == elementOf(o.getY()) && dimsOf(o.getX()).size() >= 2; })
       .Case([](ReverseSequenceOp o) {
         Dims x = dimsOf(o.getX()), lengths = dimsOf(o.getLengths());

@@ -120,17 +120,22 @@ template <typename T, typename W, typename Y, int kSpatial, int kLanes, bool kTr
   }
 };
 
-/// Columns x [images, channels * taps, places] summed into y [images, channels, image], tap by tap.
+/// Columns x [images, channels * taps, places] summed into y [images, channels, image], tap by tap. `error` becomes 1 where x has other sizes.
 template <int kSpatial> struct ColumnsShape {
   i64 images, channels;
+  i64 sizes[3]; // x's
   DirectWindow<kSpatial> window;
 };
 template <typename T, int kSpatial> struct Col2Im {
   typedef typename DirectSum<T>::type Sum;
-  static __device__ void run(const ColumnsShape<kSpatial> &s, const T *x, T *y) {
+  static __device__ void run(const ColumnsShape<kSpatial> &s, const T *x, T *y, int *error) {
     const i64 thread = thread_in_grid(), pixels = s.window.inputs(), places = s.window.outputs(), taps = s.window.taps();
     if (thread >= s.images * s.channels * pixels)
       return;
+    if (s.sizes[0] != s.images || s.sizes[1] != s.channels * taps || s.sizes[2] != places) {
+      *error = 1;
+      return;
+    }
     const T *columns = x + thread / pixels * taps * places;
     Sum sum = 0;
     for (i64 tap = 0; tap < taps; ++tap)

@@ -214,7 +214,17 @@ func.func @main(%x: tensor<?x16x2xT, #x>, %c: tensor<3x?x5x1xT, #c>, %s: tensor<
   return %0, %1, %2, %3, %4, %5, %6, %7, %8 : tensor<?x16x2xT, #x>, tensor<?x9x2xT, #y>, tensor<3x?x5x2xT, #d>, tensor<4x12x1xT>, tensor<2x20x2xT>, tensor<2x6x2xT>, tensor<?xT, #r>, tensor<2xT>, tensor<3xT>
 })";
 
+const char *kRandom = R"(
+#d = #optc.dims<["n", 3]>
+func.func @main(%x: tensor<?x3xT, #d>) -> (tensor<?x3xT, #d>, tensor<7xT>, tensor<?x3xT, #d>) {
+  %0 = optc.random {distribution = "uniform", high = 2.5 : f64, low = -1.0 : f64, seed = 1234567890123 : i64} : tensor<?x3xT, #d>
+  %1 = optc.random {distribution = "normal", high = 0.5 : f64, low = 3.0 : f64, seed = -7 : i64} : tensor<7xT>
+  %2 = optc.random {distribution = "normal", high = 1.0 : f64, low = 0.0 : f64, seed = 0 : i64} : tensor<?x3xT, #d>
+  return %0, %1, %2 : tensor<?x3xT, #d>, tensor<7xT>, tensor<?x3xT, #d>
+})";
+
 const Model kLibrary[] = {
+    {"f32 f16 f64", kRandom},
     {"f32 f64 i32 i64", kConvolutions}, {"f32 f16 i64", kColumnsOfImages}, {"f32 f16", kDeformed}, {"f32 f64", kTransforms},
     {"f32 f16 f64", kSamples}, {"f32 f16 ui8", kResized}, {"f32 i8 ui8 f16", kWindows},
     {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique},

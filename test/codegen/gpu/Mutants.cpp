@@ -157,6 +157,8 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*smallLibrary(context), "sm_80", "Dft<float", {5, 700});
   if (name == "determinant")
     return modelSubject(*smallLibrary(context), "sm_80", "Determinant<double", {5, 700});
+  if (name == "random")
+    return modelSubject(*smallLibrary(context), "sm_80", "Random<float", {5, 700});
   if (name == "conv_direct")
     return modelSubject(*smallLibrary(context), "sm_80", "DirectConv<float", {2, 5});
   if (name == "columns")
