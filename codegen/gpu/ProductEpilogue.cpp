@@ -23,10 +23,14 @@ std::string optc::multiplied(Type element) { return element.isInteger(8) ? "u8" 
 
 void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
   DimExpr tiles = tiling.tile.count(size);
-  if (tiling.slices > 1)
-    f.splitProduct("SplitK", tiling.slices, tiles, 8, tiling.tile.sums() / 8 * 4);
-  else
+  if (tiling.slices == 1) {
     f.items = tiles;
+    return;
+  }
+  // Half of the registers are enough for all but the largest tiles; left to itself the compiler would rather spill than take more than a quarter.
+  if (!f.blocksPerMultiprocessor && tiling.tile.sums() <= 64 * 128)
+    f.blocksPerMultiprocessor = 2;
+  f.splitProduct("SplitK", tiling.slices, tiles, 8, tiling.tile.sums() / 8 * 4);
 }
 
 int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most) {

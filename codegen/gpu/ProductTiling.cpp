@@ -7,6 +7,8 @@
 using namespace llvm;
 using namespace optc;
 
+// Estimates for an H100, not fitted to measurements of these kernels.
+
 /// Sums that are written and read again pass the second-level cache; a warp waits for it to take its own, to count them, and to give the first.
 static constexpr double kMeetCycles = 2000, kSumBytesPerCycle = 64;
 /// What a product in slices has to save: less may be the model's error.
