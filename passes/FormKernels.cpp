@@ -26,17 +26,19 @@ namespace {
 
 /// Ops whose elements the loop generator can pull.
 bool isLoopOp(Operation *op, bool gpu) {
-  if (!hasEmittableTypes(op, gpu))
-    return false;
   if (op->hasTrait<Elementwise>())
-    return hasScalarBody(op, gpu);
+    return hasEmittableTypes(op, gpu) && hasScalarBody(op, gpu);
+  if (isa<BroadcastOp, TransposeOp, SliceOp, ReshapeOp, PadOp, ConcatOp, GatherOp>(op))
+    return hasEmittableTypes(op, gpu);
+  if (!hasEmittableTypes(op))
+    return false;
   if (auto pool = dyn_cast<PoolOp>(op))
-    return hasEmittableTypes(op) && (pool.getKind() == "max" || (isa<FloatType>(elementOf(pool.getX())) && (gpu || pool.getKind() == "mean")));
+    return pool.getKind() == "max" || (isa<FloatType>(elementOf(pool.getX())) && (gpu || pool.getKind() == "mean"));
   if (auto reduce = dyn_cast<ReduceOp>(op))
-    return !elementOf(reduce.getX()).isInteger(1) && hasEmittableTypes(op);
+    return !elementOf(reduce.getX()).isInteger(1);
   if (auto resize = dyn_cast<ResizeOp>(op))
-    return hasEmittableTypes(op) && canResample(resize);
-  return isa<BroadcastOp, TransposeOp, SliceOp, ReshapeOp, PadOp, ConcatOp, GatherOp, IotaOp>(op);
+    return canResample(resize);
+  return isa<IotaOp>(op);
 }
 
 /// Cheap enough to compute where it is used, once for each use of its elements.

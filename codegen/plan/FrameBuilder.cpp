@@ -98,9 +98,13 @@ bool FrameBuilder::entersOnDevice(Type type) const {
   return context.device && !context.device->images.empty() && tensor && !isa<StringType>(tensor.getElementType()) && !isSmall(type);
 }
 
-/// Not one of what GPUs alone have bodies for.
+/// Not one of what GPUs alone have bodies and products for.
 static bool hasHostCode(KernelOp op) {
-  return llvm::all_of(op.getBody().front(), [](Operation &inner) { return !inner.hasTrait<Elementwise>() || hasScalarBody(&inner); });
+  return llvm::all_of(op.getBody().front(), [](Operation &inner) {
+    if (auto contract = dyn_cast<ContractOp>(inner))
+      return elementOf(contract.getLhs()).isF32() || elementOf(contract.getLhs()).isInteger(8);
+    return !inner.hasTrait<Elementwise>() || hasScalarBody(&inner);
+  });
 }
 
 /// A few sizes that the host has: a launch and a copy back would take longer than they do.

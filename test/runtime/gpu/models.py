@@ -50,7 +50,8 @@ def attention():
 
 
 def placement():
-    """What the GPU has no code for is between what it has; sizes that come from values; an output that is an input, and one that is a weight."""
+    """What the GPU has no code for is between what it has; sizes that come from values; an output that is an input, and one that is a weight; a few
+    integers that the host has, and what GPUs alone have code for."""
     nodes = [
         helper.make_node("Mul", ["x", "w"], ["a"], name="first"),
         helper.make_node("Reshape", ["a", "planes"], ["images"]),
@@ -64,11 +65,14 @@ def placement():
         helper.make_node("Reshape", ["y", "flat"], ["rows"], name="reshape"),
         helper.make_node("Identity", ["x"], ["same"], name="same"),
         helper.make_node("Add", ["rows", "rows"], ["twice"], name="twice"),
+        helper.make_node("MatMul", ["few", "few"], ["product"], name="product"),
+        helper.make_node("Pow", ["few", "few"], ["powers"], name="powers"),
+        helper.make_node("Mul", ["few", "few"], ["squares"], name="squares"),
     ]
     weights = {"w": normal(12), "planes": numpy.array([-1, 1, 3, 4]), "rois": numpy.array([[0, 0, 0, 3, 2], [1, 1, 0, 2, 2]], numpy.float32), "flat": numpy.array([-1])}
-    inputs = [("x", FLOAT, ["n", 12])]
+    inputs = [("x", FLOAT, ["n", 12]), ("few", TensorProto.INT64, [3, 3])]
     outputs = [("y", FLOAT, None), ("places", TensorProto.INT64, None), ("z", FLOAT, None), ("dims", TensorProto.INT64, None), ("same", FLOAT, None),
-               ("twice", FLOAT, None)]
+               ("twice", FLOAT, None), *((name, TensorProto.INT64, None) for name in ("product", "powers", "squares"))]
     return model(nodes, inputs, outputs, weights), ["n=2,5"], 1e-5
 
 
