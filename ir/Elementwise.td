@@ -46,6 +46,9 @@ def Optc_GeluOp : Optc_UnaryFloatOp<"gelu", "Gaussian error linear unit"> {
 def Optc_FloorOp : Optc_UnaryFloatOp<"floor", "Largest integer not above x">;
 def Optc_CeilOp : Optc_UnaryFloatOp<"ceil", "Smallest integer not below x">;
 def Optc_RoundOp : Optc_UnaryFloatOp<"round", "Nearest integer, halves to even">;
+def Optc_RoundTf32Op : Optc_UnaryOp<"round_tf32", "Nearest value with 10 bits of fraction (tf32), halves to even; NaN stays NaN"> {
+  let arguments = (ins RankedTensorOf<[F32]>:$x);
+}
 def Optc_NegOp : Optc_UnaryOp<"neg", "-x; integers wrap">;
 def Optc_AbsOp : Optc_UnaryOp<"abs", "Absolute value; the smallest integer stays">;
 def Optc_SignOp : Optc_UnaryOp<"sign", "-1, 0 or 1; NaN stays NaN">;

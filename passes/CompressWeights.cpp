@@ -282,9 +282,17 @@ void Compressor::compress(ContractOp op) {
   if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || tensorOf(op.getLhs()).getRank() != 2 || !elementOf(rhs).isF32() ||
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
     return;
-  // A GPU's kernels take 16-bit floats as they are.
-  if (gpu && halfUnder(op.getLhs()))
+  // A GPU's kernels take 16-bit floats as they are; what is unpacked for them is rounded.
+  const bool unpacksInBFloat = op->hasAttr(kUnpacksInBFloat);
+  if (gpu && halfUnder(op.getLhs()) && !unpacksInBFloat)
     return;
+  OpBuilder builder(op);
+  auto rounded = [&](mlir::Value x) -> mlir::Value {
+    if (!unpacksInBFloat)
+      return x;
+    mlir::Value bits = builder.create<CastOp>(x.getLoc(), tensorType(dimsOf(x), builder.getBF16Type()), x);
+    return builder.create<CastOp>(x.getLoc(), x.getType(), bits);
+  };
   if (isBFloatProduct(op)) {
     // Kernels pack its weights themselves; a table that is one is there once.
     if (auto half = through<CastOp>(rhs); mlir::Value source = half ? through<CastOp>(half) : mlir::Value()) {
@@ -294,9 +302,8 @@ void Compressor::compress(ContractOp op) {
     }
     return;
   }
-  OpBuilder builder(op);
   auto replace = [&](mlir::Value unpacked) {
-    auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), unpacked, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
+    auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), rounded(unpacked), ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(),
                                               ArrayRef<int64_t>{gpu ? 1 : 0});
     if (gpu)
       product->setAttr(kUnpacksRhs, builder.getUnitAttr());
@@ -319,12 +326,14 @@ void Compressor::compress(ContractOp op) {
     if (auto panels = keep ? keptPanels(b, matrix) : panelsOf(matrix, op))
       return replace(unpackCompressed(builder, rhs.getLoc(), *panels));
   }
-  if (isWeight(rhs))
+  if (isWeight(rhs)) {
+    op.getRhsMutable().assign(rounded(rhs));
     return;
+  }
   // Known, but too large to be a weight expression: scales that do not come in blocks.
   llvm::DenseMap<mlir::Value, HostValue> cache;
   if (auto value = evaluateWeight(rhs, cache); succeeded(value)) {
-    op.getRhsMutable().assign(b.create<ConstantOp>(rhs.getLoc(), elementsOf(*value, cast<RankedTensorType>(rhs.getType()))));
+    op.getRhsMutable().assign(rounded(b.create<ConstantOp>(rhs.getLoc(), elementsOf(*value, cast<RankedTensorType>(rhs.getType())))));
     eraseDead(rhs.getDefiningOp());
   }
 }

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/kernel/CompressedRows.h"
+#include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/ScalarBody.h"
 #include "ir/eval/Weight.h"
 #include "passes/Match.h"
@@ -306,6 +307,8 @@ private:
       auto contract = cast<ContractOp>(root);
       product = b.create<ContractOp>(root->getLoc(), prologue(contract.getLhs(), x), w, contract.getLhsBatch(), contract.getRhsBatch(), contract.getLhsContract(),
                                      ArrayRef<int64_t>{right.contracted()});
+      if (root->hasAttr(kTf32))
+        product.getDefiningOp()->setAttr(kTf32, b.getUnitAttr());
       if (right.isTable())
         product.getDefiningOp()->setAttr(kUnpacksRhs, b.getUnitAttr());
     }

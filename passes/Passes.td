@@ -53,13 +53,15 @@ def PropagateQuantization : Pass<"propagate-quantization", "::mlir::func::FuncOp
 }
 
 def InsertRounding : Pass<"insert-rounding", "::mlir::func::FuncOp"> {
-  let summary = "Operands of products with constant weights rounded to bf16";
+  let summary = "Operands of products rounded to bf16 or tf32";
   let description = [{
     before:  %y = optc.contract %x, %w
     after:   %h = optc.cast %x : bf16;  %y = optc.contract (optc.cast %h : f32), (optc.cast (optc.cast %w : bf16) : f32)
   }];
   let options = [Option<"tiles", "tiles", "bool", "true", "every CPU of the artefact has AMX, or the kernels are a GPU's">,
-                 Option<"gpu", "gpu", "bool", "false", "products are a GPU's, of any number of rows">];
+                 Option<"gpu", "gpu", "bool", "false", "products are a GPU's, of any number of rows">,
+                 Option<"fewBits", "few-bits", "bool", "false", "weights will be stored in few bits: of a GPU's products the other operand is rounded">,
+                 Option<"tf32", "tf32", "bool", "false", "to tf32, for a GPU: what stays f32 in memory">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 

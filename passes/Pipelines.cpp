@@ -37,6 +37,8 @@ void optc::buildRecognition(OpPassManager &passes) {
 }
 
 void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) {
+  // What computes in bf16 on a GPU has its weights in it already.
+  const std::string weights = options.gpu && options.bfloat && options.weights == "bf16" ? "" : options.weights;
   if (options.gpu)
     passes.addNestedPass<func::FuncOp>(createLowerAttention({options.bfloat}));
   passes.addNestedPass<func::FuncOp>(createLowerGatherND());
@@ -56,9 +58,11 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addNestedPass<func::FuncOp>(createNormalizeContractions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
-  // Products of bf16 and of bytes, once they have the form that kernels compute.
+  // Products of bf16, tf32 and of bytes, once they have the form that kernels compute.
   if (options.bfloat)
-    passes.addNestedPass<func::FuncOp>(createInsertRounding({options.gpu || options.tiles, options.gpu}));
+    passes.addNestedPass<func::FuncOp>(createInsertRounding({options.gpu || options.tiles, options.gpu, /*fewBits=*/weights != "", /*tf32=*/false}));
+  if (options.tf32)
+    passes.addNestedPass<func::FuncOp>(createInsertRounding({/*tiles=*/true, /*gpu=*/true, /*fewBits=*/false, /*tf32=*/true}));
   passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
   if (!options.keepRounding)
     passes.addNestedPass<func::FuncOp>(createRangesOfRows());
@@ -73,8 +77,7 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
   passes.addPass(createMergeDuplicates());
   // Attention takes the movement around it before anything else does.
   passes.addNestedPass<func::FuncOp>(createFormAttention({options.gpu}));
-  // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked. In bf16 a GPU has them already.
-  std::string weights = options.gpu && options.bfloat ? "" : options.weights;
+  // Weights of few bits, before their products become kernels; nothing may fold how they are unpacked.
   passes.addNestedPass<func::FuncOp>(createCompressWeights({weights, options.weightBlock, options.spreadsMasks, options.spreadsTwoOfFour, options.gpu}));
   // Matrix products next: they take the elementwise ops that follow them.
   passes.addNestedPass<func::FuncOp>(createFormContractions({options.gpu}));

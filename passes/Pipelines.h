@@ -21,6 +21,8 @@ struct PipelineOptions {
   std::vector<std::string> levels;
   /// Products with constant weights are computed in bf16; every CPU of the artefact has AMX.
   bool bfloat = false, tiles = false;
+  /// Of a GPU: operands of products are rounded to tf32.
+  bool tf32 = false;
   /// Every CPU of the artefact multiplies and adds in one instruction.
   bool fma = true;
   /// Every quantisation of the model rounds as it is written, whether its codes are stored or not.

@@ -32,7 +32,7 @@ RightOperand::RightOperand(OpBuilder &b, Operation *root, const DimExpr &rows, b
   bool isFew = rows.constant() && *rows.constant() <= kGemvRows;
   // More rows: the table is unpacked once, by a kernel of its own.
   if (gpu && root->hasAttr(kUnpacksRhs) && !isFew) {
-    buildKernel(unpackers(), root->getOperand(1), "loops", root, [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
+    buildKernel(unpackers(), table(), "loops", root, [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
     root->removeAttr(kUnpacksRhs);
   }
   form = choose(rows, gpu);
@@ -61,10 +61,11 @@ RightOperand::Form RightOperand::choose(const DimExpr &rows, bool gpu) {
   bool isBytes = elementOf(operand).isInteger(8), isConstant = (isWeight(operand) || (gpu && conv)) && (conv || rank == 2);
   if (gpu) {
     bool isFew = rows.constant() && *rows.constant() <= kGemvRows;
-    if (isConstant && (conv ? isDeviceConv(root) && (isBytes || halves) : isBytes || isFew))
+    bool alongK = isBytes || root->hasAttr(kTf32);
+    if (isConstant && (conv ? isDeviceConv(root) && (alongK || halves) : alongK || isFew))
       return Form::columns;
     if (contract)
-      return isBytes && rank - contract.getRhsContract().front() == 2 ? Form::turned : Form::asIs;
+      return alongK && rank - contract.getRhsContract().front() == 2 ? Form::turned : Form::asIs;
   }
   if (!isConstant)
     return Form::asIs;
@@ -77,9 +78,13 @@ StringRef RightOperand::kind() const {
   return form == Form::taps || form == Form::byteTaps ? "depthwise" : isa<ConvOp>(root) ? "conv" : "matmul";
 }
 
+Value RightOperand::table() const {
+  return halves ? halfUnder(root->getOperand(1)) : root->getOperand(1);
+}
+
 SmallVector<Operation *> RightOperand::unpackers() const {
   llvm::SetVector<Operation *> ops;
-  SmallVector<Operation *> left{root->getOperand(1).getDefiningOp()};
+  SmallVector<Operation *> left{table().getDefiningOp()};
   while (!left.empty()) {
     Operation *op = left.pop_back_val();
     if (isa<ConstantOp>(op) || !ops.insert(op))

@@ -8,7 +8,7 @@
 //   taps        the filter of a depthwise convolution; of bytes in words (ByteDepthwise.h)
 //   fewer       panels without zeros, in few bits, or blocks that are not 0
 //   table       for a GPU: rows in few bits, unpacked as they are multiplied where these are few
-//   turned      bytes that are not constant, for a GPU: along k
+//   turned      bytes and values of tf32 that are not constant, for a GPU: along k
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_PASSES_RIGHTOPERAND_H
@@ -47,6 +47,8 @@ private:
   enum class Form { asIs, turned, taps, byteTaps, columns, panels, filter, winograd, sparse, codes, blocks, compressed, table };
   Form choose(const DimExpr &rows, bool gpu);
   void store();
+  /// Rows that are unpacked, of 16 bits where the product's operands are.
+  mlir::Value table() const;
   /// What makes a table's rows of constants, in order; the constants are left out.
   llvm::SmallVector<mlir::Operation *> unpackers() const;
   mlir::Value unpackTable(mlir::ValueRange arguments);

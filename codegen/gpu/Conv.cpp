@@ -6,8 +6,8 @@
 //
 // Which product:
 //
-//   8 bits, bf16, f16    ConvSm80
-//   f32                  ConvSimt: exact multiply-adds of f32
+//   8 bits, bf16, f16, tf32    ConvSm90 on sm_90 where the bytes of a pixel are a multiple of 8, else ConvSm80
+//   f32                        ConvSimt: exact multiply-adds of f32
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,12 +25,16 @@ class DeviceConv {
 public:
   DeviceConv(DeviceFunction &f, const ContractionKernel &c, ConvOp conv)
       : f(f), c(c), conv(conv), image(dimsOf(c.lhs)), element(memoryType(elementOf(c.lhs))), spatial(image.size() - 2),
-        depth(image.back() * numElements(ArrayRef<DimExpr>(dimsOf(conv.getW())).drop_back(2))) {}
-  void run() { c.inColumns ? useSm80() : useSimt(); }
+        depth(image.back() * numElements(ArrayRef<DimExpr>(dimsOf(conv.getW())).drop_back(2))), bytes(element.getIntOrFloatBitWidth() / 8),
+        piece(dividingLanes(image.back(), 16 / bytes) * bytes) {}
+  void run(const GpuTarget &target);
 
 private:
   void useSimt();
   void useSm80();
+  void useSm90();
+  /// Rows are the pixels of all results.
+  ProductSize allPixels() const { return {1, c.batch * c.m, c.n, DimExpr::ceildiv(depth, 128 / bytes)}; }
   void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
   std::string pointerOf(BlockArgument operand) const { return f.parameters[operand.getArgNumber()].name; }
 
@@ -41,6 +45,7 @@ private:
   Type element;
   size_t spatial;
   DimExpr depth;
+  int64_t bytes, piece; // of an element; what is copied at a time
 };
 
 void DeviceConv::call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands) {
@@ -73,27 +78,50 @@ void DeviceConv::useSimt() {
 }
 
 void DeviceConv::useSm80() {
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8, piece = dividingLanes(image.back(), 16 / bytes) * bytes;
-  // Rows are the pixels of all results.
-  ProductSize size{1, c.batch * c.m, c.n, DimExpr::ceildiv(depth, 128 / bytes)};
-  ProductTiling tiling = chooseTiling(size, warpTiles(piece));
+  ProductTiling tiling = chooseTiling(allPixels(), warpTiles(piece));
   const ProductTile &tile = tiling.tile;
-  f.library = {"async", "product", "split_k", "mma", "gemm_sm80", "conv_sm80"};
+  f.library = {"async", "product", "split_k", "mma", "image_rows", "gemm_sm80", "conv_sm80"};
   f.threads = 256;
   f.sharedBytes = warpTileBytes(tile);
-  useTiling(f, size, tiling);
-  std::string product = "ConvSm80<" + multiplied(element) + ", " + std::to_string(tile.rows) + ", " + std::to_string(tile.columns) + ", " +
+  useTiling(f, allPixels(), tiling);
+  std::string product = "ConvSm80<" + multiplied(c) + ", " + std::to_string(tile.rows) + ", " + std::to_string(tile.columns) + ", " +
                         std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";
   call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
 
+void DeviceConv::useSm90() {
+  ProductTiling tiling = chooseTiling(allPixels(), warpgroupTiles());
+  int64_t columns = tiling.tile.columns;
+  f.library = {"async", "product", "split_k", "image_rows", "wgmma", "gemm_sm90", "conv_sm90"};
+  f.threads = 384;
+  f.blocksPerMultiprocessor = 1;
+  f.isPersistent = true;
+  f.sharedBytes = warpgroupTileBytes(tiling.tile);
+  useTiling(f, allPixels(), tiling);
+  DimExpr padded = DimExpr::ceildiv(depth * bytes, 16) * DimExpr(16 / bytes);
+  f.addMap({c.rhs.getArgNumber(), element, 0, {padded, c.n, 1}, {padded, padded * c.n}, {128 / bytes, columns, 1}});
+  std::string product = "ConvSm90<" + multiplied(c) + ", " + std::to_string(columns) + ", " + std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";
+  call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), "&map0"});
+}
+
+void DeviceConv::run(const GpuTarget &target) {
+  // Smaller pieces would keep one warpgroup longer than the products of the others do.
+  constexpr int64_t kLeastPiece = 8;
+  if (!c.inColumns)
+    useSimt();
+  else if (target.hasWgmma() && piece >= kLeastPiece)
+    useSm90();
+  else
+    useSm80();
+}
+
 } // namespace
 
-LogicalResult optc::generateDeviceConv(DeviceFunction &f) {
+LogicalResult optc::generateDeviceConv(DeviceFunction &f, const GpuTarget &target) {
   std::optional<ContractionKernel> c = readContraction(f.kernel);
   auto conv = c ? dyn_cast<ConvOp>(c->root) : ConvOp();
   if (!conv || c->codes || c->blocks || tensorOf(c->lhs).getRank() > 4 || !(c->inColumns || (c->packed && !c->narrow && elementOf(c->lhs).isF32())))
     return failure();
-  DeviceConv(f, *c, conv).run();
+  DeviceConv(f, *c, conv).run(target);
   return success();
 }

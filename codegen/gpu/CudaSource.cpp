@@ -98,7 +98,7 @@ const Kind kKinds[] = {
     {"loops", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceTranspose(f) ? success() : (generateDeviceLoops(f), success()); }, ""},
     {"rows", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceRows(f); }, "its reductions are not along one dim of one space"},
     {"matmul", generateDeviceMatmul, "the form of its product has no kernel"},
-    {"conv", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceConv(f); }, "convolutions have kernels for one or two dims alone"},
+    {"conv", generateDeviceConv, "convolutions have kernels for one or two dims alone"},
     {"depthwise", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceDepthwise(f); },
      "depthwise convolutions have kernels for one or two dims alone"},
     {"recurrent", [](DeviceFunction &f, const GpuTarget &) { return generateDeviceRecurrent(f); }, "the form of its recurrence has no kernel"},

@@ -26,7 +26,7 @@ void generateDeviceUnpackingGemv(DeviceFunction &f, const ContractionKernel &c);
 /// Fails when the convolution is not over one or two dims.
 mlir::LogicalResult generateDeviceDepthwise(DeviceFunction &f);
 /// Fails when the convolution is not over one or two dims, with a filter in panels of f32 or in columns.
-mlir::LogicalResult generateDeviceConv(DeviceFunction &f);
+mlir::LogicalResult generateDeviceConv(DeviceFunction &f, const GpuTarget &target);
 /// Fails when the recurrence is not in the form of codegen/kernel/Recurrent.h.
 mlir::LogicalResult generateDeviceRecurrent(DeviceFunction &f);
 /// An op for which the library has a function (codegen/kernel/LibraryKernel.h). Fails for others.

@@ -10,7 +10,8 @@
 // Which product:
 //
 //   up to 8 rows         GemvAlongK, GemvAlongN: limited by reading the right operand; in few bits UnpackingGemv.cpp
-//   8 bits, bf16, f16    GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
+//   8 bits, bf16, f16,
+//   tf32                 GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
 //   others, f32          GemmSimt: exact multiply-adds of f32
 //   f64, 32 and 64 bits  the same, summed in their type
 //
@@ -57,7 +58,7 @@ private:
   int64_t bytes; // of an element
 };
 
-bool DeviceMatmul::fitsTensorCores() const { return c.narrow || element.isBF16() || element.isF16(); }
+bool DeviceMatmul::fitsTensorCores() const { return c.narrow || element.isBF16() || element.isF16() || (c.isTf32() && !rhsAlongN()); }
 
 /// Rows are multiples of 16 bytes, and there are some.
 bool DeviceMatmul::fitsMaps() const {
@@ -84,7 +85,7 @@ void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) 
 void DeviceMatmul::useGemv() {
   f.library = {"async", "product", "gemv"};
   f.threads = 256;
-  std::string rows = std::to_string(*c.m.constant()), name = multiplied(element) + ", " + rows + ", ";
+  std::string rows = std::to_string(*c.m.constant()), name = multiplied(c) + ", " + rows + ", ";
   if (!rhsAlongN()) {
     int64_t vector = dividingLanes(c.k, 16 / bytes), group = 32;
     // Short columns leave threads to others.
@@ -132,7 +133,7 @@ void DeviceMatmul::useSm80() {
   f.sharedBytes = warpTileBytes(tile);
   useTiling(f, size(128 / bytes), tiling);
   std::string pieces = std::to_string(lhsPiece) + ", " + std::to_string(rhsPiece);
-  call("GemmSm80<" + multiplied(element) + ", " + (rhsAlongN() ? "true" : "false") + ", " + std::to_string(tile.rows) + ", " +
+  call("GemmSm80<" + multiplied(c) + ", " + (rhsAlongN() ? "true" : "false") + ", " + std::to_string(tile.rows) + ", " +
            std::to_string(tile.columns) + ", " + pieces + ", " + (c.inColumns ? "true" : "false") + ">",
        epilogueLanes(8), false);
 }
@@ -155,7 +156,7 @@ void DeviceMatmul::useSm90() {
     addDense(c.rhs, c.n, c.k, rhsBatch, 64);
   else
     addDense(c.rhs, c.k, c.n, rhsBatch, columns);
-  call("GemmSm90<" + multiplied(element) + ", " + std::to_string(columns) + ", " +
+  call("GemmSm90<" + multiplied(c) + ", " + std::to_string(columns) + ", " +
            (rhsAlongN() ? "true" : "false") + ">",
        epilogueLanes(8), true);
 }

@@ -19,7 +19,10 @@ int64_t optc::dividingLanes(const DimExpr &d, int64_t most) {
   return most;
 }
 
-std::string optc::multiplied(Type element) { return element.isInteger(8) ? "u8" : cudaType(element); }
+std::string optc::multiplied(const ContractionKernel &c) {
+  Type element = memoryType(elementOf(c.lhs));
+  return c.isTf32() ? "tf32" : element.isInteger(8) ? "u8" : cudaType(element);
+}
 
 void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
   DimExpr tiles = tiling.tile.count(size);

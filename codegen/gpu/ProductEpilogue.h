@@ -16,7 +16,7 @@ bool isMultiple(const DimExpr &d, int64_t of);
 int64_t dividingLanes(const DimExpr &d, int64_t most);
 
 /// An operand's type as the tile library multiplies it: bytes of the left one are unsigned.
-std::string multiplied(mlir::Type element);
+std::string multiplied(const ContractionKernel &c);
 
 /// Blocks for the tiles of a product, or for their slices.
 void useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling);

@@ -21,6 +21,9 @@ namespace optc {
 /// A unit attribute of a contract [m, k] by [n, k] whose rhs is unpacked of such a table.
 inline constexpr llvm::StringLiteral kUnpacksRhs = "optc.unpacks_rhs";
 
+/// A unit attribute of a contract whose rhs is to be unpacked of such a table into bf16.
+inline constexpr llvm::StringLiteral kUnpacksInBFloat = "optc.unpacks_in_bf16";
+
 struct CompressedRows {
   mlir::Value words, scales, zeros; // null where there are none
   int64_t rows = 0, length = 0, block = 0;

@@ -44,6 +44,9 @@ int64_t byteStep(int64_t k);
 /// Rows of a product that reads its right operand once for all of them on a GPU: at most so many.
 constexpr int64_t kGemvRows = 8;
 
+/// A unit attribute of a contract or conv of f32 whose operands have been rounded to tf32: tensor cores compute it.
+inline constexpr llvm::StringLiteral kTf32 = "optc.tf32";
+
 /// A product of pixels and channels: a kernel of one tap, strides of 1, no padding.
 bool isPointwise(ConvOp conv);
 
@@ -104,6 +107,8 @@ struct ContractionKernel {
   std::optional<ImageWindow> image;
   /// Operands of 8 bits (lhs unsigned, rhs signed), summed in i32, or bf16, summed in f32.
   bool narrow = false, bfloat = false;
+  /// Operands of f32 that are values of tf32 (kTf32).
+  bool isTf32() const { return root->hasAttr(kTf32); }
 
   /// Panels that one tile of work covers: 2, or more where there are few rows, or where they are copied.
   int64_t panelsPerTile = 2;

@@ -185,6 +185,16 @@ Value buildBitcast(const ScalarBuilder &k, Type from, Type to, Value x) {
   return target == x.getType() ? x : k.make<arith::BitcastOp>(target, x);
 }
 
+Value buildRoundTf32(const ScalarBuilder &k, Value x) {
+  Type type = withLanes(k.b.getI32Type(), lanesOf(x));
+  auto constant = [&](int64_t v) { return buildConstant(k.b, k.loc, type, double(v)); };
+  Value bits = k.make<arith::BitcastOp>(type, x);
+  Value odd = k.make<arith::AndIOp>(k.make<arith::ShRUIOp>(bits, constant(13)), constant(1));
+  Value above = k.make<arith::AddIOp>(bits, k.make<arith::AddIOp>(odd, constant(0xfff)));
+  Value rounded = k.make<arith::BitcastOp>(x.getType(), k.make<arith::AndIOp>(above, constant(~0x1fff)));
+  return k.select(k.make<arith::CmpFOp>(arith::CmpFPredicate::OLT, k.make<math::AbsFOp>(x), k.constant(INFINITY)), rounded, x);
+}
+
 Value buildSign(const ScalarBuilder &k, Value x) {
   Value zero = k.constant(0);
   if (k.isUnsigned())
@@ -354,7 +364,7 @@ bool optc::hasScalarBody(Operation *op, bool gpu) {
   bool isDouble = llvm::any_of(op->getOperandTypes(), [](Type t) { return getElementTypeOrSelf(t).isF64(); });
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShiftOp, CompareOp, SelectOp, NegOp, AbsOp, SignOp,
-            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, CastOp, FmaOp, LookupOp>([](auto) { return true; })
+            NotOp, BitNotOp, IsNanOp, IsInfOp, SqrtOp, RsqrtOp, ReciprocalOp, FloorOp, CeilOp, RoundOp, RoundTf32Op, CastOp, FmaOp, LookupOp>([](auto) { return true; })
       .Case([&](ModOp o) { return gpu || !isa<FloatType>(elementOf(o.getLhs())); })
       .Case([&](PowOp o) {
         Type lhs = elementOf(o.getLhs()), rhs = elementOf(o.getRhs());
@@ -405,6 +415,7 @@ Value optc::buildScalar(OpBuilder &b, Operation *op, ValueRange v) {
           return k.make<math::AbsFOp>(v[0]);
         return k.isUnsigned() ? v[0] : k.make<math::AbsIOp>(v[0]);
       })
+      .Case([&](RoundTf32Op) { return buildRoundTf32(k, v[0]); })
       .Case([&](SignOp) { return buildSign(k, v[0]); })
       .Case([&](NotOp) { return k.make<arith::XOrIOp>(v[0], k.constant(1)); })
       .Case([&](BitNotOp) { return k.make<arith::XOrIOp>(v[0], k.constant(-1)); })

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/reference/Blocks.h"
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 
@@ -129,6 +130,15 @@ constexpr auto absolute = [](auto x) {
   else
     return x < 0 ? decltype(x)(0 - uint64_t(x)) : x;
 };
+/// Of f32's 23 bits of fraction, the highest 10.
+static double roundTf32(double x) {
+  uint32_t bits = std::bit_cast<uint32_t>(float(x));
+  if (!std::isfinite(x))
+    return x;
+  bits += 0xfff + (bits >> 13 & 1);
+  return std::bit_cast<float>(bits & ~0x1fffu);
+}
+
 constexpr auto signOf = [](auto x) {
   if constexpr (isFloat<decltype(x)>)
     return x > 0 ? 1.0 : x < 0 ? -1.0 : x == 0 ? 0.0 : x;
@@ -362,6 +372,7 @@ void optc::registerElementwise(ReferenceTable &table) {
   table["floor"] = unaryFloat<[](double x) { return std::floor(x); }>;
   table["ceil"] = unaryFloat<[](double x) { return std::ceil(x); }>;
   table["round"] = unaryFloat<roundEven>;
+  table["round_tf32"] = unaryFloat<roundTf32>;
   table["is_nan"] = unaryFloat<[](double x) { return int64_t(x != x); }>;
   table["is_inf"] = isInf;
   table["neg"] = unaryAny<negate>;

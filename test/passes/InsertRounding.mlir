@@ -1,5 +1,6 @@
 // RUN: optc-opt --insert-rounding=gpu=true %s | FileCheck %s --check-prefix=GPU
 // RUN: optc-opt %s --insert-rounding | FileCheck %s
+// RUN: optc-opt "--insert-rounding=gpu=true tf32=true" %s | FileCheck %s --check-prefix=TF32
 // RUN: optc-opt %s --insert-rounding=tiles=false | FileCheck %s --check-prefix=VECTORS
 
 #dims = #optc.dims<["n", 64]>
@@ -132,4 +133,25 @@ func.func @of_a_gpu(%x: tensor<1x64xf32>, %i: tensor<1x8x8x32xf32>) -> (tensor<1
   %z = optc.conv %i, %f {dilations = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x8x8x32xf32>, tensor<3x3x32x32xf32>) -> tensor<1x6x6x32xf32>
   %y = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<1x64xf32>, tensor<64x64xf32>) -> tensor<1x64xf32>
   return %y, %z : tensor<1x64xf32>, tensor<1x6x6x32xf32>
+}
+
+// To tf32, operands stay f32: of weights and of activations, with batches; few rows, which reading the right operand takes, stay as they are.
+// TF32-LABEL: @of_tensor_cores
+// TF32-SAME: optc.lowered = [{node = "z", precision = "tf32, sums in f32"}, {node = "y", precision = "tf32, sums in f32"}]
+// TF32-DAG: %[[W:.*]] = optc.constant dense<5.000000e-01> : tensor<64x64xf32>
+// TF32-DAG: %[[X:.*]] = optc.round_tf32 %arg0 : (tensor<3x12x64xf32>)
+// TF32-DAG: %[[K:.*]] = optc.round_tf32 %arg1 : (tensor<3x20x64xf32>)
+// TF32-DAG: %[[I:.*]] = optc.round_tf32 %arg2
+// TF32-DAG: %[[F:.*]] = optc.round_tf32 %{{.*}} : (tensor<3x3x32x32xf32>)
+// TF32: optc.conv %[[I]], %[[F]] {{.*}}optc.tf32
+// TF32: optc.contract %[[X]], %[[K]] {{.*}}optc.tf32
+// TF32: optc.contract %arg3, %[[W]]
+// TF32-NOT: optc.tf32
+func.func @of_tensor_cores(%q: tensor<3x12x64xf32>, %k: tensor<3x20x64xf32>, %i: tensor<1x8x8x32xf32>, %p: tensor<8x64xf32>) -> (tensor<3x12x20xf32>, tensor<1x6x6x32xf32>, tensor<8x64xf32>) {
+  %w = optc.constant dense<0.5> : tensor<64x64xf32>
+  %f = optc.constant dense<0.5> : tensor<3x3x32x32xf32>
+  %z = optc.conv %i, %f {dilations = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 0, 0>, pads_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x8x8x32xf32>, tensor<3x3x32x32xf32>) -> tensor<1x6x6x32xf32> loc("z")
+  %y = optc.contract %q, %k {lhs_batch = array<i64: 0>, rhs_batch = array<i64: 0>, lhs_contract = array<i64: 2>, rhs_contract = array<i64: 2>} : (tensor<3x12x64xf32>, tensor<3x20x64xf32>) -> tensor<3x12x20xf32> loc("y")
+  %few = optc.contract %p, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<8x64xf32>, tensor<64x64xf32>) -> tensor<8x64xf32>
+  return %y, %z, %few : tensor<3x12x20xf32>, tensor<1x6x6x32xf32>, tensor<8x64xf32>
 }

@@ -168,6 +168,10 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   }
   if (isGpuEmit(options.emit) && gpuTargets.empty())
     return fail(ExitCode::badModel, "optc: error: kernels for a GPU need a target of one (--target=sm_90)");
+  if (options.bfloat && gpuTargets.empty())
+    return fail(ExitCode::badModel, "optc: error: --bf16 and --" + options.weights + " both say how weights are stored");
+  if (options.tf32 && gpuTargets.empty())
+    return fail(ExitCode::badModel, "optc: error: --tf32 is for GPUs (--target=sm_90): CPUs multiply bf16 (--bf16)");
   if ((options.emit == Emit::llvm || options.emit == Emit::assembly) && targets.empty())
     return fail(ExitCode::badModel, "optc: error: LLVM IR and assembly need the target of a CPU; of a GPU there are cuda and ptx");
   // What the GPU does not run.
@@ -252,7 +256,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     pipeline.spreadsMasks = llvm::all_of(targets, [](const CpuTarget &target) { return target.spreadsMasks(); });
     pipeline.spreadsTwoOfFour = llvm::all_of(targets, [](const CpuTarget &target) { return target.spreadsTwoOfFour(); });
   }
-  if (options.weights == "bf16" && pipeline.gpu) {
+  if ((options.weights == "bf16" || options.bfloat) && pipeline.gpu) {
     pipeline.bfloat = true;
   } else if (options.weights == "bf16" && !targets.empty()) {
     auto without = llvm::find_if(targets, [](const CpuTarget &target) { return !target.has(OPTC_CPU_AMX) && !target.bfloatDot(); });
@@ -260,6 +264,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     if (!pipeline.bfloat)
       notes.push_back(without->name + " does not multiply bf16: --bf16 stores weights in it and computes in f32");
   }
+  pipeline.tf32 = options.tf32;
   std::optional<WeightRounding> weights;
   if (!options.weights.empty()) {
     if (!options.quantization.int8)

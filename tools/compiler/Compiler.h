@@ -34,6 +34,10 @@ struct CompileOptions {
   QuantizationOptions quantization;
   /// How weights are stored, by the flag: bf16, fp16, fp8, weights-int8, int4; empty: as the model has them.
   std::string weights;
+  /// --bf16 beside another format of weights, for GPUs: products in bf16.
+  bool bfloat = false;
+  /// Of GPUs: products of f32 are of tf32.
+  bool tf32 = false;
   /// Weights of int4 that share a scale; 0: 32.
   int64_t weightBlock = 0;
   /// Every quantisation of the model rounds as it is written.

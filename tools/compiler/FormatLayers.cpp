@@ -127,9 +127,9 @@ void optc::switchFormat(ArrayRef<Operation *> ops, const Rounder &rounder, mlir:
     Operation *lowered = b.clone(*op);
     auto view = weightOf(op);
     b.setInsertionPoint(lowered);
-    if (rounder.bfloat && isa<ConvOp, ContractOp, AttentionOp, RecurrentOp>(op)) {
-      roundOperands(b, lowered, isa<AttentionOp>(op) ? 3 : 2);
-    } else if (view) {
+    // What is multiplied in bf16 is rounded once where its weights are stored in it, too.
+    const bool multiplies = rounder.bfloat && isa<ConvOp, ContractOp, AttentionOp, RecurrentOp>(op);
+    if (view && !(multiplies && !rounder.codes && rounder.format.name == "bf16")) {
       mlir::Value &rounded = done[op->getOperand(view->operand)];
       if (!rounded) {
         OpBuilder::InsertionGuard guard(b);
@@ -138,6 +138,8 @@ void optc::switchFormat(ArrayRef<Operation *> ops, const Rounder &rounder, mlir:
       }
       lowered->setOperand(view->operand, rounded);
     }
+    if (multiplies)
+      roundOperands(b, lowered, isa<AttentionOp>(op) ? 3 : 2);
     b.setInsertionPointAfter(op);
     for (auto [kept, other] : llvm::zip(op->getResults(), lowered->getResults())) {
       if (kept.use_empty())

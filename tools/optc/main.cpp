@@ -115,6 +115,7 @@ int main(int argc, char **argv) {
     ("merge-lora", "adapter (.safetensors, .onnx_adapter) added to the weights, FILE or FILE=SCALE", cxxopts::value<std::vector<std::string>>())
     ("keep-inputs", "inputs that stay inputs although they have an initialiser, by patterns of names", cxxopts::value<std::vector<std::string>>()->implicit_value("*"))
     ("bf16", "convolutions and products in bf16 where the CPU has it, else weights in bf16")
+    ("tf32", "products of fp32 in tf32 on a GPU's tensor cores")
     ("fp16", "weights in fp16, arithmetic in fp32")
     ("fp8", "weights in fp8 (e4m3), arithmetic in fp32")
     ("weights-int8", "weights in 8 bits, arithmetic in fp32")
@@ -185,10 +186,15 @@ int main(int argc, char **argv) {
       compile.keepInputs = flags["keep-inputs"].as<std::vector<std::string>>();
     for (const char *flag : {"bf16", "fp16", "fp8", "weights-int8", "int4"})
       if (flags.count(flag)) {
-        if (!compile.weights.empty())
+        // On a GPU bf16 is what products of other weights compute in.
+        compile.bfloat = compile.weights == "bf16" && llvm::StringRef(flag) != "fp16";
+        if (!compile.weights.empty() && !compile.bfloat)
           return usageError("--" + compile.weights + " and --" + flag + " both say how weights are stored");
         compile.weights = flag;
       }
+    compile.tf32 = flags.count("tf32");
+    if (compile.tf32 && flags.count("bf16"))
+      return usageError("--tf32 and --bf16 both say what products compute in");
     if (std::string problem = readQuantization(flags, compile.weights, compile.quantization); !problem.empty())
       return usageError(problem);
     if (flags.count("int4-block")) {

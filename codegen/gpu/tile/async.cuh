@@ -83,6 +83,9 @@ template <int kBytes> __device__ inline void copy_bytes(void *to, const void *fr
 __device__ inline void end_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int kGroups> __device__ inline void wait_copies() { asm volatile("cp.async.wait_group %0;" :: "n"(kGroups) : "memory"); }
 
+/// What this thread has copied, or stored, in shared memory is what products of warpgroups read from now on.
+__device__ inline void publish_copies() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
 //===-- Registers of warpgroups -------------------------------------------===//
 
 /// All threads of a warpgroup: from here on it has so many registers a thread.
@@ -108,3 +111,17 @@ __device__ inline bool arrives_last(int *counter, int count) {
   return before == count - 1;
 }
 #endif
+
+//===-- Tiles of rows of 128 bytes ----------------------------------------===//
+
+/// Byte `byte` of a row: pieces of 16 are permuted by the row, as copies of boxes do and matrix instructions read them, so that 8 rows' same
+/// pieces lie in different banks.
+__device__ inline u8 *swizzled_at(u8 *tile, int row, int byte) { return tile + row * 128 + ((byte / 16 ^ row % 8) << 4) + byte % 16; }
+__device__ inline const u8 *swizzled_at(const u8 *tile, int row, int byte) { return swizzled_at(const_cast<u8 *>(tile), row, byte); }
+
+/// How threads share rows of 128 bytes: each has the same bytes of rows rowOf(0), rowOf(1), ...
+template <int kPiece, int kThreads> struct RowShare {
+  static constexpr int kWord = kPiece < 4 ? 4 : kPiece, kWords = 128 / kWord;
+  static __device__ int rowOf(int i) { return i * (kThreads / kWords) + int(threadIdx.x) % kThreads / kWords; }
+  static __device__ int byte() { return int(threadIdx.x) % kWords * kWord; }
+};

@@ -19,26 +19,16 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
   static_assert(8 * Exchange::kBytes <= kSharedBytes, "sums are exchanged where the stages were");
   static_assert(!kAlongN || (sizeof(T) == 2 && kColumns % 64 == 0), "only elements of 2 bytes may lie along n");
 
-  /// Byte `byte` of a row of 128: pieces of 16 are permuted, so that 8 rows' same pieces lie in different banks.
-  static __device__ u8 *at(u8 *tile, int row, int byte) { return tile + row * 128 + ((byte / 16 ^ row % 8) << 4) + byte % 16; }
-  static __device__ const u8 *at(const u8 *tile, int row, int byte) { return at(const_cast<u8 *>(tile), row, byte); }
-
-  /// How the threads share rows of 128 bytes: each has the same bytes of rows rowOf(0), rowOf(1), ...
-  template <int kPiece> struct Share {
-    static constexpr int kWord = kPiece < 4 ? 4 : kPiece, kWords = 128 / kWord;
-    static __device__ int rowOf(int i) { return i * (kThreads / kWords) + int(threadIdx.x) / kWords; }
-    static __device__ int byte() { return int(threadIdx.x) % kWords * kWord; }
-  };
   /// kLines rows of 128 bytes from byte `first` on of rows [row, row + kLines) of a matrix of `rows` rows of `bytes` bytes.
   template <int kLines, int kPiece> static __device__ void copyRows(u8 *tile, const u8 *matrix, int row, int rows, i64 first, i64 bytes) {
-    typedef Share<kPiece> Threads;
+    typedef RowShare<kPiece, kThreads> Threads;
     const i64 from = first + Threads::byte();
 #pragma unroll
     for (int i = 0; i < kLines * Threads::kWords / kThreads; ++i) {
       const int r = Threads::rowOf(i);
       const bool valid = row + r < rows && from < bytes;
       const u8 *source = matrix + (valid ? (row + r) * bytes + from : 0);
-      u8 *to = at(tile, r, Threads::byte());
+      u8 *to = swizzled_at(tile, r, Threads::byte());
       if constexpr (kPiece >= 4)
         copy_bytes<kPiece>(to, source, valid);
       else
@@ -75,14 +65,14 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
         u32 x[kWarpRows / 16][4], y[kWarpColumns / 16][4];
 #pragma unroll
         for (int i = 0; i < kWarpRows / 16; ++i)
-          load_matrices(x[i], at(a, warpRow + 16 * i + lane % 16, 32 * k + lane / 16 * 16));
+          load_matrices(x[i], swizzled_at(a, warpRow + 16 * i + lane % 16, 32 * k + lane / 16 * 16));
 #pragma unroll
         for (int j = 0; j < kWarpColumns / 16; ++j) {
           const int column = warpColumn + 16 * j;
           if constexpr (kAlongN)
-            load_matrices_transposed(y[j], at(b + column / 64 * kDepth * 128, 16 * k + lane % 16, column % 64 * 2 + lane / 16 * 16));
+            load_matrices_transposed(y[j], swizzled_at(b + column / 64 * kDepth * 128, 16 * k + lane % 16, column % 64 * 2 + lane / 16 * 16));
           else
-            load_matrices(y[j], at(b, column + lane % 8 + lane / 16 * 8, 32 * k + lane / 8 % 2 * 16));
+            load_matrices(y[j], swizzled_at(b, column + lane % 8 + lane / 16 * 8, 32 * k + lane / 8 % 2 * 16));
         }
 #pragma unroll
         for (int i = 0; i < kWarpRows / 16; ++i)

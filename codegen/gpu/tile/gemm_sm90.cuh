@@ -36,102 +36,122 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
     }
   };
 
-  static __device__ void copy(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, u8 *stage, Barrier *full, int batch,
-                              int row, int column, int k) {
+  /// What a block has to do, and where in its memory.
+  struct Work {
+    u8 *stages, *exchange;
+    Barrier *full, *empty;
+    TileOrder order;
+    int batch, steps;
+    __device__ Work(const ProductShape &shape, u8 *memory)
+        : stages(memory + (kSharedAlignment - shared_address(memory) % kSharedAlignment) % kSharedAlignment), exchange(stages + kStages * kStageBytes),
+          full(reinterpret_cast<Barrier *>(exchange + kWarps * Exchange::kBytes)), empty(full + kStages),
+          order{(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns}, batch(shape.batch), steps((shape.depth + kDepth - 1) / kDepth) {}
+    /// Makes the barriers. A stage is full once so many have arrived, and the bytes that were to come.
+    __device__ void begin(int arrivals) const {
+      if (threadIdx.x == 0) {
+        for (int s = 0; s < kStages; ++s) {
+          barrier_init(full + s, arrivals);
+          barrier_init(empty + s, 2);
+        }
+        barrier_init_done();
+      }
+      __syncthreads();
+    }
+    __device__ int tiles() const { return order.count() * batch; }
+    template <int kSlices> __device__ TilePlace placeOf(int item, const SplitK<kSlices> &split) const {
+      const int tile = split.tileOf(item, tiles());
+      int row, column;
+      order.place(tile % order.count(), row, column);
+      return {tile / order.count(), row * kRows, column * kColumns, tile, split.sliceOf(item, tiles())};
+    }
+  };
+
+  static __device__ void copy(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, u8 *stage, Barrier *full, const TilePlace &place, int k) {
     barrier_expect(full, kStageBytes);
-    copy_box(stage, lhs, k, row, batch, full);
-    const int rhsBatch = rhsBatches > 1 ? batch : 0;
+    copy_box(stage, lhs, k, place.row, place.batch, full);
+    const int rhsBatch = rhsBatches > 1 ? place.batch : 0;
     u8 *to = stage + kLhsBytes;
     if constexpr (kAlongN) {
 #pragma unroll
       for (int i = 0; i < kColumns / 64; ++i)
-        copy_box(to + i * kDepth * 128, rhs, column + 64 * i, k, rhsBatch, full);
+        copy_box(to + i * kDepth * 128, rhs, place.column + 64 * i, k, rhsBatch, full);
     } else {
-      copy_box(to, rhs, k, column, rhsBatch, full);
+      copy_box(to, rhs, k, place.column, rhsBatch, full);
+    }
+  }
+
+  /// By the second and third warpgroup.
+  template <int kLanes, int kSlices, typename Epilogue>
+  static __device__ void multiplyAll(const Work &work, const ProductShape &shape, const Epilogue &epilogue, const SplitK<kSlices> &split) {
+    Ring ring;
+    Sum sums[kColumns / 2];
+    const int warp = threadIdx.x / 32 % 4, part = threadIdx.x / 128 - 1;
+    auto giveBack = [&](int stage) {
+      if (threadIdx.x % 128 == 0)
+        barrier_arrive(work.empty + stage);
+    };
+    for (int item = blockIdx.x; item < kSlices * work.tiles(); item += gridDim.x) {
+      const TilePlace place = work.placeOf(item, split);
+      const int begin = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps);
+      int before = 0;
+      for (int k = begin; k < end; ++k, ring.next()) {
+        barrier_wait(work.full + ring.stage, ring.phase);
+        const u8 *stage = work.stages + ring.stage * kStageBytes;
+        const u64 a = operand_along_k(stage + part * 64 * 128);
+        const u64 b = kAlongN ? operand_along_n<kDepth>(stage + kLhsBytes) : operand_along_k(stage + kLhsBytes);
+        hold(sums);
+        begin_products();
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          multiply<kAlongN>(T(), sums, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), k > begin || i > 0);
+        end_products();
+        hold(sums);
+        wait_products<1>();
+        if (k > begin)
+          giveBack(before);
+        before = ring.stage;
+      }
+      wait_products<0>();
+      hold(sums);
+      giveBack(before);
+      const int top = place.row + part * 64 + warp * 16;
+      const int warpOfAll = place.tile * kWarps + part * 4 + warp;
+      // Rows that do not exist are not worth the way through memory.
+      if (kSlices == 1 || (top < shape.rows && split.arrive(sums, warpOfAll, place.slice))) {
+        Sum *mine = reinterpret_cast<Sum *>(work.exchange + (part * 4 + warp) * Exchange::kBytes);
+#pragma unroll
+        for (int c = 0; c < kColumns / kExchangeColumns; ++c) {
+          Sum some[kExchangeColumns / 2];
+          split.total(some, sums, c * kExchangeColumns / 2, warpOfAll);
+          Exchange::template store<kLanes>(mine, some, place.batch, top, place.column + c * kExchangeColumns, shape, epilogue);
+        }
+      }
     }
   }
 
   template <int kLanes, int kSlices = 1, typename Epilogue>
   static __device__ void run(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, const ProductShape &shape,
                              const Epilogue &epilogue, u8 *memory, const SplitK<kSlices> &split = {}) {
-    u8 *stages = memory + (kSharedAlignment - shared_address(memory) % kSharedAlignment) % kSharedAlignment;
-    u8 *exchange = stages + kStages * kStageBytes;
-    Barrier *full = reinterpret_cast<Barrier *>(exchange + kWarps * Exchange::kBytes), *empty = full + kStages;
+    const Work work(shape, memory);
     if (threadIdx.x == 0) {
-      for (int s = 0; s < kStages; ++s) {
-        barrier_init(full + s, 1);
-        barrier_init(empty + s, 2);
-      }
-      barrier_init_done();
       prefetch_map(lhs);
       prefetch_map(rhs);
     }
-    __syncthreads();
-
-    const int steps = (shape.depth + kDepth - 1) / kDepth;
-    const TileOrder order = {(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns};
-    const int tiles = order.count() * shape.batch, group = threadIdx.x / 128;
-    Ring ring;
-    if (group == 0) {
+    work.begin(1);
+    if (threadIdx.x < 128) {
       give_registers<40>();
+      Ring ring;
       if (threadIdx.x == 0)
-        for (int item = blockIdx.x; item < kSlices * tiles; item += gridDim.x) {
-          const int tile = split.tileOf(item, tiles), slice = split.sliceOf(item, tiles), end = split.begin(slice + 1, steps);
-          int row, column;
-          order.place(tile % order.count(), row, column);
-          for (int k = split.begin(slice, steps); k < end; ++k, ring.next()) {
-            barrier_wait(empty + ring.stage, ring.phase ^ 1);
-            copy(lhs, rhs, rhsBatches, stages + ring.stage * kStageBytes, full + ring.stage, tile / order.count(),
-                 row * kRows, column * kColumns, k * kDepth);
+        for (int item = blockIdx.x; item < kSlices * work.tiles(); item += gridDim.x) {
+          const TilePlace place = work.placeOf(item, split);
+          for (int k = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps); k < end; ++k, ring.next()) {
+            barrier_wait(work.empty + ring.stage, ring.phase ^ 1);
+            copy(lhs, rhs, rhsBatches, work.stages + ring.stage * kStageBytes, work.full + ring.stage, place, k * kDepth);
           }
         }
     } else {
       take_registers<232>();
-      Sum sums[kColumns / 2];
-      const int warp = threadIdx.x / 32 % 4, part = group - 1;
-      auto giveBack = [&](int stage) {
-        if (threadIdx.x % 128 == 0)
-          barrier_arrive(empty + stage);
-      };
-      for (int item = blockIdx.x; item < kSlices * tiles; item += gridDim.x) {
-        const int tile = split.tileOf(item, tiles), slice = split.sliceOf(item, tiles);
-        const int begin = split.begin(slice, steps), end = split.begin(slice + 1, steps);
-        int row, column;
-        order.place(tile % order.count(), row, column);
-        int before = 0;
-        for (int k = begin; k < end; ++k, ring.next()) {
-          barrier_wait(full + ring.stage, ring.phase);
-          const u8 *stage = stages + ring.stage * kStageBytes;
-          const u64 a = operand_along_k(stage + part * 64 * 128);
-          const u64 b = kAlongN ? operand_along_n<kDepth>(stage + kLhsBytes) : operand_along_k(stage + kLhsBytes);
-          hold(sums);
-          begin_products();
-#pragma unroll
-          for (int i = 0; i < 4; ++i)
-            multiply<kAlongN>(T(), sums, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), k > begin || i > 0);
-          end_products();
-          hold(sums);
-          wait_products<1>();
-          if (k > begin)
-            giveBack(before);
-          before = ring.stage;
-        }
-        wait_products<0>();
-        hold(sums);
-        giveBack(before);
-        const int top = row * kRows + part * 64 + warp * 16;
-        const int warpOfAll = tile * kWarps + part * 4 + warp;
-        // Rows that do not exist are not worth the way through memory.
-        if (kSlices == 1 || (top < shape.rows && split.arrive(sums, warpOfAll, slice))) {
-          Sum *mine = reinterpret_cast<Sum *>(exchange + (part * 4 + warp) * Exchange::kBytes);
-#pragma unroll
-          for (int c = 0; c < kColumns / kExchangeColumns; ++c) {
-            Sum some[kExchangeColumns / 2];
-            split.total(some, sums, c * kExchangeColumns / 2, warpOfAll);
-            Exchange::template store<kLanes>(mine, some, tile / order.count(), top, column * kColumns + c * kExchangeColumns, shape, epilogue);
-          }
-        }
-      }
+      multiplyAll<kLanes>(work, shape, epilogue, split);
     }
   }
 };

@@ -69,6 +69,7 @@ const std::vector<Row> kArithmetic = {
     {"floor", "", 1, kFloats},
     {"ceil", "", 1, kFloats},
     {"round", "", 1, kFloats},
+    {"round_tf32", "", 1, "f32"},
     {"sqrt", "", 1, kFloats},
     {"reciprocal", "", 1, kFloats},
     {"mod", "{truncate = true}", 2, kFloats, "", {}, Fill::any, "fmod is exact only bit by bit"},

@@ -92,6 +92,20 @@ TEST_F(Emulation, productsAgreeWithTheEvaluator) {
   }
 }
 
+TEST_F(Emulation, wideConvolutionsAgreeWithTheEvaluator) {
+  for (const char *target : {"sm_80", "sm_90"}) {
+    SCOPED_TRACE(target);
+    auto module = wideConvolution(context);
+    ASSERT_TRUE(module);
+    EmulatedKernels kernels(*module, target);
+    ASSERT_TRUE(kernels.emulator && kernels.emulator->isReady());
+    for (bool late : {false, true}) {
+      kernels.emulator->setSchedule(1, late);
+      kernels.check({{"n", 7}});
+    }
+  }
+}
+
 /// Slices of sums: whichever block comes last, the results are the same bits, and the launch can be repeated.
 static void checkSlices(EmulatedKernels &kernels, const Sizes &sizes) {
   for (CudaKernel &kernel : kernels.source.kernels) {

@@ -138,6 +138,8 @@ Subject makeSubject(const std::string &name) {
     return tileSubject({"sm_80"}, {"warp_bf16", "warp_bf16_along_n", "warp_f16_in_pieces", "warp_u8_bytes"});
   if (name == "conv_sm80")
     return modelSubject(*smallProducts(context), "sm_80", "ConvSm80<", {2, 5});
+  if (name == "conv_sm90")
+    return modelSubject(*wideConvolution(context), "sm_90", "ConvSm90<", {7});
   if (name == "gemm_sm90")
     return tileSubject({"sm_90"}, {"bf16_128", "bf16_64_along_n"});
   if (name == "split_k")

@@ -45,6 +45,28 @@ func.func @main(%x: tensor<2x5x7x160xT>, %r: tensor<2x5x4x40xf32>) -> tensor<2x5
   %1 = optc.add %0, %r : (tensor<2x5x4x40xf32>, tensor<2x5x4x40xf32>) -> tensor<2x5x4x40xf32>
   return %1 : tensor<2x5x4x40xf32>
 })";
+// More than a tile of rows and of columns, more steps of k than a tile has stages; of any number of images, so that nothing is cut.
+const char *kWideConvolution = R"(
+#x = #optc.dims<["n", 5, 7, 160]>
+#y = #optc.dims<["n", 5, 4, 264]>
+func.func @main(%x: tensor<?x5x7x160xT, #x>) -> tensor<?x5x4x264xf32, #y> {
+  %a = optc.constant dense<[[0.5], [-0.25], [1.0], [0.0], [0.75], [-1.0], [0.5], [0.125], [-0.5], [0.25]]> : tensor<10x1xT>
+  %b = optc.constant dense<[[[[0.5]], [[0.25]], [[-1.0]]], [[[-0.75]], [[1.0]], [[0.5]]], [[[0.125]], [[-0.5]], [[0.25]]]]> : tensor<3x3x1x1xT>
+  %c = optc.constant dense<[0.5, 1.0, -0.25, 0.75, -0.5, 0.125, 0.25, -1.0]> : tensor<8xT>
+  %a1 = optc.broadcast %a : (tensor<10x1xT>) -> tensor<3x3x16x10x8xT>
+  %a2 = optc.reshape %a1 : (tensor<3x3x16x10x8xT>) -> tensor<3x3x160x8xT>
+  %b1 = optc.broadcast %b : (tensor<3x3x1x1xT>) -> tensor<3x3x160x8xT>
+  %c1 = optc.broadcast %c : (tensor<8xT>) -> tensor<3x3x160x8xT>
+  %ab = optc.add %a2, %b1 : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x8xT>
+  %abc = optc.mul %ab, %c1 : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x8xT>
+  %s = optc.concat %abc, %ab, %c1 {axis = 3 : i64} : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x24xT>
+  %w1 = optc.concat %s, %s, %ab {axis = 3 : i64} : (tensor<3x3x160x24xT>, tensor<3x3x160x24xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x56xT>
+  %w2 = optc.concat %w1, %c1, %w1, %abc, %w1, %w1, %s {axis = 3 : i64} : (tensor<3x3x160x56xT>, tensor<3x3x160x8xT>, tensor<3x3x160x56xT>, tensor<3x3x160x8xT>, tensor<3x3x160x56xT>, tensor<3x3x160x56xT>, tensor<3x3x160x24xT>) -> tensor<3x3x160x264xT>
+  %xf = optc.cast %x : (tensor<?x5x7x160xT, #x>) -> tensor<?x5x7x160xf32, #x>
+  %wf = optc.cast %w2 : (tensor<3x3x160x264xT>) -> tensor<3x3x160x264xf32>
+  %0 = optc.conv %xf, %wf {dilations = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, strides = array<i64: 1, 2>} : (tensor<?x5x7x160xf32, #x>, tensor<3x3x160x264xf32>) -> tensor<?x5x4x264xf32, #y>
+  return %0 : tensor<?x5x4x264xf32, #y>
+})";
 // Of bytes: exact, whatever the slices.
 const char *kLongBytes = R"(
 func.func @main(%x: tensor<2x5x5x256xui8>, %l: tensor<2x21x2085xui8>, %k: tensor<2x2085x11xi8>) -> (tensor<2x5x5x16xi32>, tensor<2x21x11xi32>) {
@@ -88,4 +110,5 @@ const Model kDecodings[] = {{"bf16 f16", kDecoding}, {"bf16", kCausalDecoding}, 
 } // namespace
 
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallSplits(mlir::MLIRContext &context) { return joinModels(kSplits, context); }
+mlir::OwningOpRef<mlir::ModuleOp> optc::wideConvolution(mlir::MLIRContext &context) { return joinModels({{"bf16", kWideConvolution}}, context); }
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallDecoding(mlir::MLIRContext &context) { return joinModels(kDecodings, context); }

@@ -63,7 +63,7 @@ std::string optc::tileProductSource(const GpuTarget &target, llvm::function_ref<
       text += line.str() + "\n";
   }
   std::string library = deviceLibrary([&](llvm::StringRef file) {
-    return file != "gemm_simt" && file != "conv_simt" && file != "conv_sm80" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
+    return file != "gemm_simt" && file != "conv_simt" && file != "conv_sm80" && file != "conv_sm90" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
   });
   return library + (target.hasWgmma() ? "\n#define TILE_SM90\n" : "\n") + text;
 }

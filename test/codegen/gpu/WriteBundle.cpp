@@ -290,7 +290,7 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName,
   }
   if (llvm::Error failure = writer.add(*smallModels(context), kSmall, false))
     return failure;
-  for (auto *models : {smallLibrary, smallRecurrent, smallProducts, smallSplits, smallAttention, smallDecoding})
+  for (auto *models : {smallLibrary, smallRecurrent, smallProducts, smallSplits, wideConvolution, smallAttention, smallDecoding})
     if (llvm::Error failure = writer.add(*models(context), kSmall, false))
       return failure;
   if (llvm::Error failure = writer.addTileProducts())

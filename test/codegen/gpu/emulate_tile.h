@@ -16,12 +16,22 @@ inline uint32_t offsetOf(const void *p) {
     fail("an address outside of the launch's memory");
   return uint32_t(offset);
 }
+/// By 4 bytes of the launch's memory: the thread, from 1 on, that has copied what is there and not made it known to warpgroups' products.
+static std::vector<uint16_t> unpublished;
+static std::vector<size_t> copiedWords[1024]; // by thread
 /// Where byte `offset` of swizzled memory is.
 inline unsigned char *swizzled(uint32_t offset) {
   offset ^= (offset >> 7 & 7) << 4;
   if (offset >= launchBytes)
     fail("a read beyond the launch's memory");
   return launchMemory + offset;
+}
+/// The same for a product to read.
+inline unsigned char *multiplied(uint32_t offset) {
+  unsigned char *p = swizzled(offset);
+  if (size_t word = size_t(p - launchMemory) / 4; word < unpublished.size() && unpublished[word])
+    fail("a product reads what was not made known to it");
+  return p;
 }
 
 struct BoxCopy {
@@ -39,6 +49,8 @@ inline void copyBox(const BoxCopy &c) {
     for (uint64_t i = 0; i < box[0]; ++i) {
       const int64_t at[4] = {c.at[0] + int64_t(i), c.at[1] + int64_t(r), c.at[2], c.at[3]};
       unsigned char *p = swizzled(to + uint32_t(r * 128 + i * bytes));
+      if (!unpublished.empty())
+        unpublished[size_t(p - launchMemory) / 4] = 0;
       uint64_t from = c.map[0];
       bool inside = true;
       for (int d = 0; d < 4; ++d) {
@@ -95,6 +107,9 @@ static uint32_t shownRegisters[2][1024][6];
 
 static void resetTile() {
   pending.clear();
+  unpublished.clear();
+  for (auto &words : copiedWords)
+    words.clear();
   for (Warpgroup &w : warpgroups)
     w = Warpgroup();
 }
@@ -161,6 +176,11 @@ inline void copy_box(void *to, const TensorMap *map, int x, int y, int z, Barrie
 
 namespace emulated {
 inline void runCopy(const Copy &c) {
+  unpublished.resize(std::max(unpublished.size(), launchBytes / 4 + 1));
+  for (size_t i = 0, word = offsetOf(c.to) / 4; i < c.bytes / 4; ++i) {
+    unpublished[word + i] = uint16_t(current + 1);
+    copiedWords[current].push_back(word + i);
+  }
   if (c.valid)
     std::memcpy(c.to, c.from, c.bytes);
   else
@@ -185,6 +205,13 @@ template <int kGroups> void wait_copies() {
   for (; n < t.copies.size() && t.copies[n].group < t.copyGroup - kGroups; ++n)
     emulated::runCopy(t.copies[n]);
   t.copies.erase(t.copies.begin(), t.copies.begin() + ptrdiff_t(n));
+}
+inline void publish_copies() {
+  using namespace emulated;
+  for (size_t word : copiedWords[current])
+    if (unpublished[word] == current + 1)
+      unpublished[word] = 0;
+  copiedWords[current].clear();
 }
 template <int kCount> void give_registers() {}
 template <int kCount> void take_registers() {}
@@ -320,8 +347,8 @@ void multiplyTiles(void *const *threadSums, const std::vector<Sum> &left, uint64
   std::copy(left.begin(), left.end(), &a[0][0]);
   for (uint32_t n = 0; n < kColumns; ++n)
     for (uint32_t k = 0; k < kDepth; ++k)
-      b[k][n] = element<Sum, Right<T>>(kAlongN ? swizzled(right + n / 64 * boxBytes + k * 128 + n % 64 * sizeof(T))
-                                        : swizzled(right + n * 128 + k * sizeof(T)));
+      b[k][n] = element<Sum, Right<T>>(kAlongN ? multiplied(right + n / 64 * boxBytes + k * 128 + n % 64 * sizeof(T))
+                                        : multiplied(right + n * 128 + k * sizeof(T)));
   std::memset(y, 0, sizeof y);
   for (int r = 0; r < 64; ++r)
     for (int k = 0; k < kDepth; ++k)
@@ -354,7 +381,7 @@ void multiply(T, Sum (&sums)[N], uint64_t lhs, uint64_t rhs, bool keep) {
       constexpr uint32_t kDepth = 32 / sizeof(T);
       std::vector<Sum> left;
       for (uint32_t i = 0; i < 64 * kDepth; ++i)
-        left.push_back(element<Sum, T>(swizzled(uint32_t(lhs) + i / kDepth * 128 + i % kDepth * sizeof(T))));
+        left.push_back(element<Sum, T>(multiplied(uint32_t(lhs) + i / kDepth * 128 + i % kDepth * sizeof(T))));
       multiplyTiles<T, Sum, N, kAlongN>(all.data(), left, rhs, keep);
     });
   });

@@ -62,6 +62,22 @@ for target, kernels in (("sm_80", {"GemmSm80<bf16", "AttentionSm80<bf16"}), ("sm
         assert done.returncode == 0, (name, done.stderr)
         print("bf16", name, target, done.stdout.strip())
 
+# In tf32 operands stay f32 in memory, products are those of tensor cores.
+for target, kernels in (("sm_80", {"GemmSm80<tf32", "ConvSm80<tf32"}), ("sm_90", {"GemmSm90<tf32", "ConvSm90<tf32"})):
+    found = set()
+    for name, model, sizes, _ in models():
+        if name not in ("transformer", "resnet", "bert", "attention"):
+            continue
+        path = f"{folder}/{name}"
+        text = subprocess.run([optc, f"{path}.onnx", "--tf32", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
+        found |= {kernel for kernel in kernels if kernel in text}
+        done = subprocess.run([optc, f"{path}.onnx", "--tf32", f"--target={target}", "--fallback=error", "--emit-host-emulation", "-q", "-o", f"{path}.tf32.so"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        done = emulated(target, [run, f"{path}.tf32.so", f"{path}.cpu.so", "0.004", *sizes])
+        assert done.returncode == 0, (name, done.stderr)
+        print("tf32", name, target, done.stdout.strip())
+    assert found == kernels, (target, found)
+
 # Weights in few bits are in the GPU's memory as they are in the artefact.
 path = f"{folder}/weights"
 whole = json.loads(subprocess.run([optc, f"{path}.onnx", "--emit=report"], check=True, capture_output=True, text=True).stdout)["memory"]["weight_bytes"]
@@ -74,6 +90,18 @@ for flag, share in (("--int4", 0.2), ("--weights-int8", 0.3), ("--fp8", 0.3), ("
         assert done.returncode == 0, (flag, done.stderr)
         few = json.loads(subprocess.run([optc, f"{path}.onnx", flag, f"--target={target}", "--emit=report"], check=True, capture_output=True, text=True).stdout)["memory"]["weight_bytes"]
         assert few < share * whole, (flag, few, whole)
+
+# The same, multiplied in bf16: tensor cores have what is unpacked.
+for flag in ("--int4", "--weights-int8", "--fp8"):
+    subprocess.run([optc, f"{path}.onnx", flag, "-q", "-o", f"{path}.few.cpu.so"], check=True, capture_output=True)
+    for target, kernel in (("sm_80", "GemmSm80<bf16"), ("sm_90", "GemmSm90<bf16")):
+        command = [optc, f"{path}.onnx", flag, "--bf16", f"--target={target}", "--fallback=error", "-q"]
+        assert kernel in subprocess.run([*command, "--emit=cuda"], check=True, capture_output=True, text=True).stdout, (flag, target)
+        subprocess.run([*command, "--emit-host-emulation", "-o", f"{path}.few.so"], check=True, capture_output=True)
+        done = emulated(target, [run, f"{path}.few.so", f"{path}.few.cpu.so", "0.02", "n=1,20"])
+        assert done.returncode == 0, (flag, done.stderr)
+        few = json.loads(subprocess.run([*command, "--emit=report"], check=True, capture_output=True, text=True).stdout)["memory"]["weight_bytes"]
+        assert few < 0.3 * whole, (flag, few, whole)
 
 # Placement: what runs where, and why, in the report.
 report = json.loads(subprocess.run([optc, f"{folder}/placement.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)

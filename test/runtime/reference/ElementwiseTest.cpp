@@ -12,6 +12,10 @@ TEST(Elementwise, UnaryFloat) {
   expectValues(run("gelu", {f32({2}, {1, -2})}, {{"approximate", "tanh"}}), {0.8411919906, -0.0454022989});
   expectValues(run("hard_swish", {f32({4}, {-4, -1, 1, 4})}), {0, -1.0 / 3, 2.0 / 3, 4});
   expectValues(run("round", {f32({6}, {0.5, 1.5, 2.5, -0.5, -1.5, 1e20})}), {0, 2, 2, 0, -2, 1e20});
+  // Halves of the last of 10 bits to even, up into the next power of two, subnormals, and what is beyond the largest.
+  expectValues(run("round_tf32", {f32({7}, {1 + 0x1p-11, 1 + 3 * 0x1p-11, -1.9999, 0x1.0008p-130, 0x1.ffep127, 0x1.ffcp127, INFINITY})}),
+               {1, 1 + 0x1p-9, -2, 0x1p-130, INFINITY, 0x1.ffcp127, INFINITY});
+  EXPECT_TRUE(std::isnan(values(run("round_tf32", {f32({1}, {std::numeric_limits<double>::quiet_NaN()})}))[0]));
   EXPECT_TRUE(std::signbit(values(run("round", {f32({1}, {-0.25})}))[0]));
   expectValues(run("erf", {tensor(DType::bf16, {1}, {0.5})}), {0.51953125}); // rounded once
 }
