@@ -45,6 +45,17 @@ std::string typeText(Type type) {
   return text;
 }
 
+/// Profilers show lines by their file: that is the nodes' names here.
+std::string lineDirective(ArrayRef<std::string> nodes) {
+  constexpr size_t kMostNames = 4;
+  std::string text = "#line 1 \"";
+  for (size_t i = 0; i < std::min(nodes.size(), kMostNames); ++i)
+    text += (i ? ", " : "") + inComment(nodes[i]);
+  text += nodes.size() > kMostNames ? ", ...\"\n" : "\"\n";
+  std::replace(text.begin() + 9, text.end() - 2, '"', '\'');
+  return text;
+}
+
 /// What a reader wants to know of a kernel; `nodes` of all of its uses.
 std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std::string> nodes) {
   constexpr size_t kMostNames = 8;
@@ -241,6 +252,8 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     CudaKernel &kernel = source.kernels[i];
     auto comment = emitter.emit(texts[i], target, kernel, nodes[i]);
     if (comment) {
+      if (target.hasLineInfo)
+        kernel.definition = lineDirective(nodes[i]) + kernel.definition;
       kernels += "\n" + *comment + kernel.definition;
       continue;
     }

@@ -77,7 +77,10 @@ std::string Nvrtc::version() const {
 }
 
 std::vector<std::string> optc::nvrtcOptions(const GpuTarget &target) {
-  return {target.isPortable ? target.ptxOption() : target.binaryOption(), "--std=c++17"};
+  std::vector<std::string> options = {target.isPortable ? target.ptxOption() : target.binaryOption(), "--std=c++17"};
+  if (target.hasLineInfo)
+    options.push_back("--generate-line-info");
+  return options;
 }
 
 llvm::Expected<std::string> Nvrtc::compile(const std::string &source, const GpuTarget &target) const {

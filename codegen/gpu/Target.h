@@ -18,6 +18,8 @@ struct GpuTarget {
   std::string name; // "sm_90"
   /// The code is to run on later chips too: no instruction that this one alone has.
   bool isPortable = false;
+  /// Machine code says which of the model's nodes, and which line of its kernel, an instruction is of.
+  bool hasLineInfo = false;
   /// What NVRTC is asked for: machine code of this chip, or PTX that later ones take too.
   /// sm_90's is that of sm_90a, whose matrix instructions no other chip has.
   std::string binaryOption() const { return "--gpu-architecture=" + name + (name == "sm_90" ? "a" : ""); }

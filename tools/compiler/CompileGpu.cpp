@@ -69,6 +69,7 @@ std::optional<std::string> optc::emitForGpu(func::FuncOp model, const GpuTarget 
   NodeNames names(model);
   GpuTarget printed = target;
   printed.isPortable = options.emit == Emit::ptx;
+  printed.hasLineInfo = options.lineInfo;
   CudaSource source = emitCuda(model, printed, [&](Operation *op) { return names.of(op); });
   for (const std::string &problem : source.problems)
     fail(result, ExitCode::unsupported, llvm::sys::path::filename(options.model).str() + ": error: " + problem);
@@ -103,6 +104,8 @@ std::optional<DeviceCode> optc::compileForGpus(func::FuncOp model, ArrayRef<GpuT
     oldest.isPortable = true;
     images.push_back(oldest);
   }
+  for (GpuTarget &image : images)
+    image.hasLineInfo = options.lineInfo;
   // A kernel by itself: what one model has compiled is there for the next. The emulation compiles some at a time, as each unit costs a second.
   const size_t kernelsPerUnit = options.hostEmulation ? 16 : 1;
   CodeCache cache(nvrtc ? cacheFolder(options) : "");
@@ -119,7 +122,7 @@ std::optional<DeviceCode> optc::compileForGpus(func::FuncOp model, ArrayRef<GpuT
   if (nvrtc) {
     code->compiler = "NVRTC " + nvrtc->version();
     for (const DeviceImage &image : code->images)
-      code->options.push_back(llvm::join(nvrtcOptions({"sm_" + std::to_string(image.architecture), image.isPtx}), " "));
+      code->options.push_back(llvm::join(nvrtcOptions({"sm_" + std::to_string(image.architecture), image.isPtx, options.lineInfo}), " "));
   }
   return std::move(*code);
 }

@@ -339,6 +339,12 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     header.command += " --" + options.weights;
   if (options.weightBlock)
     header.command += " --int4-block=" + std::to_string(options.weightBlock);
+  if (options.bfloat)
+    header.command += " --bf16";
+  if (options.tf32)
+    header.command += " --tf32";
+  if (options.lineInfo)
+    header.command += " --line-info";
   for (const GpuTarget &target : gpuTargets) {
     header.targets.push_back(target.name);
     header.command += " --target=" + target.name;

@@ -47,6 +47,8 @@ struct CompileOptions {
   /// Code for GPUs is kept in a folder and taken from there; empty: codegen/gpu/CodeCache.h's usual one.
   bool cache = true;
   std::string cacheFolder;
+  /// Nodes' names and lines of source in machine code, for profilers.
+  bool lineInfo = false;
   /// What is to happen where a step leaves the GPU.
   enum class Fallback { report, allow, error } fallback = Fallback::report;
   /// CUDA C++ in place of machine code, for tests without a GPU.

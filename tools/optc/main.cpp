@@ -141,6 +141,7 @@ int main(int argc, char **argv) {
     ("nvrtc", "NVRTC's library, for what runs on GPUs", cxxopts::value<std::string>()->default_value(""))
     ("cache-dir", "folder that keeps code for GPUs from compile to compile", cxxopts::value<std::string>())
     ("no-cache", "code for GPUs is neither kept nor taken from where it is kept")
+    ("line-info", "names of nodes and lines of source in code for GPUs, for profilers")
     ("fallback", "steps that a GPU has no code for: report, allow, error", cxxopts::value<std::string>()->default_value("report"))
     ("emit-host-emulation", "with a GPU's target: an artefact for tests on a machine without one")
     ("jobs", "kernels compiled at a time (0: one a core)", cxxopts::value<unsigned>()->default_value("0"))
@@ -235,10 +236,10 @@ int main(int argc, char **argv) {
     else if (compile.emit == Emit::cubin)
       return usageError("no output given (-o kernels.cubin)");
     bool hasGpu = llvm::any_of(compile.targets, [](const std::string &name) { return isGpuTargetName(name); });
-    for (const char *flag : {"nvrtc", "cache-dir", "no-cache", "fallback", "emit-host-emulation"})
+    for (const char *flag : {"nvrtc", "cache-dir", "no-cache", "line-info", "fallback", "emit-host-emulation"})
       if (flags.count(flag) && !hasGpu)
         return usageError(std::string("--") + flag + " has an effect with the target of a GPU only");
-    for (const char *flag : {"nvrtc", "cache-dir", "no-cache"})
+    for (const char *flag : {"nvrtc", "cache-dir", "no-cache", "line-info"})
       if (flags.count(flag) && compile.emit == Emit::cuda)
         return usageError(std::string("--") + flag + " has an effect with what NVRTC compiles only: artefacts, --emit=ptx and --emit=cubin");
     if (flags.count("cache-dir") && flags.count("no-cache"))
@@ -247,6 +248,7 @@ int main(int argc, char **argv) {
     if (flags.count("cache-dir"))
       compile.cacheFolder = flags["cache-dir"].as<std::string>();
     compile.hostEmulation = flags.count("emit-host-emulation");
+    compile.lineInfo = flags.count("line-info");
     static const std::map<std::string, CompileOptions::Fallback> fallbacks = {
         {"report", CompileOptions::Fallback::report}, {"allow", CompileOptions::Fallback::allow}, {"error", CompileOptions::Fallback::error}};
     auto fallback = fallbacks.find(flags["fallback"].as<std::string>());

@@ -1,6 +1,7 @@
 //===- RunBundle.cpp - Kernels on a GPU against the evaluator -------------===//
 //
 //   gpu-run BUNDLE [FILTER]
+//   gpu-run --device                     says which GPU there is: "sm_90 NVIDIA H100 ..."
 //
 // Runs every kernel of a bundle (Bundle.h) whose text contains FILTER on the first GPU, compares its results
 // with what is expected, looks at the bytes behind them, and measures the large ones: medians and 99th
@@ -265,15 +266,21 @@ int fail(int code, const std::string &message) {
 int main(int argc, char **argv) {
   if (argc < 2)
     return fail(1, "give the folder of a bundle");
+  const bool asksDevice = std::strcmp(argv[1], "--device") == 0;
   Bundle bundle;
-  if (Status status = Bundle::read(argv[1], bundle); !status.ok())
-    return fail(1, status.message);
+  if (!asksDevice)
+    if (Status status = Bundle::read(argv[1], bundle); !status.ok())
+      return fail(1, status.message);
   std::string why;
   if (!Driver::get(why))
     return fail(kSkipped, "skipped: " + why);
   Device device;
   if (Status status = device.open(0); !status.ok())
     return fail(1, status.message);
+  if (asksDevice) {
+    std::printf("sm_%d %s\n", device.architecture, device.name.c_str());
+    return 0;
+  }
   if ("sm_" + std::to_string(device.architecture) != bundle.target)
     return fail(kSkipped, "skipped: the kernels are for " + bundle.target + ", the GPU is an sm_" +
                               std::to_string(device.architecture));
