@@ -26,9 +26,8 @@ func.func @main(%q: tensor<3x21x1544xT>, %k: tensor<3x40x1544xT>, %x: tensor<13x
   %1 = optc.contract %x, %y {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 1>} : (tensor<13x1037xT>, tensor<19x1037xT>) -> tensor<13x19xT>
   return %0, %1 : tensor<3x21x40xT>, tensor<13x19xT>
 })";
-// Of two images, at their borders; the filter is an outer product of sums.
-const char *kDeepConvolution = R"(
-func.func @main(%x: tensor<2x5x7x160xT>, %r: tensor<2x5x4x40xf32>) -> tensor<2x5x4x40xf32> {
+// What filters are joined of: outer products, of sums too.
+#define OUTER_SUMS R"(
   %a = optc.constant dense<[[0.5], [-0.25], [1.0], [0.0], [0.75], [-1.0], [0.5], [0.125], [-0.5], [0.25]]> : tensor<10x1xT>
   %b = optc.constant dense<[[[[0.5]], [[0.25]], [[-1.0]]], [[[-0.75]], [[1.0]], [[0.5]]], [[[0.125]], [[-0.5]], [[0.25]]]]> : tensor<3x3x1x1xT>
   %c = optc.constant dense<[0.5, 1.0, -0.25, 0.75, -0.5, 0.125, 0.25, -1.0]> : tensor<8xT>
@@ -38,7 +37,11 @@ func.func @main(%x: tensor<2x5x7x160xT>, %r: tensor<2x5x4x40xf32>) -> tensor<2x5
   %c1 = optc.broadcast %c : (tensor<8xT>) -> tensor<3x3x160x8xT>
   %ab = optc.add %a2, %b1 : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x8xT>
   %abc = optc.mul %ab, %c1 : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x8xT>
-  %w = optc.concat %abc, %ab, %c1, %abc, %ab {axis = 3 : i64} : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x40xT>
+)"
+// Of two images, at their borders.
+const char *kDeepConvolution = R"(
+func.func @main(%x: tensor<2x5x7x160xT>, %r: tensor<2x5x4x40xf32>) -> tensor<2x5x4x40xf32> {
+)" OUTER_SUMS R"(  %w = optc.concat %abc, %ab, %c1, %abc, %ab {axis = 3 : i64} : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x40xT>
   %xf = optc.cast %x : (tensor<2x5x7x160xT>) -> tensor<2x5x7x160xf32>
   %wf = optc.cast %w : (tensor<3x3x160x40xT>) -> tensor<3x3x160x40xf32>
   %0 = optc.conv %xf, %wf {dilations = array<i64: 1, 1>, groups = 1 : i64, layout = "nhwc", pads_high = array<i64: 1, 1>, pads_low = array<i64: 1, 1>, strides = array<i64: 1, 2>} : (tensor<2x5x7x160xf32>, tensor<3x3x160x40xf32>) -> tensor<2x5x4x40xf32>
@@ -50,16 +53,7 @@ const char *kWideConvolution = R"(
 #x = #optc.dims<["n", 5, 7, 160]>
 #y = #optc.dims<["n", 5, 4, 264]>
 func.func @main(%x: tensor<?x5x7x160xT, #x>) -> tensor<?x5x4x264xf32, #y> {
-  %a = optc.constant dense<[[0.5], [-0.25], [1.0], [0.0], [0.75], [-1.0], [0.5], [0.125], [-0.5], [0.25]]> : tensor<10x1xT>
-  %b = optc.constant dense<[[[[0.5]], [[0.25]], [[-1.0]]], [[[-0.75]], [[1.0]], [[0.5]]], [[[0.125]], [[-0.5]], [[0.25]]]]> : tensor<3x3x1x1xT>
-  %c = optc.constant dense<[0.5, 1.0, -0.25, 0.75, -0.5, 0.125, 0.25, -1.0]> : tensor<8xT>
-  %a1 = optc.broadcast %a : (tensor<10x1xT>) -> tensor<3x3x16x10x8xT>
-  %a2 = optc.reshape %a1 : (tensor<3x3x16x10x8xT>) -> tensor<3x3x160x8xT>
-  %b1 = optc.broadcast %b : (tensor<3x3x1x1xT>) -> tensor<3x3x160x8xT>
-  %c1 = optc.broadcast %c : (tensor<8xT>) -> tensor<3x3x160x8xT>
-  %ab = optc.add %a2, %b1 : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x8xT>
-  %abc = optc.mul %ab, %c1 : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x8xT>
-  %s = optc.concat %abc, %ab, %c1 {axis = 3 : i64} : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x24xT>
+)" OUTER_SUMS R"(  %s = optc.concat %abc, %ab, %c1 {axis = 3 : i64} : (tensor<3x3x160x8xT>, tensor<3x3x160x8xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x24xT>
   %w1 = optc.concat %s, %s, %ab {axis = 3 : i64} : (tensor<3x3x160x24xT>, tensor<3x3x160x24xT>, tensor<3x3x160x8xT>) -> tensor<3x3x160x56xT>
   %w2 = optc.concat %w1, %c1, %w1, %abc, %w1, %w1, %s {axis = 3 : i64} : (tensor<3x3x160x56xT>, tensor<3x3x160x8xT>, tensor<3x3x160x56xT>, tensor<3x3x160x8xT>, tensor<3x3x160x56xT>, tensor<3x3x160x56xT>, tensor<3x3x160x24xT>) -> tensor<3x3x160x264xT>
   %xf = optc.cast %x : (tensor<?x5x7x160xT, #x>) -> tensor<?x5x7x160xf32, #x>

@@ -1,9 +1,10 @@
 //===- FakeDriver.cpp - NVIDIA's driver without a GPU -----------*- C++ -*-===//
 //
-// A libcuda.so.1 whose device is this machine. An image is CUDA C++ (optc --emit-host-emulation), which it compiles on top of emulate.h.
+// A libcuda.so.1 whose device is this machine. An image is CUDA C++ (optc --emit-host-emulation), which it compiles (FakeImages.h).
 // What a stream is given happens when the stream is waited for, no sooner; copies from host memory take their bytes at once, as those
-// of pageable memory do, but from page-locked memory when they happen. Memory is the GPU's whose context is current. What a device would refuse is refused: addresses outside of allocations, launches beyond a
-// kernel's bounds, shared memory that was not asked for, tensor maps that are not aligned.
+// of pageable memory do, but from page-locked memory when they happen. Memory is the GPU's whose context is current. What a device would
+// refuse is refused: addresses outside of allocations, launches beyond a kernel's bounds, shared memory that was not asked for, tensor maps
+// that are not aligned.
 //
 //   OPTC_FAKE_GPU="arch=90,devices=1,memory=1000000,schedule=2,late=1,log=FILE,cache=FOLDER"
 //
@@ -12,22 +13,19 @@
 //===----------------------------------------------------------------------===//
 
 #include "test/codegen/gpu/FakeSettings.h"
+#include "test/runtime/gpu/FakeImages.h"
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <regex>
-#include <sstream>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -83,17 +81,6 @@ struct Event {
 struct Graph {
   std::vector<Work> work;
 };
-struct Function {
-  void (*launch)(void **, int64_t, int, int64_t);
-  std::vector<size_t> parameters;
-  unsigned bound;
-  int64_t shared = 48 << 10;
-};
-struct Module {
-  void *library = nullptr;
-  std::map<std::string, Function> functions;
-};
-
 struct Allocation {
   uint64_t bytes;
   int device;
@@ -108,8 +95,7 @@ struct Driver {
   std::vector<char> contexts = std::vector<char>(64); // by device: an address
   uint64_t allocated = 0;
   std::map<std::string, int> calls;
-  std::string folder;
-  std::map<std::string, std::string> libraries; // by image
+  FakeImages images{settings.cache, settings.schedule, settings.late};
   std::vector<std::unique_ptr<Stream>> streams;
 
   ~Driver() {
@@ -118,8 +104,6 @@ struct Driver {
       for (auto &[name, count] : calls)
         log << name << " " << count << "\n";
     }
-    if (!folder.empty())
-      std::system(("rm -rf " + folder).c_str());
   }
 
   const Allocation *allocationOf(Address address, uint64_t bytes) {
@@ -164,68 +148,6 @@ void waitForAll(Driver &d) {
   for (auto &stream : d.streams)
     wait(*stream);
   wait(d.defaultStream);
-}
-
-std::string contentsOf(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-/// Where the image's code is to be: in the cache, by all that it depends on, or in this process's own folder.
-std::string placeOf(Driver &d, const std::string &image) {
-  if (!d.settings.cache.empty()) {
-    static const std::string headers =
-        contentsOf(OPTC_EMULATION_FOLDER "/emulate.h") + contentsOf(OPTC_EMULATION_FOLDER "/emulate_tile.h") + contentsOf(OPTC_FAKE_LAUNCH) + OPTC_EMULATION;
-    std::hash<std::string> hash;
-    std::ostringstream name;
-    name << d.settings.cache << "/" << std::hex << hash(headers + image) << hash(image + headers) << ".so";
-    return name.str();
-  }
-  return d.folder + "/image" + std::to_string(d.libraries.size()) + ".so";
-}
-
-/// The image's kernels as code of the host.
-Result load(Driver &d, const std::string &image, Module &module) {
-  if (d.folder.empty()) {
-    std::string name = std::filesystem::temp_directory_path() / "optc-fake-XXXXXX"; // mkdtemp's form
-    d.folder = mkdtemp(name.data());
-  }
-  std::string &library = d.libraries[image];
-  std::regex definition("__global__ void (?:__launch_bounds__\\((\\d+)[^)]*\\)\\s*)?(\\w+)\\(");
-  if (library.empty())
-    library = placeOf(d, image);
-  if (!std::filesystem::exists(library)) {
-    std::string base = d.folder + "/compiled";
-    std::ofstream source(base + ".cpp");
-    source << "#include \"" OPTC_FAKE_LAUNCH "\"\n" << image;
-    for (std::sregex_iterator it(image.begin(), image.end(), definition), end; it != end; ++it) {
-      std::string name = (*it)[2];
-      source << "extern \"C\" void launch_" << name << "(void **arguments, int64_t blocks, int threads, int64_t shared) { fake::launchWith("
-             << name << ", arguments, blocks, threads, shared); }\n"
-             << "extern \"C\" int sizes_" << name << "(size_t *sizes) { return fake::sizesOf(" << name << ", sizes); }\n";
-    }
-    source << "extern \"C\" void set_schedule(int schedule, int late) { emulated::schedule = emulated::Schedule(schedule); emulated::late = emulated::Late(late); }\n";
-    source.close();
-    // Beside its place, then moved there: other processes do the same.
-    std::string beside = library + "." + std::to_string(getpid());
-    if (std::system((OPTC_EMULATION " " + base + ".cpp -o " + beside).c_str()) != 0 || std::rename(beside.c_str(), library.c_str()) != 0)
-      return kInvalidImage;
-  }
-  module.library = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!module.library)
-    return kInvalidImage;
-  reinterpret_cast<void (*)(int, int)>(dlsym(module.library, "set_schedule"))(d.settings.schedule, d.settings.late);
-  for (std::sregex_iterator it(image.begin(), image.end(), definition), end; it != end; ++it) {
-    std::string name = (*it)[2];
-    Function f{};
-    f.launch = reinterpret_cast<decltype(f.launch)>(dlsym(module.library, ("launch_" + name).c_str()));
-    size_t sizes[256];
-    f.parameters.assign(sizes, sizes + reinterpret_cast<int (*)(size_t *)>(dlsym(module.library, ("sizes_" + name).c_str()))(sizes));
-    f.bound = (*it)[1].matched ? unsigned(std::stoul((*it)[1])) : 1024;
-    f.shared = 48 << 10;
-    module.functions[name] = f;
-  }
-  return kSuccess;
 }
 
 struct LaunchConfig {
@@ -299,10 +221,10 @@ int cuModuleLoadData(Module **module, const void *image) {
                   4) == 0)
     return kInvalidImage; // machine code of a real device
   auto loaded = std::make_unique<Module>();
-  Result result = load(d, static_cast<const char *>(image), *loaded);
-  if (result == kSuccess)
-    *module = loaded.release();
-  return result;
+  if (!d.images.load(static_cast<const char *>(image), *loaded))
+    return kInvalidImage;
+  *module = loaded.release();
+  return kSuccess;
 }
 int cuModuleUnload(Module *module) {
   ENTER("cuModuleUnload")
