@@ -24,7 +24,7 @@ public:
   const std::string &level() const { return levelName; }
 
   /// Sessions for runs that bring none, of a GPU where steps run on one; kept and reused.
-  std::unique_ptr<Session> borrow(unsigned threads, int gpu);
+  std::unique_ptr<Session> borrow(unsigned threads, int gpu = 0);
   void giveBack(std::unique_ptr<Session> session);
 
 private:
