@@ -131,6 +131,9 @@ void DeviceMatmul::useSm80() {
   ProductTiling tiling = chooseTiling(size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece)));
   const ProductTile &tile = tiling.tile;
   f.sharedBytes = warpTileBytes(tile);
+  // The addresses of many small pieces take more than half of the registers.
+  if (std::min(lhsPiece, rhsPiece) < 8)
+    f.blocksPerMultiprocessor = 1;
   useTiling(f, size(128 / bytes), tiling);
   std::string pieces = std::to_string(lhsPiece) + ", " + std::to_string(rhsPiece);
   call("GemmSm80<" + multiplied(c) + ", " + (rhsAlongN() ? "true" : "false") + ", " + std::to_string(tile.rows) + ", " +

@@ -25,14 +25,14 @@ std::string optc::multiplied(const ContractionKernel &c) {
 }
 
 void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
+  // Half of the registers are enough for all but the largest tiles; left to itself the compiler would rather spill than take more than a quarter.
+  if (!f.blocksPerMultiprocessor && tiling.tile.sums() <= 64 * 128)
+    f.blocksPerMultiprocessor = 2;
   DimExpr tiles = tiling.tile.count(size);
   if (tiling.slices == 1) {
     f.items = tiles;
     return;
   }
-  // Half of the registers are enough for all but the largest tiles; left to itself the compiler would rather spill than take more than a quarter.
-  if (!f.blocksPerMultiprocessor && tiling.tile.sums() <= 64 * 128)
-    f.blocksPerMultiprocessor = 2;
   f.splitProduct("SplitK", tiling.slices, tiles, 8, tiling.tile.sums() / 8 * 4);
 }
 
