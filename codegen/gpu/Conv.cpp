@@ -83,6 +83,8 @@ void DeviceConv::useSm80() {
   f.library = {"async", "product", "split_k", "mma", "image_rows", "gemm_sm80", "conv_sm80"};
   f.threads = 256;
   f.sharedBytes = warpTileBytes(tile);
+  if (piece < 4) // each byte has a place under the filter of its own
+    f.blocksPerMultiprocessor = 1;
   useTiling(f, allPixels(), tiling);
   std::string product = "ConvSm80<" + multiplied(c) + ", " + std::to_string(tile.rows) + ", " + std::to_string(tile.columns) + ", " +
                         std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";
