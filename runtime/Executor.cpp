@@ -5,35 +5,26 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/FrameState.h"
-#include <optional>
 
 using namespace optc;
 
-Status Program::openDevice(int ordinal) const {
-  if (!devices)
-    return Status::success();
+/// Null where there is none, or no step runs on a GPU.
+static const gpu::Driver *driverOf(const Program &program) {
   std::string why;
-  const gpu::Driver *driver = gpu::Driver::get(why);
-  if (!driver)
-    return Status::error(why);
-  gpu::KeepContext keep(*driver);
-  return devices->on(ordinal).use();
+  return program.devices ? gpu::Driver::get(why) : nullptr;
+}
+
+Status Program::openDevice(int ordinal) const {
+  gpu::KeepContext keep(driverOf(*this));
+  return devices ? devices->on(ordinal).use() : Status::success();
 }
 
 Session::Session(const Program &program, unsigned threads, DeviceChoice choice)
     : program(program), choice(choice), device(program.devices ? &program.devices->on(choice.ordinal) : nullptr), threads(threads),
       top(std::make_unique<FrameState>(*this, 0)) {}
 
-/// The driver where the session uses it.
-static const gpu::Driver *driverOf(const gpu::DeviceProgram *device) {
-  std::string why;
-  return device ? gpu::Driver::get(why) : nullptr;
-}
-
 Session::~Session() {
-  std::optional<gpu::KeepContext> keep;
-  if (const gpu::Driver *driver = driverOf(device))
-    keep.emplace(*driver);
+  gpu::KeepContext keep(driverOf(program));
   top = nullptr;
 }
 
@@ -97,19 +88,17 @@ Status Session::run(std::span<const Value *const> inputs, std::span<Value> outpu
     return Status::error("the model has " + std::to_string(plan.inputs.size()) + " inputs and " +
                          std::to_string(plan.outputs.size()) + " outputs, got " + std::to_string(inputs.size()) +
                          " and " + std::to_string(outputs.size()));
-  std::optional<gpu::KeepContext> keep;
-  if (const gpu::Driver *driver = driverOf(device)) {
-    keep.emplace(*driver);
+  gpu::KeepContext keep(driverOf(program));
+  if (device)
     OPTC_TRY(device->use());
-  }
   OPTC_TRY(checkInputs(inputs, where));
   OPTC_TRY(checkOutputs(outputs, where));
   return top->run(inputs, outputs, nullptr, where);
 }
 
 Status Session::wait() {
-  std::optional<gpu::KeepContext> keep;
-  if (const gpu::Driver *driver = driverOf(device))
-    keep.emplace(*driver);
+  gpu::KeepContext keep(driverOf(program));
+  if (device) // the default stream is that of the context
+    OPTC_TRY(device->use());
   return top->finishDevice();
 }

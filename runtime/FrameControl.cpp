@@ -58,7 +58,7 @@ public:
     }
     uint64_t bytes = part.bytes();
     if (used + bytes > capacity && !grow(used + bytes))
-      return Status::error("out of memory for " + std::to_string(used + bytes) + " bytes");
+      return outOfMemory(used + bytes);
     if (bytes)
       std::memcpy(static_cast<char *>(memory.get()) + used, part.data, bytes);
     used += bytes;

@@ -53,7 +53,7 @@ Status FrameState::fetchInputs(std::span<const Value *const> inputs) {
       continue;
     uint64_t bytes = inputs[s.index]->bytes();
     if (!blocks[i].reserve(bytes))
-      return Status::error("out of memory for " + std::to_string(bytes) + " bytes");
+      return outOfMemory(bytes);
     pointers[i] = blocks[i].memory.get();
     if (Status status = device->download(pointers[i], ports->inputs[s.index], bytes); !status.ok())
       return status;

@@ -6,14 +6,6 @@
 
 using namespace optc;
 
-namespace {
-
-Status outOfMemory(uint64_t bytes) {
-  return Status::error("out of memory for " + std::to_string(bytes) + " bytes");
-}
-
-} // namespace
-
 void optc::makeOwned(Value &value) {
   for (Value &item : value.items)
     makeOwned(item);

@@ -30,6 +30,8 @@ inline Memory allocateAligned(uint64_t bytes) {
   return Memory(bytes ? std::aligned_alloc(64, bytes) : nullptr);
 }
 
+inline Status outOfMemory(uint64_t bytes) { return Status::error("out of memory for " + std::to_string(bytes) + " bytes"); }
+
 /// A block that only grows. Its contents do not survive growth.
 struct Block {
   Memory memory;
@@ -167,7 +169,6 @@ private:
   Block arena, scratch;
   std::unique_ptr<gpu::DeviceSession> device; // where the model has code for one
   std::unique_ptr<DevicePorts> ports;         // of the model's frame then
-  bool waits = true;                          // for the end of the run
   std::vector<uint32_t> deviceEnd;            // by step: the end of the launches that begin there
   std::vector<BufferId> firstBuffer; // by storage
   std::vector<uint64_t> arenaOffsets[2]; // of host and GPU

@@ -15,6 +15,7 @@ Status FrameState::run(std::span<const Value *const> inputs, std::span<Value> ou
     registers[to] = outer->registers[from];
   if (Status status = bindInputs(inputs); !status.ok())
     return status;
+  bool waits = true; // for the end of the run
   if (isTop) {
     if (ports)
       placePorts(inputs, where);

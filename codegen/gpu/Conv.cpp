@@ -69,8 +69,6 @@ void DeviceConv::useSimt() {
   f.threads = 256;
   ProductSize size{c.batch, c.m, c.n, DimExpr::ceildiv(depth, 16)};
   ProductTiling tiling = chooseTiling(size, simtTiles(size));
-  if (tiling.tile.rows == 64) // as in Matmul.cpp
-    f.blocksPerMultiprocessor = 2;
   f.sharedBytes = simtTileBytes(tiling.tile);
   useTiling(f, size, tiling);
   std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";

@@ -113,9 +113,8 @@ void DeviceMatmul::useSimt() {
   // Sums of 8 bytes are not cut (split_k.cuh), and fill the registers of a small tile.
   ProductTiling tiling = bytes == 8 ? ProductTiling{smallSimtTile(), 1} : chooseTiling(size(16), simtTiles(size(16)));
   int64_t lhsLanes = dividingLanes(c.k, most), rhsLanes = dividingLanes(rhsAlongN() ? c.n : c.k, most);
-  // The registers of a large tile leave room for a second one where few are needed for addresses; for small ones the compiler would rather
-  // spill a few than leave room for less than a third.
-  if (tiling.tile.rows == 64 || (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant()))
+  // The registers of a large tile leave room for a second one where few are needed for addresses.
+  if (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant())
     f.blocksPerMultiprocessor = 2;
   f.sharedBytes = simtTileBytes(tiling.tile) * (bytes == 8 ? 2 : 1);
   useTiling(f, size(16), tiling);

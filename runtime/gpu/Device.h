@@ -84,12 +84,19 @@ private:
 /// Puts back the context that was current on this thread when it goes: a caller's own calls of CUDA are of its own device.
 class KeepContext {
 public:
-  explicit KeepContext(const Driver &driver) : api(driver) { (void)api.cuCtxGetCurrent(&context); }
+  /// Null: there is none.
+  explicit KeepContext(const Driver *driver) : api(driver) {
+    if (api)
+      (void)api->cuCtxGetCurrent(&context);
+  }
   KeepContext(const KeepContext &) = delete;
-  ~KeepContext() { (void)api.cuCtxSetCurrent(context); }
+  ~KeepContext() {
+    if (api)
+      (void)api->cuCtxSetCurrent(context);
+  }
 
 private:
-  const Driver &api;
+  const Driver *api;
   Context context = nullptr;
 };
 

@@ -42,7 +42,6 @@ DeviceSession::~DeviceSession() {
 }
 
 Status DeviceSession::begin(bool mayStage) {
-  OPTC_TRY(program.use());
   stages = mayStage;
   deliveries.clear();
   if (stages && isTop)
@@ -104,7 +103,7 @@ Status DeviceSession::allocate(uint64_t bytes, std::shared_ptr<void> &memory) {
   OPTC_TRY(owner->allocate(program.device(), bytes));
   // On whichever thread it is freed.
   memory = std::shared_ptr<void>(reinterpret_cast<void *>(owner->address()), [owner, device = program.sharedDevice()](void *) mutable {
-    KeepContext keep(device->driver());
+    KeepContext keep(&device->driver());
     (void)device->makeCurrent();
     owner = nullptr;
   });

@@ -37,7 +37,7 @@ public:
 
   /// On any thread.
   ~DeviceSession();
-  /// Before each run. `stages`: it waits for its end, and may use the session's page-locked memory until then.
+  /// Before each run, with the program in use. `stages`: it waits for its end, and may use the session's page-locked memory until then.
   Status begin(bool stages);
   /// Waits for all that was begun (once, for the model's frame); names the step whose index was out of range.
   Status finish();

@@ -22,10 +22,8 @@ template <typename T, int kDepth, int kWidth, bool kIsCausal> struct AttentionSm
   static constexpr int kStageBytes = kStages * (kKeyBytes + kValueBytes), kSharedBytes = kKeyBytes + (kStageBytes > kExchangeBytes ? kStageBytes : kExchangeBytes);
   static_assert(kDepth % 16 == 0 && kWidth % 16 == 0, "products of 16 elements");
 
-  /// Byte `byte` of a row of a tile: boxes of 128 bytes a row, 16-byte pieces permuted.
-  static __device__ u8 *at(u8 *tile, int row, int byte) {
-    return tile + byte / 128 * kBoxBytes + row * 128 + ((byte % 128 / 16 ^ row % 8) << 4);
-  }
+  /// Byte `byte` of a row of a tile: boxes of 128 bytes a row.
+  static __device__ u8 *at(u8 *tile, int row, int byte) { return swizzled_at(tile + byte / 128 * kBoxBytes, row, byte % 128); }
   /// 64 rows of kColumns elements from row `row` of `rows` on; zeros where there are none.
   template <int kColumns> static __device__ void copyTile(u8 *tile, const HeadView<T> &view, const T *matrix, int row, int rows) {
     constexpr int kPieces = kColumns / 8;

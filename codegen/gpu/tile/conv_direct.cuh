@@ -23,28 +23,17 @@ __device__ inline u64 direct_multiply_add(u64 x, u64 y, u64 sum) { return x * y 
 /// A window over an image of `in`, at places of `out`.
 template <int kSpatial> struct DirectWindow {
   i64 in[kSpatial], out[kSpatial], size[kSpatial], strides[kSpatial], dilations[kSpatial], low[kSpatial];
-  __device__ i64 taps() const {
+  static __device__ i64 product(const i64 (&sizes)[kSpatial]) {
     i64 n = 1;
 #pragma unroll
     for (int d = 0; d < kSpatial; ++d)
-      n *= size[d];
+      n *= sizes[d];
     return n;
   }
+  __device__ i64 taps() const { return product(size); }
   /// Elements of an image, of a result's.
-  __device__ i64 inputs() const {
-    i64 n = 1;
-#pragma unroll
-    for (int d = 0; d < kSpatial; ++d)
-      n *= in[d];
-    return n;
-  }
-  __device__ i64 outputs() const {
-    i64 n = 1;
-#pragma unroll
-    for (int d = 0; d < kSpatial; ++d)
-      n *= out[d];
-    return n;
-  }
+  __device__ i64 inputs() const { return product(in); }
+  __device__ i64 outputs() const { return product(out); }
   /// The element of the image under a tap; -1 beside it.
   __device__ i64 under(i64 output, i64 tap) const {
     i64 offset = 0, stride = 1;
