@@ -282,9 +282,9 @@ void Compressor::compress(ContractOp op) {
   if (!op.getLhsBatch().empty() || tensorOf(rhs).getRank() != 2 || tensorOf(op.getLhs()).getRank() != 2 || !elementOf(rhs).isF32() ||
       op.getRhsContract().size() != 1 || !isKnown(rhs) || isKnown(op.getLhs()))
     return;
-  // A GPU's kernels take 16-bit floats as they are; what is unpacked for them is rounded.
+  // A GPU's kernels take small floats as they are; what is unpacked for them is rounded.
   const bool unpacksInBFloat = op->hasAttr(kUnpacksInBFloat);
-  if (gpu && halfUnder(op.getLhs()) && !unpacksInBFloat)
+  if (gpu && smallFloatUnder(op.getLhs()) && !unpacksInBFloat)
     return;
   OpBuilder builder(op);
   auto rounded = [&](mlir::Value x) -> mlir::Value {

@@ -41,18 +41,18 @@ struct ExternalOperand {
   Operation *widening = nullptr;
 };
 
-/// Of 16-bit floats, widened to be multiplied: a GPU takes them as they are. Weights may have been moved since.
-bool isHalfProduct(Operation *root) {
-  Value lhs = halfUnder(root->getOperand(0)), weight = root->getOperand(1), rhs = halfUnder(weight);
+/// Of f16, bf16 or e4m3, widened to be multiplied: a GPU takes them as they are. Weights may have been moved since.
+bool isSmallFloatProduct(Operation *root) {
+  Value lhs = smallFloatUnder(root->getOperand(0)), weight = root->getOperand(1), rhs = smallFloatUnder(weight);
   if (!rhs && isWeight(weight))
     if (Operation *source = sourceOf(weight))
-      rhs = halfUnder(source->getResult(0));
+      rhs = smallFloatUnder(source->getResult(0));
   return (isa<ContractOp>(root) || isDeviceConv(root)) && lhs && rhs && elementOf(lhs) == elementOf(rhs);
 }
 
 class KernelFormer {
 public:
-  KernelFormer(Operation *root, bool gpu) : root(root), b(root), halves(gpu ? isHalfProduct(root) : isBFloatProduct(root)), gpu(gpu) {}
+  KernelFormer(Operation *root, bool gpu) : root(root), b(root), widens(gpu ? isSmallFloatProduct(root) : isBFloatProduct(root)), gpu(gpu) {}
 
   void form() {
     setShape();
@@ -208,7 +208,7 @@ private:
   /// Ops before the root that its kernel computes as it reads: the padding of a convolution of bytes, the widening of the
   /// image of a depthwise one.
   bool isPrologue(Operation *op) const {
-    if (halves)
+    if (widens)
       return op->getResult(0) == root->getOperand(0);
     if (!isa<ConvOp>(root))
       return false;
@@ -270,7 +270,7 @@ private:
     b.setInsertionPoint(members.back());
     // Operands, outside of the kernel.
     SmallVector<Value> operands{throughPrologue(root->getOperand(0))};
-    RightOperand right(b, root, shape[shape.size() - 2], gpu, halves);
+    RightOperand right(b, root, shape[shape.size() - 2], gpu, widens);
     llvm::append_range(operands, right.operands());
     llvm::DenseMap<Value, unsigned> argumentOf; // by the value that enters the epilogue
     for (Operation *op : ArrayRef(members).drop_front())
@@ -347,7 +347,7 @@ private:
 
   Operation *root;
   OpBuilder b;
-  bool halves; // operands are of 16 bits, which the kernel widens
+  bool widens; // operands are small floats
   bool gpu; // weights stay as they are
   Dims shape;
   Value last;

@@ -49,6 +49,7 @@ def PropagateQuantization : Pass<"propagate-quantization", "::mlir::func::FuncOp
     before:  %1 = optc.dequantize %q, s, z;  %2 = optc.transpose %1;  %3 = optc.quantize %2, s, z
     after:   %3 = optc.transpose %q
   }];
+  let options = [Option<"float8", "float8", "bool", "false", "of codes of e4m3, too">];
   let dependentDialects = ["::optc::OptcDialect"];
 }
 
@@ -70,6 +71,16 @@ def LowerQdq : Pass<"lower-qdq", "::mlir::func::FuncOp"> {
   let description = [{
     before:  %y = optc.contract (optc.dequantize %x, sx, zx), (optc.dequantize %w, sw, 0);  %q = optc.quantize %y, sy, zy
     after:   %a = optc.contract %x, %w : i32;  %q = optc.quantize ((cast (%a - zx * sum of %w)) * (sx * sw / sy)), 1, zy
+  }];
+  let dependentDialects = ["::optc::OptcDialect"];
+}
+
+def LowerFloat8 : Pass<"lower-float8", "::mlir::func::FuncOp"> {
+  let summary = "Products of tensors dequantised from e4m3 as products of their codes";
+  let description = [{
+    before:  %y = optc.contract (optc.dequantize %x, sx), (optc.dequantize %w, sw)
+    after:   %y = optc.mul (optc.contract (optc.cast %x : f32), (optc.cast %w : f32)), sx * sw
+    For GPUs.
   }];
   let dependentDialects = ["::optc::OptcDialect"];
 }

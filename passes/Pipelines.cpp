@@ -43,7 +43,7 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
     passes.addNestedPass<func::FuncOp>(createLowerAttention({options.bfloat}));
   passes.addNestedPass<func::FuncOp>(createLowerGatherND());
   // Quantisation beside what computes: what only moves data moves bytes.
-  passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
+  passes.addNestedPass<func::FuncOp>(createPropagateQuantization({/*float8=*/options.gpu}));
   // Channels innermost: rows of the matrix products that convolutions become are contiguous.
   passes.addNestedPass<func::FuncOp>(createConvertLayout());
   passes.addPass(createCanonicalizerPass());
@@ -63,7 +63,7 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
     passes.addNestedPass<func::FuncOp>(createInsertRounding({options.gpu || options.tiles, options.gpu, /*fewBits=*/weights != "", /*tf32=*/false}));
   if (options.tf32)
     passes.addNestedPass<func::FuncOp>(createInsertRounding({/*tiles=*/true, /*gpu=*/true, /*fewBits=*/false, /*tf32=*/true}));
-  passes.addNestedPass<func::FuncOp>(createPropagateQuantization());
+  passes.addNestedPass<func::FuncOp>(createPropagateQuantization({/*float8=*/options.gpu}));
   if (!options.keepRounding)
     passes.addNestedPass<func::FuncOp>(createRangesOfRows());
   // While the model's quantisations are those that it was written with.
@@ -71,6 +71,8 @@ void optc::buildLowering(OpPassManager &passes, const PipelineOptions &options) 
     passes.addNestedPass<func::FuncOp>(createTabulateCodes());
   passes.addNestedPass<func::FuncOp>(createKeepFloatProducts({llvm::to_vector(options.levels), !options.keepRounding}));
   passes.addNestedPass<func::FuncOp>(createLowerQdq());
+  if (options.gpu)
+    passes.addNestedPass<func::FuncOp>(createLowerFloat8());
   // Products of scales are constants for the kernels.
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addPass(createCanonicalizerPass());

@@ -44,6 +44,14 @@ bool isSelection(Operation *op) {
   return false;
 }
 
+/// Patterns on codes of 8 bits; of e4m3, which kernels only move, where a GPU multiplies it.
+template <typename Pattern> struct OnCodes : Pattern {
+  template <typename... Arguments> OnCodes(bool float8, Arguments &&...arguments) : Pattern(std::forward<Arguments>(arguments)...), float8(float8) {}
+  bool isCodes(Value v) const { return is8Bit(v) || isFloat8(v); }
+  bool isFloat8(Value v) const { return float8 && isa<Float8E4M3FNType>(elementOf(v)); }
+  bool float8;
+};
+
 /// The scalars of a quantize or dequantize op whose scale is one number above 0, and whose zero point is one number.
 struct Scalars {
   Value scale, zero;
@@ -71,15 +79,15 @@ Value quantized(PatternRewriter &rewriter, Location loc, Value x, const Scalars 
 }
 
 // selection (dequantize q) => dequantize (selection q)
-struct DequantizeDown : RewritePattern {
-  DequantizeDown(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+struct DequantizeDown : OnCodes<RewritePattern> {
+  DequantizeDown(MLIRContext *context, bool float8) : OnCodes(float8, MatchAnyOpTypeTag(), 1, context) {}
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
     // Rows of a table stay what the table is stored as.
     bool selects = isSelection(op) || (isa<GatherOp>(op) && !isWeight(op->getOperand(0)));
     if (!selects || isWeight(op->getResult(0)))
       return rewriter.notifyMatchFailure(op, "computes, or is a weight");
     auto dequantize = op->getOperand(0).getDefiningOp<DequantizeOp>();
-    if (!dequantize || !is8Bit(dequantize.getX()))
+    if (!dequantize || !isCodes(dequantize.getX()) || (isFloat8(dequantize.getX()) && !isMovement(op) && !isa<GatherOp>(op)))
       return rewriter.notifyMatchFailure(op, "not of dequantised bytes");
     auto scalars = scalarsOf(rewriter, dequantize);
     if (!scalars)
@@ -91,11 +99,11 @@ struct DequantizeDown : RewritePattern {
 };
 
 // pad (dequantize q), 0 => dequantize (pad q, zero point)
-struct DequantizeDownPad : OpRewritePattern<PadOp> {
-  using OpRewritePattern::OpRewritePattern;
+struct DequantizeDownPad : OnCodes<OpRewritePattern<PadOp>> {
+  DequantizeDownPad(MLIRContext *context, bool float8) : OnCodes(float8, context) {}
   LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
     auto dequantize = op.getX().getDefiningOp<DequantizeOp>();
-    if (!dequantize || !is8Bit(dequantize.getX()) || isWeight(op.getY()))
+    if (!dequantize || !isCodes(dequantize.getX()) || isWeight(op.getY()))
       return rewriter.notifyMatchFailure(op, "not of dequantised bytes");
     auto value = op.getValue() ? splatValue(op.getValue()) : std::optional<double>(0);
     if (op.getMode() == "constant" && (!value || *value != 0))
@@ -111,14 +119,14 @@ struct DequantizeDownPad : OpRewritePattern<PadOp> {
 };
 
 // concat (dequantize a, s, z), (dequantize b, s, z) => dequantize (concat a, b), s, z
-struct DequantizeDownConcat : OpRewritePattern<ConcatOp> {
-  using OpRewritePattern::OpRewritePattern;
+struct DequantizeDownConcat : OnCodes<OpRewritePattern<ConcatOp>> {
+  DequantizeDownConcat(MLIRContext *context, bool float8) : OnCodes(float8, context) {}
   LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
     SmallVector<Value> codes;
     DequantizeOp first;
     for (Value x : op.getXs()) {
       auto dequantize = x.getDefiningOp<DequantizeOp>();
-      if (!dequantize || !is8Bit(dequantize.getX()))
+      if (!dequantize || !isCodes(dequantize.getX()))
         return rewriter.notifyMatchFailure(op, "not of dequantised bytes only");
       if (!first)
         first = dequantize;
@@ -137,15 +145,15 @@ struct DequantizeDownConcat : OpRewritePattern<ConcatOp> {
 };
 
 // quantize (selection x) => selection (quantize x); quantize (concat a, b) => concat (quantize a), (quantize b)
-struct QuantizeUp : OpRewritePattern<QuantizeOp> {
-  using OpRewritePattern::OpRewritePattern;
+struct QuantizeUp : OnCodes<OpRewritePattern<QuantizeOp>> {
+  QuantizeUp(MLIRContext *context, bool float8) : OnCodes(float8, context) {}
   LogicalResult matchAndRewrite(QuantizeOp op, PatternRewriter &rewriter) const override {
     Operation *producer = op.getX().getDefiningOp();
-    if (!producer || !producer->hasOneUse() || !is8Bit(op.getY()) || isWeight(op.getX()))
+    if (!producer || !producer->hasOneUse() || !isCodes(op.getY()) || isWeight(op.getX()))
       return rewriter.notifyMatchFailure(op, "what is quantised has other uses");
     bool joins = isa<ConcatOp>(producer);
     // A slice would have all of its operand quantised.
-    if (!joins && (!isSelection(producer) || isa<SliceOp>(producer)))
+    if (!joins && ((isFloat8(op.getY()) ? !isMovement(producer) : !isSelection(producer)) || isa<SliceOp>(producer)))
       return rewriter.notifyMatchFailure(op, "what is quantised is computed");
     auto scalars = scalarsOf(rewriter, op);
     if (!scalars)
@@ -164,11 +172,11 @@ struct QuantizeUp : OpRewritePattern<QuantizeOp> {
 };
 
 // quantize (dequantize q, s, z), s, z => q: (q - z) * s / s is within an ulp of a whole number
-struct CancelQuantization : OpRewritePattern<QuantizeOp> {
-  using OpRewritePattern::OpRewritePattern;
+struct CancelQuantization : OnCodes<OpRewritePattern<QuantizeOp>> {
+  CancelQuantization(MLIRContext *context, bool float8) : OnCodes(float8, context) {}
   LogicalResult matchAndRewrite(QuantizeOp op, PatternRewriter &rewriter) const override {
     auto dequantize = op.getX().getDefiningOp<DequantizeOp>();
-    if (!dequantize || !is8Bit(op.getY()) || dequantize.getX().getType() != op.getType() || !sameNumber(dequantize.getScale(), op.getScale()) ||
+    if (!dequantize || !isCodes(op.getY()) || dequantize.getX().getType() != op.getType() || !sameNumber(dequantize.getScale(), op.getScale()) ||
         !sameNumber(dequantize.getZeroPoint(), op.getZeroPoint()))
       return rewriter.notifyMatchFailure(op, "not the inverse of what comes before");
     rewriter.replaceOp(op, dequantize.getX());
@@ -246,9 +254,12 @@ struct RoundUp : OpRewritePattern<CastOp> {
 };
 
 struct PropagateQuantization : optc::impl::PropagateQuantizationBase<PropagateQuantization> {
+  using PropagateQuantizationBase::PropagateQuantizationBase;
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<DequantizeDown, DequantizeDownPad, DequantizeDownConcat, QuantizeUp, CancelQuantization, WidenDown, WidenDownConcat, RoundUp>(&getContext());
+    patterns.add<DequantizeDown, DequantizeDownPad, DequantizeDownConcat, QuantizeUp, CancelQuantization>(&getContext(), float8);
+    patterns.add<WidenDown, WidenDownConcat, RoundUp>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

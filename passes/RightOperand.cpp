@@ -28,7 +28,7 @@ bool optc::isDeviceConv(Operation *root) {
   return conv && conv.getGroups() == 1 && tensorOf(conv.getX()).getRank() <= 4;
 }
 
-RightOperand::RightOperand(OpBuilder &b, Operation *root, const DimExpr &rows, bool gpu, bool halves) : b(b), root(root), halves(halves) {
+RightOperand::RightOperand(OpBuilder &b, Operation *root, const DimExpr &rows, bool gpu, bool widens) : b(b), root(root), widens(widens) {
   bool isFew = rows.constant() && *rows.constant() <= kGemvRows;
   // More rows: the table is unpacked once, by a kernel of its own.
   if (gpu && root->hasAttr(kUnpacksRhs) && !isFew) {
@@ -61,15 +61,16 @@ RightOperand::Form RightOperand::choose(const DimExpr &rows, bool gpu) {
   bool isBytes = elementOf(operand).isInteger(8), isConstant = (isWeight(operand) || (gpu && conv)) && (conv || rank == 2);
   if (gpu) {
     bool isFew = rows.constant() && *rows.constant() <= kGemvRows;
-    bool alongK = isBytes || root->hasAttr(kTf32);
-    if (isConstant && (conv ? isDeviceConv(root) && (alongK || halves) : alongK || isFew))
+    Value small = smallFloatUnder(root->getOperand(0));
+    bool alongK = isBytes || root->hasAttr(kTf32) || (widens && isa<Float8E4M3FNType>(elementOf(small)));
+    if (isConstant && (conv ? isDeviceConv(root) && (alongK || widens) : alongK || isFew))
       return Form::columns;
     if (contract)
       return alongK && rank - contract.getRhsContract().front() == 2 ? Form::turned : Form::asIs;
   }
   if (!isConstant)
     return Form::asIs;
-  return contract ? Form::panels : !gpu && !halves && isWinograd(conv) ? Form::winograd : Form::filter;
+  return contract ? Form::panels : !gpu && !widens && isWinograd(conv) ? Form::winograd : Form::filter;
 }
 
 StringRef RightOperand::kind() const {
@@ -79,7 +80,7 @@ StringRef RightOperand::kind() const {
 }
 
 Value RightOperand::table() const {
-  return halves ? halfUnder(root->getOperand(1)) : root->getOperand(1);
+  return widens ? smallFloatUnder(root->getOperand(1)) : root->getOperand(1);
 }
 
 SmallVector<Operation *> RightOperand::unpackers() const {
@@ -125,9 +126,9 @@ Value RightOperand::transformBoth(ArrayRef<float> values, int64_t rows, Value x)
 
 void RightOperand::store() {
   Value rhs = root->getOperand(1);
-  if (halves) {
-    Value half = halfUnder(rhs);
-    rhs = half ? half : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), elementOf(halfUnder(root->getOperand(0)))), rhs);
+  if (widens) {
+    Value small = smallFloatUnder(rhs);
+    rhs = small ? small : b.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rhs), elementOf(smallFloatUnder(root->getOperand(0)))), rhs);
   }
   auto keepDepth = [&](Value matrix) {
     depth = *dimsOf(matrix)[0].constant();
@@ -232,7 +233,7 @@ Value RightOperand::unpack(ValueRange arguments) {
   if (auto conv = dyn_cast<ConvOp>(root))
     if (Type filter = tensorType(dimsOf(conv.getW()), elementOf(w)); w.getType() != filter)
       w = b.create<ReshapeOp>(loc, filter, w);
-  return halves ? Value(b.create<CastOp>(loc, tensorType(dimsOf(w), b.getF32Type()), w)) : w;
+  return widens ? Value(b.create<CastOp>(loc, tensorType(dimsOf(w), b.getF32Type()), w)) : w;
 }
 
 int64_t RightOperand::contracted() const {

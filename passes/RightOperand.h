@@ -8,7 +8,7 @@
 //   taps        the filter of a depthwise convolution; of bytes in words (ByteDepthwise.h)
 //   fewer       panels without zeros, in few bits, or blocks that are not 0
 //   table       for a GPU: rows in few bits, unpacked as they are multiplied where these are few
-//   turned      bytes and values of tf32 that are not constant, for a GPU: along k
+//   turned      bytes, e4m3 and values of tf32 that are not constant, for a GPU: along k
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_PASSES_RIGHTOPERAND_H
@@ -28,9 +28,9 @@ bool isDeviceConv(mlir::Operation *root);
 
 class RightOperand {
 public:
-  /// Of a contract or conv whose product has so many rows a batch; `halves`: operands are of 16 bits, which the kernel widens. Makes what
+  /// Of a contract or conv whose product has so many rows a batch; `widens`: operands are small floats (isSmallFloatProduct), which the kernel widens. Makes what
   /// the kernel reads, where the builder is.
-  RightOperand(mlir::OpBuilder &b, mlir::Operation *root, const DimExpr &rows, bool gpu, bool halves);
+  RightOperand(mlir::OpBuilder &b, mlir::Operation *root, const DimExpr &rows, bool gpu, bool widens);
 
   /// The kernel's kind.
   llvm::StringRef kind() const;
@@ -47,7 +47,7 @@ private:
   enum class Form { asIs, turned, taps, byteTaps, columns, panels, filter, winograd, sparse, codes, blocks, compressed, table };
   Form choose(const DimExpr &rows, bool gpu);
   void store();
-  /// Rows that are unpacked, of 16 bits where the product's operands are.
+  /// Rows that are unpacked, of small floats where the product's operands are.
   mlir::Value table() const;
   /// What makes a table's rows of constants, in order; the constants are left out.
   llvm::SmallVector<mlir::Operation *> unpackers() const;
@@ -60,7 +60,7 @@ private:
 
   mlir::OpBuilder &b;
   mlir::Operation *root;
-  const bool halves;
+  const bool widens;
   Form form = Form::asIs;
   std::optional<CompressedPanels> compressed;
   std::optional<SparsePanels> sparse;

@@ -2,6 +2,7 @@
 
 #include "passes/StoredWeights.h"
 #include "codegen/kernel/ScalarBody.h"
+#include "ir/eval/Weight.h"
 #include "runtime/reference/Blocks.h"
 #include <numeric>
 
@@ -84,17 +85,6 @@ static std::optional<BlockCodes> readCodes(const HostValue &codes, const HostVal
   return out;
 }
 
-/// True where there is no zero point, or all are 0.
-static bool isZero(mlir::Value zeroPoint) {
-  llvm::DenseMap<mlir::Value, HostValue> cache;
-  auto value = zeroPoint ? evaluateWeight(zeroPoint, cache) : FailureOr<HostValue>(HostValue());
-  if (failed(value))
-    return false;
-  std::vector<double> x(zeroPoint ? value->size() : 0);
-  load(*value, 0, int64_t(x.size()), x.data());
-  return llvm::all_of(x, [](double z) { return z == 0; });
-}
-
 /// A matrix [k, n] as it is stored: one of the three.
 struct StoredMatrix {
   std::optional<BlockCodes> codes;
@@ -169,7 +159,7 @@ static std::optional<StoredMatrix> readStored(Matrix matrix) {
   if (!dequantize)
     return std::nullopt;
   out.element = elementOf(dequantize.getX());
-  if (isFloat8(out.element) && isZero(dequantize.getZeroPoint()))
+  if (isFloat8(out.element) && (!dequantize.getZeroPoint() || isZeros(dequantize.getZeroPoint())))
     return readFloat8(as(dequantize.getX()), as(dequantize.getScale()), out) ? std::optional(out) : std::nullopt;
   if (!isa<IntegerType>(out.element) || out.element.getIntOrFloatBitWidth() > 8)
     return std::nullopt;

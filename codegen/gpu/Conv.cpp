@@ -6,7 +6,8 @@
 //
 // Which product:
 //
-//   8 bits, bf16, f16, tf32    ConvSm90 on sm_90 where the bytes of a pixel are a multiple of 8, else ConvSm80
+//   8 bits, bf16, f16, tf32,
+//   e4m3                       ConvSm90 on sm_90 where the bytes of a pixel are a multiple of 8, else ConvSm80
 //   f32                        ConvSimt: exact multiply-adds of f32
 //
 //===----------------------------------------------------------------------===//
@@ -76,12 +77,12 @@ void DeviceConv::useSimt() {
 }
 
 void DeviceConv::useSm80() {
-  ProductTiling tiling = chooseTiling(allPixels(), warpTiles(piece));
+  ProductTiling tiling = chooseTiling(allPixels(), warpTiles(piece, isE4M3(c)));
   const ProductTile &tile = tiling.tile;
   f.library = {"async", "product", "split_k", "mma", "image_rows", "gemm_sm80", "conv_sm80"};
   f.threads = 256;
   f.sharedBytes = warpTileBytes(tile);
-  if (piece < 4) // each byte has a place under the filter of its own
+  if (piece < 4 || isE4M3(c)) // each byte has a place under the filter of its own; sums are there twice
     f.blocksPerMultiprocessor = 1;
   useTiling(f, allPixels(), tiling);
   std::string product = "ConvSm80<" + multiplied(c) + ", " + std::to_string(tile.rows) + ", " + std::to_string(tile.columns) + ", " +
@@ -90,7 +91,7 @@ void DeviceConv::useSm80() {
 }
 
 void DeviceConv::useSm90() {
-  ProductTiling tiling = chooseTiling(allPixels(), warpgroupTiles());
+  ProductTiling tiling = chooseTiling(allPixels(), warpgroupTiles(isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "split_k", "image_rows", "wgmma", "gemm_sm90", "conv_sm90"};
   f.threads = 384;

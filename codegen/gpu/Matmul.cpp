@@ -11,7 +11,7 @@
 //
 //   up to 8 rows         GemvAlongK, GemvAlongN: limited by reading the right operand; in few bits UnpackingGemv.cpp
 //   8 bits, bf16, f16,
-//   tf32                 GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
+//   tf32, e4m3           GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
 //   others, f32          GemmSimt: exact multiply-adds of f32
 //   f64, 32 and 64 bits  the same, summed in their type
 //
@@ -58,7 +58,7 @@ private:
   int64_t bytes; // of an element
 };
 
-bool DeviceMatmul::fitsTensorCores() const { return c.narrow || element.isBF16() || element.isF16() || (c.isTf32() && !rhsAlongN()); }
+bool DeviceMatmul::fitsTensorCores() const { return c.narrow || element.isBF16() || element.isF16() || ((c.isTf32() || isE4M3(c)) && !rhsAlongN()); }
 
 /// Rows are multiples of 16 bytes, and there are some.
 bool DeviceMatmul::fitsMaps() const {
@@ -127,11 +127,11 @@ void DeviceMatmul::useSm80() {
   f.library = {"async", "product", "split_k", "mma", "gemm_sm80"};
   f.threads = 256;
   int64_t lhsPiece = pieceOf(c.k), rhsPiece = c.inColumns ? 16 : pieceOf(rhsAlongN() ? c.n : c.k);
-  ProductTiling tiling = chooseTiling(size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece)));
+  ProductTiling tiling = chooseTiling(size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece), isE4M3(c)));
   const ProductTile &tile = tiling.tile;
   f.sharedBytes = warpTileBytes(tile);
-  // The addresses of many small pieces take more than half of the registers.
-  if (std::min(lhsPiece, rhsPiece) < 8)
+  // The addresses of many small pieces take more than half of the registers, as do sums by steps.
+  if (std::min(lhsPiece, rhsPiece) < 8 || isE4M3(c))
     f.blocksPerMultiprocessor = 1;
   useTiling(f, size(128 / bytes), tiling);
   std::string pieces = std::to_string(lhsPiece) + ", " + std::to_string(rhsPiece);
@@ -141,7 +141,7 @@ void DeviceMatmul::useSm80() {
 }
 
 void DeviceMatmul::useSm90() {
-  ProductTiling tiling = chooseTiling(size(128 / bytes), warpgroupTiles());
+  ProductTiling tiling = chooseTiling(size(128 / bytes), warpgroupTiles(isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "split_k", "wgmma", "gemm_sm90"};
   f.threads = 384;

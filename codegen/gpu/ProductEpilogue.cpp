@@ -21,7 +21,7 @@ int64_t optc::dividingLanes(const DimExpr &d, int64_t most) {
 
 std::string optc::multiplied(const ContractionKernel &c) {
   Type element = memoryType(elementOf(c.lhs));
-  return c.isTf32() ? "tf32" : element.isInteger(8) ? "u8" : cudaType(element);
+  return c.isTf32() ? "tf32" : isE4M3(c) ? "f8" : element.isInteger(8) ? "u8" : cudaType(element);
 }
 
 void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
@@ -65,6 +65,8 @@ void optc::emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, in
   emitter.storeResults(index, lanes);
   e.finish();
 }
+
+bool optc::isE4M3(const ContractionKernel &c) { return isa<Float8E4M3FNType>(elementOf(c.lhs)); }
 
 bool optc::hasOwnSums(const ContractionKernel &c) {
   Type element = elementOf(c.lhs);

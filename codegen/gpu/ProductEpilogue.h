@@ -26,6 +26,8 @@ int64_t epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most)
 /// The kernel's fused ops as a function of the place and of `lanes` sums.
 void emitProductEpilogue(DeviceFunction &f, const ContractionKernel &c, int64_t lanes);
 
+/// Of operands of e4m3, summed in f32.
+bool isE4M3(const ContractionKernel &c);
 /// Of f64, and of integers of 32 and 64 bits, which are summed in their own type.
 bool hasOwnSums(const ContractionKernel &c);
 

@@ -51,18 +51,19 @@ ProductTiling optc::chooseTiling(const ProductSize &size, ArrayRef<ProductTile> 
 }
 
 /// 128 bytes of k.
-SmallVector<ProductTile> optc::warpTiles(int64_t piece) {
+SmallVector<ProductTile> optc::warpTiles(int64_t piece, bool bySteps) {
   auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * (rows + columns)) / 16}; };
   SmallVector<ProductTile> tiles = {tile(64, 64), tile(64, 128), tile(128, 64), tile(128, 128)};
-  tiles.truncate(piece == 16 ? 4 : piece < 4 ? 1 : 2);
+  tiles.truncate(piece == 16 ? (bySteps ? 3 : 4) : piece < 4 ? 1 : 2);
   return tiles;
 }
 
 /// 128 bytes of k.
-SmallVector<ProductTile> optc::warpgroupTiles() {
+SmallVector<ProductTile> optc::warpgroupTiles(bool bySteps) {
   SmallVector<ProductTile> tiles;
   for (int64_t columns : {256, 192, 128, 64})
-    tiles.push_back({128, columns, double(4 * (columns + 48))});
+    if (!bySteps || columns <= 128)
+      tiles.push_back({128, columns, double(4 * (columns + 48))});
   return tiles;
 }
 

@@ -45,9 +45,9 @@ struct ProductTiling {
 ProductTiling chooseTiling(const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
 
 /// Tiles of GemmSm80 and ConvSm80 for rows that are copied in pieces of so many bytes: the smaller these are, the more rows a thread copies.
-llvm::SmallVector<ProductTile> warpTiles(int64_t piece);
-/// Of GemmSm90.
-llvm::SmallVector<ProductTile> warpgroupTiles();
+llvm::SmallVector<ProductTile> warpTiles(int64_t piece, bool bySteps);
+/// Of GemmSm90 and ConvSm90. `bySteps`: sums are in registers twice (kSumsBySteps in tile/product.cuh), which not all tiles have the room for.
+llvm::SmallVector<ProductTile> warpgroupTiles(bool bySteps);
 /// Of GemmSimt and ConvSimt: small ones where large ones would leave multiprocessors without work.
 llvm::SmallVector<ProductTile> simtTiles(const ProductSize &size);
 ProductTile smallSimtTile();

@@ -61,15 +61,15 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   c.k = lhs[first + 1];
   c.rhsTransposed = op.getRhsContract().front() == int64_t(first + 1);
   c.n = rhs[c.rhsTransposed ? first : first + 1];
-  // A GPU takes 16-bit floats as they are, under casts.
-  auto halfArgument = [](Value value) {
-    return dyn_cast_or_null<BlockArgument>(halfUnder(value));
+  // A GPU takes small floats as they are, under casts.
+  auto smallArgument = [](Value value) {
+    return dyn_cast_or_null<BlockArgument>(smallFloatUnder(value));
   };
-  if (auto lhsHalf = halfArgument(op.getLhs())) {
-    c.lhs = lhsHalf;
-    c.rhs = halfArgument(op.getRhs());
-    if (!c.rhs && halfUnder(op.getRhs()))
-      c.inColumns = bool(c.rhs = columnsOf(halfUnder(op.getRhs())));
+  if (auto lhsSmall = smallArgument(op.getLhs())) {
+    c.lhs = lhsSmall;
+    c.rhs = smallArgument(op.getRhs());
+    if (!c.rhs && smallFloatUnder(op.getRhs()))
+      c.inColumns = bool(c.rhs = columnsOf(smallFloatUnder(op.getRhs())));
     if (c.rhs)
       return true;
   }
@@ -142,10 +142,10 @@ static bool readConv(ConvOp op, ContractionKernel &c) {
     x = pad.getX();
   }
   c.lhs = dyn_cast<BlockArgument>(x);
-  Value columns = halfUnder(w) ? halfUnder(w) : w;
+  Value columns = smallFloatUnder(w) ? smallFloatUnder(w) : w;
   if ((c.rhs = columnsOf(columns))) {
-    if (Value half = halfUnder(x))
-      c.lhs = dyn_cast<BlockArgument>(half);
+    if (Value small = smallFloatUnder(x))
+      c.lhs = dyn_cast<BlockArgument>(small);
     Dims out = dimsOf(c.product), kernel = dimsOf(w);
     c.inColumns = true;
     c.packed = c.bfloat = false;

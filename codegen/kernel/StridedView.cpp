@@ -21,12 +21,17 @@ Operation *optc::sourceOf(Value value) {
   return op;
 }
 
-Value optc::halfUnder(Value value) {
+Value optc::smallFloatUnder(Value value) {
   auto cast = value.getDefiningOp<CastOp>();
   if (!cast || !elementOf(value).isF32())
     return {};
   Type from = elementOf(cast.getX());
-  return from.isF16() || from.isBF16() ? cast.getX() : Value();
+  return from.isF16() || from.isBF16() || isa<Float8E4M3FNType>(from) ? cast.getX() : Value();
+}
+
+Value optc::halfUnder(Value value) {
+  Value x = smallFloatUnder(value);
+  return x && !isa<Float8E4M3FNType>(elementOf(x)) ? x : Value();
 }
 
 Value optc::bfloatUnder(Value value) {

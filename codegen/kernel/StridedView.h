@@ -35,6 +35,8 @@ mlir::Operation *sourceOf(mlir::Value value);
 /// What `value` is cast from in f16 or bf16 to f32, and in bf16 only; null when it is something else.
 mlir::Value halfUnder(mlir::Value value);
 mlir::Value bfloatUnder(mlir::Value value);
+/// The same of what a GPU's tensor cores multiply: f16, bf16, e4m3.
+mlir::Value smallFloatUnder(mlir::Value value);
 
 /// `value` as a view of `base`, which it is made of by movement; nullopt where strides cannot say it.
 std::optional<StridedView> viewOf(mlir::Value value, mlir::Value base);

@@ -12,6 +12,7 @@
 #include "frontend/Quantize.h"
 #include "frontend/Registry.h"
 #include "frontend/Windows.h"
+#include "ir/eval/Weight.h"
 #include <onnx/onnx_pb.h>
 
 using namespace mlir;
@@ -72,6 +73,11 @@ void expectNumbers(Node &n, Value x) {
   n.expect(isa<FloatType>(elementOf(x)) || elementOf(x).isSignlessInteger(32), "cannot quantise " + nameOf(elementOf(x)));
 }
 
+/// Of floats a zero point only says the type.
+Value spreadZero(Node &n, Value zero, Value x, int64_t axis, int64_t block) {
+  return zero && isa<FloatType>(elementOf(zero)) && isZeros(zero) ? Value() : spread(n, zero, x, axis, block);
+}
+
 void expectZero(Node &n, Type code, Value zero) {
   n.expect(!zero || elementOf(zero) == code, "the zero point's type is not that of the quantised tensor, " + nameOf(code));
 }
@@ -83,7 +89,7 @@ Value optc::dequantize(Node &n, Value x, Value scale, Value zero, Type to, int64
   expectZero(n, elementOf(x), zero);
   n.expect(isa<FloatType>(to) && to.getIntOrFloatBitWidth() >= 16, nameOf(to) + " is no type of dequantised tensors");
   return n.makeAs<DequantizeOp>(tensorType(n.dims(x), to), x, spread(n, scaleOf(n, scale), x, axis, block),
-                                spread(n, zero, x, axis, block));
+                                spreadZero(n, zero, x, axis, block));
 }
 Value optc::quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t axis, int64_t block,
                      bool saturate) {
@@ -91,7 +97,7 @@ Value optc::quantize(Node &n, Value x, Value scale, Value zero, Type to, int64_t
   expectZero(n, to, zero);
   expectNumbers(n, x);
   return n.makeAs<QuantizeOp>(tensorType(n.dims(x), to), x, spread(n, scaleOf(n, scale), x, axis, block),
-                              spread(n, zero, x, axis, block), saturate);
+                              spreadZero(n, zero, x, axis, block), saturate);
 }
 
 namespace {

@@ -114,3 +114,13 @@ std::optional<int64_t> optc::uniformByte(mlir::Value weight) {
     return std::nullopt;
   return elementOf(weight).isUnsignedInteger() ? int64_t(bytes[0]) : int64_t(int8_t(bytes[0]));
 }
+
+bool optc::isZeros(mlir::Value value) {
+  llvm::DenseMap<mlir::Value, HostValue> cache;
+  auto zeros = isWeight(value) ? evaluateWeight(value, cache) : FailureOr<HostValue>(failure());
+  if (failed(zeros))
+    return false;
+  std::vector<double> x(zeros->size());
+  load(*zeros, 0, int64_t(x.size()), x.data());
+  return llvm::all_of(x, [](double v) { return v == 0; });
+}

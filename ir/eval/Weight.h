@@ -14,6 +14,8 @@ bool isWeight(mlir::Value value);
 
 /// The number that all elements of a weight of 8-bit integers are; nullopt when they differ. Evaluates it.
 std::optional<int64_t> uniformByte(mlir::Value weight);
+/// True for a weight whose elements are all 0. Evaluates it.
+bool isZeros(mlir::Value value);
 
 } // namespace optc
 

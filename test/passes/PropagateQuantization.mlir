@@ -1,4 +1,5 @@
 // RUN: optc-opt %s --propagate-quantization --canonicalize | FileCheck %s
+// RUN: optc-opt %s --propagate-quantization=float8=true --canonicalize | FileCheck %s --check-prefix=FLOAT8
 
 // What only moves data moves bytes, and a pair of the same scale around it cancels.
 // CHECK-LABEL: func.func @cancel
@@ -96,4 +97,20 @@ func.func @gathered(%x: tensor<2x8xui8>, %i: tensor<3xi64>) -> tensor<2x3xf32> {
   %a = optc.dequantize %x, %s : (tensor<2x8xui8>, tensor<2x8xf32>) -> tensor<2x8xf32>
   %g = optc.gather %a, %i {axis = 1 : i64} : (tensor<2x8xf32>, tensor<3xi64>) -> tensor<2x3xf32>
   return %g : tensor<2x3xf32>
+}
+
+// Codes of e4m3 are moved where a GPU multiplies them; the maximum of a window is that of numbers.
+// CHECK-LABEL: func.func @float8
+// CHECK: optc.transpose %{{.*}} -> tensor<2x4x4x3xf32>
+// FLOAT8-LABEL: func.func @float8
+// FLOAT8: %[[T:.*]] = optc.transpose %arg0 {{.*}} -> tensor<2x4x4x3xf8E4M3FN>
+// FLOAT8: %[[D:.*]] = optc.dequantize %[[T]]
+// FLOAT8: optc.pool {{.*}}tensor<2x3x4x4xf32>
+// FLOAT8: return %[[D]]
+func.func @float8(%q: tensor<2x3x4x4xf8E4M3FN>) -> (tensor<2x4x4x3xf32>, tensor<2x3x2x2xf32>) {
+  %s = optc.constant dense<0.5> : tensor<2x3x4x4xf32>
+  %x = optc.dequantize %q, %s : (tensor<2x3x4x4xf8E4M3FN>, tensor<2x3x4x4xf32>) -> tensor<2x3x4x4xf32>
+  %t = optc.transpose %x {permutation = array<i64: 0, 2, 3, 1>} : (tensor<2x3x4x4xf32>) -> tensor<2x4x4x3xf32>
+  %p = optc.pool %x {kind = "max", window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads_low = array<i64: 0, 0>, pads_high = array<i64: 0, 0>, ceil = false, count_padding = false} : (tensor<2x3x4x4xf32>) -> tensor<2x3x2x2xf32>
+  return %t, %p : tensor<2x4x4x3xf32>, tensor<2x3x2x2xf32>
 }

@@ -48,6 +48,7 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
       copy(step, stage, stage + kLhsBytes);
     };
     Sum sums[kWarpRows / 16][kWarpColumns / 2] = {};
+    constexpr bool bySteps = kSumsBySteps<T>;
 #pragma unroll
     for (int s = 0; s < kStages - 1; ++s) {
       if (begin + s < end)
@@ -61,6 +62,7 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
         start(step + kStages - 1);
       end_copies();
       const u8 *a = stages + step % kStages * kStageBytes, *b = a + kLhsBytes;
+      Sum stepSums[bySteps ? kWarpRows / 16 : 1][bySteps ? kWarpColumns / 2 : 4] = {};
       auto part = [&](int k) { // 32 bytes of k
         u32 x[kWarpRows / 16][4], y[kWarpColumns / 16][4];
 #pragma unroll
@@ -78,7 +80,7 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
         for (int i = 0; i < kWarpRows / 16; ++i)
 #pragma unroll
           for (int j = 0; j < kWarpColumns / 8; ++j) {
-            Sum(&four)[4] = *reinterpret_cast<Sum(*)[4]>(&sums[i][4 * j]);
+            Sum(&four)[4] = *reinterpret_cast<Sum(*)[4]>(bySteps ? &stepSums[i][4 * j] : &sums[i][4 * j]);
             multiply_registers(T(), four, x[i], y[j / 2][j % 2 * 2], y[j / 2][j % 2 * 2 + 1]);
           }
       };
@@ -91,6 +93,12 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
         for (int k = 0; k * 32 < left; ++k)
           part(k);
       }
+      if constexpr (bySteps)
+#pragma unroll
+        for (int i = 0; i < kWarpRows / 16; ++i)
+#pragma unroll
+          for (int j = 0; j < kWarpColumns / 2; ++j)
+            sums[i][j] += stepSums[i][j];
     }
     wait_copies<0>();
     __syncthreads();

@@ -83,8 +83,15 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
   /// By the second and third warpgroup.
   template <int kLanes, int kSlices, typename Epilogue>
   static __device__ void multiplyAll(const Work &work, const ProductShape &shape, const Epilogue &epilogue, const SplitK<kSlices> &split) {
+    constexpr int kSums = kColumns / 2;
     Ring ring;
-    Sum sums[kColumns / 2];
+    Sum sums[kSums], stepSums[kSumsBySteps<T> ? kSums : 1];
+    auto multiplied = [&]() -> Sum(&)[kSums] {
+      if constexpr (kSumsBySteps<T>)
+        return stepSums;
+      else
+        return sums;
+    };
     const int warp = threadIdx.x / 32 % 4, part = threadIdx.x / 128 - 1;
     auto giveBack = [&](int stage) {
       if (threadIdx.x % 128 == 0)
@@ -94,26 +101,42 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
       const TilePlace place = work.placeOf(item, split);
       const int begin = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps);
       int before = 0;
+      if constexpr (kSumsBySteps<T>)
+#pragma unroll
+        for (int i = 0; i < kSums; ++i)
+          sums[i] = 0;
       for (int k = begin; k < end; ++k, ring.next()) {
         barrier_wait(work.full + ring.stage, ring.phase);
         const u8 *stage = work.stages + ring.stage * kStageBytes;
         const u64 a = operand_along_k(stage + part * 64 * 128);
         const u64 b = kAlongN ? operand_along_n<kDepth>(stage + kLhsBytes) : operand_along_k(stage + kLhsBytes);
-        hold(sums);
+        hold(multiplied());
         begin_products();
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          multiply<kAlongN>(T(), sums, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), k > begin || i > 0);
+          multiply<kAlongN>(T(), multiplied(), advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), i > 0 || (k > begin && !kSumsBySteps<T>));
         end_products();
-        hold(sums);
+        hold(multiplied());
+        if constexpr (kSumsBySteps<T>) {
+          // The other warpgroup's products run meanwhile.
+          wait_products<0>();
+          hold(stepSums);
+          giveBack(ring.stage);
+#pragma unroll
+          for (int i = 0; i < kSums; ++i)
+            sums[i] += stepSums[i];
+          continue;
+        }
         wait_products<1>();
         if (k > begin)
           giveBack(before);
         before = ring.stage;
       }
-      wait_products<0>();
-      hold(sums);
-      giveBack(before);
+      if constexpr (!kSumsBySteps<T>) {
+        wait_products<0>();
+        hold(sums);
+        giveBack(before);
+      }
       const int top = place.row + part * 64 + warp * 16;
       const int warpOfAll = place.tile * kWarps + part * 4 + warp;
       // Rows that do not exist are not worth the way through memory.

@@ -34,4 +34,28 @@ OPTC_MMA(f16, float, "+f", "m16n8k16.row.col.f32.f16.f16.f32")
 OPTC_MMA(tf32, float, "+f", "m16n8k8.row.col.f32.tf32.tf32.f32")
 OPTC_MMA(i8, int, "+r", "m16n8k32.row.col.s32.s8.s8.s32")
 OPTC_MMA(u8, int, "+r", "m16n8k32.row.col.s32.u8.s8.s32")
+
+/// 2^8 times two f16.
+__device__ inline u32 times_256(u32 halves) {
+  asm("mul.rn.f16x2 %0, %0, %1;" : "+r"(halves) : "r"(0x5c005c00));
+  return halves;
+}
+#endif
+
+#if !defined(OPTC_EMULATED) && __CUDA_ARCH__ >= 890
+OPTC_MMA(f8, float, "+f", "m16n8k32.row.col.f32.e4m3.e4m3.f32")
+#else
+/// Two of four e4m3 as f16, which have all of their values: from byte `kFirst` (0 or 2) on.
+template <int kFirst> __device__ inline u32 halves_of(u32 codes) {
+  // A code in the upper byte of each half.
+  const u32 high = kFirst == 0 ? codes << 8 & 0xff00 | codes << 16 & 0xff000000 : codes >> 8 & 0xff00 | codes & 0xff000000;
+  const u32 magnitude = high & 0x7f007f00, isNan = (magnitude + 0x01000100) & 0x80008000;
+  // As f16 it is 2^8 times smaller: the bias is 15 in place of 7.
+  return times_256((high & 0x80008000) | magnitude >> 1) | (isNan >> 15) * 0x7fff;
+}
+/// Chips before sm_89 multiply them as f16: first the lower two of each register, then the upper two.
+__device__ inline void multiply_registers(f8, float (&sums)[4], const u32 (&lhs)[4], u32 rhs0, u32 rhs1) {
+  multiply_registers(f16(), sums, {halves_of<0>(lhs[0]), halves_of<0>(lhs[1]), halves_of<2>(lhs[0]), halves_of<2>(lhs[1])}, halves_of<0>(rhs0), halves_of<2>(rhs0));
+  multiply_registers(f16(), sums, {halves_of<0>(lhs[2]), halves_of<0>(lhs[3]), halves_of<2>(lhs[2]), halves_of<2>(lhs[3])}, halves_of<0>(rhs1), halves_of<2>(rhs1));
+}
 #endif

@@ -12,6 +12,12 @@
 /// e4m3 in memory.
 struct f8 {
   u8 bits;
+  /// Exponent and fraction are those of an f32 that is 2^120 times smaller: the bias is 7 in place of 127.
+  __device__ operator float() const {
+    const u32 magnitude = bits & 0x7f;
+    const float x = magnitude == 0x7f ? kNan : bits_to_float(magnitude << 20) * bits_to_float(0x7b800000u);
+    return bits & 0x80 ? -x : x;
+  }
 };
 /// f32 in memory, of which the product reads 19 bits.
 struct tf32 {
@@ -25,6 +31,10 @@ template <> struct SumOf<int> { typedef int type; };
 template <> struct SumOf<i64> { typedef i64 type; };
 template <> struct SumOf<i8> { typedef int type; };
 template <> struct SumOf<u8> { typedef int type; };
+
+/// Instructions sum products of e4m3 with some 13 bits: only those of a step of k's, to which sums in f32 are added then.
+template <typename T> constexpr bool kSumsBySteps = false;
+template <> constexpr bool kSumsBySteps<f8> = true;
 
 /// What an element of the right operand is.
 template <typename T> struct RightOf { typedef T type; };

@@ -9,6 +9,8 @@
 #include "test/codegen/gpu/EmulatedLaunch.h"
 #include "test/codegen/gpu/Models.h"
 #include <gtest/gtest.h>
+#include <cmath>
+#include <numeric>
 
 using namespace optc;
 
@@ -208,4 +210,31 @@ TEST_F(Emulation, tileProductsAgreeWithAPlainLoop) {
       EXPECT_EQ(launch.compare(), "");
     }
   }
+}
+
+// A warpgroup's own sums have 13 bits: those of thousands of products of one sign would lose the last ones.
+TEST_F(Emulation, longSumsOfE4m3KeepTheirFraction) {
+  GpuTarget target{"sm_90"};
+  std::vector<TileProduct> products = tileProducts(target);
+  auto product = llvm::find_if(products, [](const TileProduct &p) { return llvm::StringRef(p.symbol) == "f8_128"; });
+  Emulator emulator(tileProductSource(target, [](llvm::StringRef symbol) { return symbol == "f8_128"; }), {{product->symbol, 384, product->sharedBytes}});
+  ASSERT_TRUE(emulator.isReady());
+  constexpr int64_t kRows = 5, kColumns = 16, kDepth = 4096;
+  EmulatedLaunch launch = launchOf(*product, 1, kRows, kColumns, kDepth);
+  auto positive = [&](size_t operand, int64_t lines) {
+    Value x(DType::f8e4m3fn, {lines, kDepth}, reinterpret_cast<void *>(launch.slots[operand]));
+    std::vector<double> values(size_t(x.size()));
+    load(x, 0, x.size(), values.data());
+    for (double &v : values)
+      v = std::fabs(v);
+    store(x, 0, x.size(), values.data());
+    return values;
+  };
+  std::vector<double> lhs = positive(0, kRows), rhs = positive(1, kColumns), sums(kRows * kColumns);
+  for (size_t i = 0; i < sums.size(); ++i)
+    sums[i] = std::inner_product(&lhs[i / kColumns * kDepth], &lhs[i / kColumns * kDepth] + kDepth, &rhs[i % kColumns * kDepth], 0.0);
+  store(launch.expected[0], 0, int64_t(sums.size()), sums.data());
+  launch.tolerances = {0x1p-11};
+  launch.run(emulator);
+  EXPECT_EQ(launch.compare(), "");
 }

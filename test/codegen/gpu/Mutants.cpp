@@ -86,8 +86,8 @@ std::vector<Mutant> readTable(const char *path) {
 
 //===-- Subjects ----------------------------------------------------------===//
 
-/// Products of tile_products.cu: several tiles a block, more steps than stages.
-Subject tileSubject(const GpuTarget &target, std::vector<llvm::StringRef> symbols) {
+/// Products of tile_products.cu: several tiles a block, more steps than stages (`depth` k's).
+Subject tileSubject(const GpuTarget &target, std::vector<llvm::StringRef> symbols, int64_t depth = 712) {
   Subject subject;
   subject.text = tileProductSource(target, [&](llvm::StringRef symbol) { return llvm::is_contained(symbols, symbol); });
   for (const TileProduct &product : tileProducts(target)) {
@@ -95,7 +95,7 @@ Subject tileSubject(const GpuTarget &target, std::vector<llvm::StringRef> symbol
       continue;
     subject.kernels.push_back({product.symbol, product.columns ? 384 : 256, product.sharedBytes});
     subject.launches.push_back(launchOf(product, 2, 133, 72, 208));
-    subject.launches.push_back(launchOf(product, 3, 72, 208, 712));
+    subject.launches.push_back(launchOf(product, 3, 72, 208, depth));
   }
   return subject;
 }
@@ -142,6 +142,8 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*wideConvolution(context), "sm_90", "ConvSm90<", {7});
   if (name == "gemm_sm90")
     return tileSubject({"sm_90"}, {"bf16_128", "bf16_64_along_n"});
+  if (name == "e4m3")
+    return tileSubject({"sm_90"}, {"f8_64", "warp_f8", "warp_f8_in_pieces"}, 720);
   if (name == "split_k")
     return modelSubject(*smallSplits(context), "sm_80", "SplitK<", {1});
   if (name == "split_k_tiles")

@@ -64,6 +64,9 @@ inline void copyBox(const BoxCopy &c) {
     }
 }
 
+/// The library's f8.
+template <typename T> constexpr bool isE4m3 = sizeof(T) == 1 && std::is_class_v<T>;
+
 /// An element as what products multiply.
 inline float e4m3(uint8_t bits) {
   int exponent = bits >> 3 & 15, mantissa = bits & 7;
@@ -75,14 +78,14 @@ inline float e4m3(uint8_t bits) {
 template <typename Sum, typename T> Sum element(const void *p) {
   T x;
   std::memcpy(&x, p, sizeof x);
-  if constexpr (std::is_convertible_v<T, float>) {
+  if constexpr (isE4m3<T>) {
+    return e4m3(x.bits);
+  } else if constexpr (std::is_convertible_v<T, float>) {
     return Sum(x);
   } else if constexpr (sizeof(T) == 4) {
     uint32_t bits;
     std::memcpy(&bits, &x, 4);
     return bits_to_float(bits & 0xffffe000);
-  } else {
-    return e4m3(x.bits);
   }
 }
 
@@ -284,6 +287,15 @@ inline void load_matrices_transposed(uint32_t (&x)[4], const void *row) {
   emulated::loadMatrices(x, row, true);
 }
 
+inline uint32_t times_256(uint32_t halves) {
+  f16 pair[2];
+  std::memcpy(pair, &halves, 4);
+  for (f16 &half : pair)
+    half = f16(256 * float(half));
+  std::memcpy(&halves, pair, 4);
+  return halves;
+}
+
 template <typename T, typename Sum>
 void multiply_registers(T, Sum (&sums)[4], const uint32_t (&lhs)[4], uint32_t rhs0, uint32_t rhs1) {
   using namespace emulated;
@@ -359,6 +371,9 @@ void multiplyTiles(void *const *threadSums, const std::vector<Sum> &left, uint64
       Sum &sum = static_cast<Sum *>(threadSums[t])[i];
       int row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8, column = i / 4 * 8 + t % 4 * 2 + i % 2;
       sum = (keep ? sum : Sum(0)) + y[row][column];
+      // What a warpgroup sums of e4m3 has 13 bits of fraction.
+      if constexpr (isE4m3<T>)
+        sum = bits_to_float(std::bit_cast<uint32_t>(sum) & 0xfffffc00);
     }
 }
 } // namespace emulated

@@ -58,9 +58,10 @@ BY_MAPS(i8_64, i8, int, 4, 64, false)
 BY_MAPS(i8_256, i8, int, 8, 256, false)
 BY_MAPS(u8_128, u8, int, 8, 128, false)
 BY_MAPS(f8_128, f8, float, 4, 128, false)
-BY_MAPS(f8_256, f8, float, 4, 256, false)
+BY_MAPS(f8_64, f8, float, 8, 64, false)
 BY_MAPS_IN_SLICES(bf16_256_in_slices, bf16, float, 8, 256, true, 3)
 BY_MAPS_IN_SLICES(u8_192_in_slices, u8, int, 4, 192, false, 2)
+BY_MAPS_IN_SLICES(f8_128_in_slices, f8, float, 8, 128, false, 2)
 #endif
 typedef GemmSm80<bf16, false, 128, 128, 16, 16, false> Bf16;
 typedef GemmSm80<bf16, true, 128, 128, 16, 16, false> Bf16AlongN;
@@ -68,6 +69,8 @@ typedef GemmSm80<f16, true, 128, 64, 16, 16, false> F16AlongN;
 typedef GemmSm80<f16, true, 64, 128, 4, 8, false> F16InPieces;
 typedef GemmSm80<tf32, false, 128, 128, 16, 16, false> Tf32;
 typedef GemmSm80<i8, false, 64, 128, 16, 16, false> I8;
+typedef GemmSm80<f8, false, 128, 128, 16, 16, false> F8;
+typedef GemmSm80<f8, false, 64, 64, 1, 4, false> F8InPieces;
 typedef GemmSm80<u8, false, 64, 64, 8, 8, false> U8;
 typedef GemmSm80<u8, false, 64, 64, 1, 1, false> U8Bytes;
 typedef GemmSm80<bf16, false, 64, 64, 2, 2, false> Bf16Elements;
@@ -77,6 +80,8 @@ BY_POINTERS(warp_f16_along_n, F16AlongN, float, 1)
 BY_POINTERS(warp_f16_in_pieces, F16InPieces, float, 4)
 BY_POINTERS(warp_tf32, Tf32, float, 4)
 BY_POINTERS(warp_i8, I8, int, 8)
+BY_POINTERS(warp_f8, F8, float, 8)
+BY_POINTERS(warp_f8_in_pieces, F8InPieces, float, 4)
 BY_POINTERS(warp_u8, U8, int, 4)
 BY_POINTERS(warp_u8_bytes, U8Bytes, int, 8)
 BY_POINTERS(warp_bf16_elements, Bf16Elements, float, 2)

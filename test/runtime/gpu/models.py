@@ -1,4 +1,5 @@
 """Models of what GPUs compute, with odd sizes: models() yields (name, model, sizes of its symbols, tolerance)."""
+import ml_dtypes
 import numpy
 from onnx import TensorProto, helper, numpy_helper
 
@@ -278,6 +279,45 @@ def quantized():
     return model(nodes, inputs, outputs, weights), ["n=1,3", "h=9,17", "l=12,40"], 1e-5
 
 
+def float8():
+    """Products and convolutions of e4m3: rows of 1 to 16 bytes, few rows, one dim, scales a column, two activations, scales of f16. None reads what another
+    has computed: a difference of rounding would become one of codes."""
+    nodes, weights = [], {"zero": numpy.zeros((), ml_dtypes.float8_e4m3fn)}
+    n = lambda *a, **k: nodes.append(helper.make_node(*a, **k)) or a[2][0]
+
+    def through(x, scale, zero="zero", **axis):
+        weights[f"{x}_s"] = scale
+        return n("DequantizeLinear", [n("QuantizeLinear", [x, f"{x}_s", zero], [f"{x}_q"], **axis), f"{x}_s", zero], [f"{x}_d"], **axis)
+
+    def weight(name, *dims, axis=0):
+        weights[name], weights[f"{name}_z"] = normal(*dims), numpy.zeros(dims[axis], ml_dtypes.float8_e4m3fn)
+        return through(name, random.uniform(0.01, 0.05, size=dims[axis]).astype(numpy.float32), f"{name}_z", axis=axis)
+
+    weights["b"] = normal(32)
+    scale = numpy.float32
+    n("Conv", [through("x", scale(0.01)), weight("w", 32, 3, 3, 3), "b"], ["a"], name="plain", pads=[1, 1, 1, 1])
+    n("Relu", ["a"], ["e"], name="relu")
+    r = through("r", scale(0.02))
+    n("Conv", [r, weight("v", 40, 32, 3, 2)], ["c"], name="strided", strides=[2, 1], dilations=[1, 2], pads=[0, 2, 1, 0])
+    n("Conv", [r, weight("o", 32, 32, 1, 1)], ["d"], name="pointwise")
+    n("Conv", [through("s", scale(0.01)), weight("u", 9, 6, 5)], ["one"], name="sound", strides=[2], pads=[2, 3])
+    m = through("m", scale(0.02))
+    n("MatMul", [m, weight("k", 80, 24, axis=1)], ["h"], name="wide")
+    n("Gelu", ["h"], ["g"])
+    n("MatMul", [through("q", scale(0.05)), weight("l", 23, 37, axis=1)], ["product"], name="odd")
+    n("MatMul", [through("few", scale(0.03)), weight("j", 45, 19, axis=1)], ["some"], name="few_rows")
+    n("Transpose", [m], ["t"], perm=[0, 2, 1])
+    n("MatMul", [m, "t"], ["scores"], name="scores")
+    n("MatMul", [through("p", scale(0.03)), m], ["attended"], name="attended")
+    weights["f"] = (normal(80, 32) / 8).astype(numpy.float16)
+    n("Cast", ["m"], ["half"], to=TensorProto.FLOAT16)
+    n("MatMul", [through("half", numpy.float16(0.02)), through("f", numpy.float16(0.01))], ["halves"], name="halves")
+    inputs = [("x", FLOAT, ["n", 3, "h", 13]), ("s", FLOAT, ["n", 6, "l"]), ("m", FLOAT, ["n", "l", 80]), ("few", FLOAT, [3, 45]), ("r", FLOAT, ["n", 32, "h", 13]),
+              ("q", FLOAT, ["n", "l", 23]), ("p", FLOAT, ["n", "l", "l"])]
+    outputs = [(name, FLOAT, None) for name in ("c", "d", "e", "one", "g", "product", "some", "scores", "attended")] + [("halves", TensorProto.FLOAT16, None)]
+    return model(nodes, inputs, outputs, weights, opset=20), ["n=1,3", "h=9,17", "l=12,40"], 2e-3
+
+
 class Builder:
     """Nodes and weights of a network that is built layer by layer; each call gives the name of its result."""
 
@@ -439,5 +479,5 @@ def bound():
 
 
 def models():
-    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, float8, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
         yield make.__name__, *make()

@@ -45,9 +45,10 @@ for name, model, sizes, tolerance in models():
 
 # In bf16 products are those of tensor cores, and attention has a kernel where there is one.
 for target in ("sm_80", "sm_90"):
-    for name, kernels in (("halves", {"ConvSm80<f16", "GemmSm80<f16"}), ("quantized", {"ConvSm80<u8", "GemmSm80<u8"})):
+    for name, kernels in (("halves", {"ConvSm80<f16", "GemmSm80<f16"}), ("quantized", {"ConvSm80<u8", "GemmSm80<u8"}),
+                          ("float8", {"ConvSm80<f8", "GemmSm80<f8", "GemvAlongK<f8"} | ({"ConvSm90<f8", "GemmSm90<f8"} if target == "sm_90" else set()))):
         text = subprocess.run([optc, f"{folder}/{name}.onnx", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
-        assert all(kernel in text for kernel in kernels) and "ConvSimt<" not in text, (name, target)
+        assert all(kernel in text for kernel in kernels) and "Simt<" not in text, (name, target)
 for target, kernels in (("sm_80", {"GemmSm80<bf16", "AttentionSm80<bf16"}), ("sm_90", {"GemmSm90<bf16", "AttentionSm90<bf16"})):
     text = subprocess.run([optc, f"{folder}/transformer.onnx", "--bf16", f"--target={target}", "--emit=cuda"], check=True, capture_output=True, text=True).stdout
     for kernel in kernels:
