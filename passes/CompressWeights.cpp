@@ -7,6 +7,7 @@
 //   contract, conv %x, %w : i8, many zeros => the same of (unpack of the other codes)
 //   conv %x, %w : f32, many zeros         =>  conv %x, (unpack of the blocks of 16 output channels that are not 0)
 //   contract %x, (dequantize or cast), on a GPU  =>  contract %x, (unpack of rows, one for each column) {optc.unpacks_rhs}
+//   contract %x, (cast %w : bf16), two of four zeros, on a GPU  =>  contract %x, (cast (unpack of the others)) {optc.two_of_four}
 //   gather %table, %i : in few bits, or also a weight =>  kernel "loops" (%i, panels, or rows) { unpack; gather }
 //
 // A product with few rows runs at the speed at which its weights come from memory, and an artefact is as large as its
@@ -108,6 +109,8 @@ private:
   void compress(GatherOp op);
   void compressBytes(ConvOp op);
   void compressBytes(ContractOp op);
+  /// Of a GPU's product of 16-bit floats, where two of four are zeros.
+  void leaveOutZeros(ContractOp op);
   using Key = std::pair<void *, bool>;
   static Key keyOf(Matrix matrix) { return {matrix.value.getAsOpaquePointer(), matrix.turned}; }
   /// In f32, though a format was asked for; the report has it.
@@ -139,6 +142,7 @@ private:
   /// Those of products of bf16, and of products that are kept in f32.
   std::set<Key> inBFloat, keptTables;
   std::map<Key, std::optional<CompressedRows>> doneRows;
+  std::map<Key, std::optional<SparseRows>> doneFours;
 };
 
 /// f32 rounded to the format that was asked for, as `pack` packs it.
@@ -224,7 +228,7 @@ void Compressor::eraseDead(Operation *op) {
     for (mlir::Value result : next->getResults())
       for (bool turned : {false, true}) {
         Key key{result.getAsOpaquePointer(), turned};
-        done.erase(key), doneSparse.erase(key), doneRows.erase(key);
+        done.erase(key), doneSparse.erase(key), doneRows.erase(key), doneFours.erase(key);
       }
     erased.insert(next);
     next->erase();
@@ -275,6 +279,25 @@ void Compressor::compress(ConvOp op) {
   matrix.erase();
 }
 
+void Compressor::leaveOutZeros(ContractOp op) {
+  mlir::Value rhs = op.getRhs();
+  if (!halfUnder(op.getLhs()))
+    return;
+  Matrix matrix = untransposed({rhs, op.getRhsContract().front() == 1});
+  auto [it, isNew] = doneFours.try_emplace(keyOf(matrix));
+  if (isNew)
+    it->second = withoutTwoOfFour(b, function, matrix, op);
+  if (!it->second)
+    return;
+  OpBuilder builder(op);
+  mlir::Value rows = unpackSparseRows(builder, rhs.getLoc(), *it->second);
+  rows = builder.create<CastOp>(rhs.getLoc(), tensorType(dimsOf(rows), elementOf(rhs)), rows);
+  auto product = builder.create<ContractOp>(op.getLoc(), op.getLhs(), rows, ArrayRef<int64_t>{}, ArrayRef<int64_t>{}, op.getLhsContract(), ArrayRef<int64_t>{1});
+  product->setAttr(kTwoOfFour, builder.getUnitAttr());
+  op.replaceAllUsesWith(product.getY());
+  eraseDead(op);
+}
+
 void Compressor::compress(ContractOp op) {
   mlir::Value rhs = op.getRhs();
   if (elementOf(rhs).isSignlessInteger(8) && isWeight(rhs) && !gpu)
@@ -285,7 +308,7 @@ void Compressor::compress(ContractOp op) {
   // A GPU's kernels take small floats as they are; what is unpacked for them is rounded.
   const bool unpacksInBFloat = op->hasAttr(kUnpacksInBFloat);
   if (gpu && smallFloatUnder(op.getLhs()) && !unpacksInBFloat)
-    return;
+    return leaveOutZeros(op);
   OpBuilder builder(op);
   auto rounded = [&](mlir::Value x) -> mlir::Value {
     if (!unpacksInBFloat)

@@ -14,6 +14,7 @@
 #include "codegen/kernel/CompressedRows.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/ScalarBody.h"
+#include "codegen/kernel/SparseRows.h"
 #include "ir/eval/Weight.h"
 #include "passes/Match.h"
 #include "passes/Passes.h"
@@ -193,8 +194,8 @@ private:
     members = accepted.takeVector();
     auto endsInCodes = [&] {
       Value result = members.back()->getResult(0);
-      if (halfUnder(result))
-        return bfloatUnder(result) && llvm::is_contained(members, bfloatUnder(result).getDefiningOp());
+      if (Value half = halfUnder(result))
+        return (gpu || elementOf(half).isBF16()) && llvm::is_contained(members, half.getDefiningOp());
       auto dequantize = dyn_cast<DequantizeOp>(members.back());
       return dequantize && is8Bit(dequantize.getX()) && llvm::is_contained(members, dequantize.getX().getDefiningOp()) &&
              !llvm::all_of(dequantize->getUsers(), [](Operation *user) { return isa<ConvOp, ContractOp>(user); });
@@ -309,6 +310,8 @@ private:
                                      ArrayRef<int64_t>{right.contracted()});
       if (root->hasAttr(kTf32))
         product.getDefiningOp()->setAttr(kTf32, b.getUnitAttr());
+      if (right.isTwoOfFour())
+        product.getDefiningOp()->setAttr(kTwoOfFour, b.getUnitAttr());
       if (right.isTable())
         product.getDefiningOp()->setAttr(kUnpacksRhs, b.getUnitAttr());
     }

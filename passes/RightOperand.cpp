@@ -5,6 +5,7 @@
 #include "codegen/kernel/CompressedRows.h"
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
+#include "codegen/kernel/SparseRows.h"
 #include "codegen/kernel/StridedView.h"
 #include "codegen/kernel/Winograd.h"
 #include "ir/eval/Weight.h"
@@ -45,6 +46,8 @@ RightOperand::Form RightOperand::choose(const DimExpr &rows, bool gpu) {
   auto conv = dyn_cast<ConvOp>(root);
   if (gpu && root->hasAttr(kUnpacksRhs))
     return Form::table;
+  if (root->hasAttr(kTwoOfFour))
+    return Form::twoOfFour;
   if (elementOf(operand).isF64() || elementOf(operand).isInteger(32) || elementOf(operand).isInteger(64)) // a GPU's
     return Form::asIs;
   if (contract && (sparse = readSparse(operand)))
@@ -158,6 +161,7 @@ void RightOperand::store() {
       if (v)
         stored.push_back(v);
     break;
+  case Form::twoOfFour:
   case Form::table:
     for (Operation *op : unpackers())
       for (Value operand : op->getOperands())
@@ -222,6 +226,7 @@ Value RightOperand::unpackMatrix(ValueRange arguments) {
     if (compressed->zeros)
       compressed->zeros = arguments[2];
     return unpackCompressed(b, loc, *compressed);
+  case Form::twoOfFour:
   case Form::table: return unpackTable(arguments);
   }
   llvm_unreachable("all forms are unpacked");

@@ -8,6 +8,7 @@
 //   taps        the filter of a depthwise convolution; of bytes in words (ByteDepthwise.h)
 //   fewer       panels without zeros, in few bits, or blocks that are not 0
 //   table       for a GPU: rows in few bits, unpacked as they are multiplied where these are few
+//   twoOfFour   for a GPU: values and positions
 //   turned      bytes, e4m3 and values of tf32 that are not constant, for a GPU: along k
 //
 //===----------------------------------------------------------------------===//
@@ -42,9 +43,11 @@ public:
   int64_t contracted() const;
   /// It is unpacked of a table as it is multiplied.
   bool isTable() const { return form == Form::table; }
+  /// Of which two of four are stored.
+  bool isTwoOfFour() const { return form == Form::twoOfFour; }
 
 private:
-  enum class Form { asIs, turned, taps, byteTaps, columns, panels, filter, winograd, sparse, codes, blocks, compressed, table };
+  enum class Form { asIs, turned, taps, byteTaps, columns, panels, filter, winograd, sparse, codes, blocks, compressed, table, twoOfFour };
   Form choose(const DimExpr &rows, bool gpu);
   void store();
   /// Rows that are unpacked, of small floats where the product's operands are.

@@ -126,3 +126,72 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
   result.panels = packSparse(b, matrix.value.getLoc(), w, *bits, k, n, element);
   return result;
 }
+
+/// The constant that most of a weight comes from.
+static ConstantOp largestConstant(mlir::Value weight) {
+  ConstantOp largest;
+  SmallVector<mlir::Value> left{weight};
+  while (!left.empty()) {
+    Operation *op = left.pop_back_val().getDefiningOp();
+    auto constant = dyn_cast<ConstantOp>(op);
+    if (!constant)
+      left.append(op->operand_begin(), op->operand_end());
+    else if (!largest || tensorOf(constant).getNumElements() > tensorOf(largest).getNumElements())
+      largest = constant;
+  }
+  return largest;
+}
+
+/// Whether it is worth a look at all of them: of some thousand elements of a matrix with two of four zeros half are 0, whatever is looked at.
+static bool mayHaveZeros(ConstantOp constant) {
+  auto value = constant ? valueOf(constant.getValue()) : FailureOr<HostValue>(failure());
+  if (failed(value))
+    return false;
+  int64_t size = value->size(), count = std::min<int64_t>(size, 4096), zeros = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    double x;
+    // Anywhere in the i-th stretch, so that no period of the zeros is met.
+    int64_t stretch = size / count;
+    load(*value, i * stretch + int64_t(uint64_t(i) * 0x9e3779b97f4a7c15u >> 33) % stretch, 1, &x);
+    zeros += x == 0;
+  }
+  return double(zeros) > kLeastZeros * double(count);
+}
+
+std::optional<SparseRows> optc::withoutTwoOfFour(OpBuilder &b, func::FuncOp function, Matrix matrix, ContractOp user) {
+  auto rows = dimsOf(user.getLhs())[0].constant();
+  ConstantOp source = largestConstant(matrix.value);
+  if (tensorOf(matrix.value).getNumElements() < kMinCompressed || !isWeight(matrix.value) || !mayHaveZeros(source))
+    return std::nullopt;
+  auto value = evaluateAs(matrix, matrix.value, {});
+  if (failed(value))
+    return std::nullopt;
+  int64_t k = value->dims[0], n = value->dims[1];
+  ArrayRef<float> w(value->as<float>(), size_t(k * n));
+  Sparsity sparsity = sparsityOf(w, k, n);
+  double zeros = 1 - double(sparsity.count) / double(k * n);
+  if (zeros < kLeastZeros)
+    return std::nullopt;
+  std::string found = llvm::formatv("{0:f1} % zeros{1}", 100 * zeros, sparsity.isTwoOfFour ? ", 2 of 4 along the contracted dim" : "");
+  auto refuse = [&](StringRef why) {
+    noteSparse(function, user, found + ": stored as dense, " + why.str());
+    return std::nullopt;
+  };
+  if (!sparsity.isTwoOfFour)
+    return refuse("a GPU's instructions leave out 2 of 4 only");
+  if (rows && *rows <= kGemvRows)
+    return refuse("few rows are not multiplied by these instructions");
+  if (llvm::any_of(source->getUsers(), [](Operation *o) { return isa<GatherOp>(o); }))
+    return refuse("an embedding reads it, too");
+  Type element = elementOf(halfUnder(user.getLhs()));
+  auto bits = toHalves(w, {element.isBF16() ? "bf16" : "f16"});
+  if (!bits)
+    return refuse("a weight is not finite");
+  auto packed = packSparseRows(b, matrix.value.getLoc(), *bits, k, n, element);
+  auto bytes = [](mlir::Value v) { return tensorOf(v).getNumElements() * tensorOf(v).getElementTypeBitWidth() / 8; };
+  int64_t saved = 2 * k * n - bytes(packed->values) - bytes(packed->positions);
+  if (saved <= 0)
+    return refuse("padded to whole instructions it would be larger");
+  noteSparse(function, user, llvm::formatv("{0}: the others are stored and multiplied, {1} bytes less", found, saved).str());
+  return packed;
+}

@@ -5,6 +5,7 @@
 #include "codegen/kernel/BlockPanels.h"
 #include "codegen/kernel/SparseCodes.h"
 #include "codegen/kernel/SparsePanels.h"
+#include "codegen/kernel/SparseRows.h"
 #include "passes/StoredWeights.h"
 #include "passes/WeightFormats.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -20,6 +21,9 @@ struct SparseWeights {
 /// What the matrix of a product or convolution is stored as, where many of its elements are 0: in blocks, which gain with any number of
 /// rows, or one by one, which few rows gain by. What was found, and why it is of no use, is noted (ir/PrecisionNotes.h).
 SparseWeights withoutZeros(mlir::OpBuilder &b, mlir::func::FuncOp function, Matrix matrix, mlir::Operation *user, const WeightFormat &format);
+
+/// For a GPU: the matrix of a product of f16 or bf16, which is widened to f32, where two of four are 0; nullopt where it stays dense, and why is noted.
+std::optional<SparseRows> withoutTwoOfFour(mlir::OpBuilder &b, mlir::func::FuncOp function, Matrix matrix, ContractOp user);
 
 /// How every CPU of the artefact spreads codes in registers.
 struct CodeSpreading {

@@ -14,6 +14,7 @@
 //   tf32, e4m3           GemmSm90 on sm_90 where rows are multiples of 16 bytes, else GemmSm80
 //   others, f32          GemmSimt: exact multiply-adds of f32
 //   f64, 32 and 64 bits  the same, summed in their type
+//   two of four stored   GemmSparseSm90, GemmSparseSm80, whatever the rows
 //
 // ProductTiling.h says how they are cut into tiles, and their k's into slices where tiles are few.
 //
@@ -46,7 +47,11 @@ private:
   void useSimt();
   void useSm80();
   void useSm90();
-  void call(const std::string &product, int64_t lanes, bool byMaps);
+  void useSparseSm80();
+  void useSparseSm90();
+  void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
+  /// Of products of two dense operands.
+  SmallVector<std::string> operands(bool byMaps) const;
   int64_t epilogueLanes(int64_t most) const { return optc::epilogueLanes(f.kernel, c, most); }
   /// In steps of so many k's.
   ProductSize size(int64_t depth) const { return {c.batch, c.m, c.n, DimExpr::ceildiv(c.k, depth)}; }
@@ -68,17 +73,16 @@ bool DeviceMatmul::fitsMaps() const {
 /// Sums of many rows' bytes are exact whatever computes them; bytes that lie along n have been turned.
 bool DeviceMatmul::isGemv() const { return !hasOwnSums(c) && c.m.constant() && *c.m.constant() >= 1 && *c.m.constant() <= kGemvRows; }
 
-void DeviceMatmul::call(const std::string &product, int64_t lanes, bool byMaps) {
+SmallVector<std::string> DeviceMatmul::operands(bool byMaps) const {
+  return {byMaps ? "&map0" : pointerOf(c.lhs), byMaps ? "&map1" : pointerOf(c.rhs), c.rhsBatched ? "2" : "1"};
+}
+
+void DeviceMatmul::call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands) {
   emitProductEpilogue(f, c, lanes);
   SmallVector<Value> shape;
   for (const DimExpr &d : {c.batch, c.m, c.n, c.k})
     shape.push_back(f.size(d));
-  std::string rhsBatches = c.rhsBatched ? "2" : "1";
-  std::string run = product + "::run<" + std::to_string(lanes) + ">";
-  if (byMaps)
-    f.callProduct(run, {"&map0", "&map1", rhsBatches}, shape);
-  else
-    f.callProduct(run, {pointerOf(c.lhs), pointerOf(c.rhs), rhsBatches}, shape);
+  f.callProduct(product + "::run<" + std::to_string(lanes) + ">", operands, shape);
   f.finish();
 }
 
@@ -92,7 +96,7 @@ void DeviceMatmul::useGemv() {
     while (group > 1 && c.k.constant() && group * vector > *c.k.constant())
       group /= 2;
     f.items = c.batch * DimExpr::ceildiv(c.n, f.threads / group);
-    call("GemvAlongK<" + name + std::to_string(vector) + ", " + std::to_string(group) + ", " + (c.inColumns ? "true" : "false") + ">", 1, false);
+    call("GemvAlongK<" + name + std::to_string(vector) + ", " + std::to_string(group) + ", " + (c.inColumns ? "true" : "false") + ">", 1, operands(false));
     return;
   }
   // The fewer columns a block has, the more blocks there are; 32 bytes of a row are read together at least.
@@ -102,7 +106,7 @@ void DeviceMatmul::useGemv() {
     wide /= 2;
   f.sharedBytes = f.threads * vector * 4;
   f.items = c.batch * DimExpr::ceildiv(c.n, wide * vector);
-  call("GemvAlongN<" + name + std::to_string(vector) + ", " + std::to_string(wide) + ">", 1, false);
+  call("GemvAlongN<" + name + std::to_string(vector) + ", " + std::to_string(wide) + ">", 1, operands(false));
 }
 
 void DeviceMatmul::useSimt() {
@@ -120,7 +124,7 @@ void DeviceMatmul::useSimt() {
   useTiling(f, size(16), tiling);
   call("GemmSimt<" + type + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(lhsLanes) + ", " + std::to_string(rhsLanes) + ", " + (rhsAlongN() ? "false" : "true") +
            ">",
-       epilogueLanes(4), false);
+       epilogueLanes(4), operands(false));
 }
 
 void DeviceMatmul::useSm80() {
@@ -137,7 +141,7 @@ void DeviceMatmul::useSm80() {
   std::string pieces = std::to_string(lhsPiece) + ", " + std::to_string(rhsPiece);
   call("GemmSm80<" + multiplied(c) + ", " + (rhsAlongN() ? "true" : "false") + ", " + std::to_string(tile.rows) + ", " +
            std::to_string(tile.columns) + ", " + pieces + ", " + (c.inColumns ? "true" : "false") + ">",
-       epilogueLanes(8), false);
+       epilogueLanes(8), operands(false));
 }
 
 void DeviceMatmul::useSm90() {
@@ -160,11 +164,45 @@ void DeviceMatmul::useSm90() {
     addDense(c.rhs, c.k, c.n, rhsBatch, columns);
   call("GemmSm90<" + multiplied(c) + ", " + std::to_string(columns) + ", " +
            (rhsAlongN() ? "true" : "false") + ">",
-       epilogueLanes(8), true);
+       epilogueLanes(8), operands(true));
+}
+
+/// Instructions' rows are the result's columns.
+void DeviceMatmul::useSparseSm80() {
+  f.library = {"async", "product", "split_k", "mma", "gemm_sm80", "sparse", "gemm_sparse_sm80"};
+  f.threads = 256;
+  ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
+  ProductTiling tiling = chooseTiling(turned, sparseWarpTiles());
+  f.sharedBytes = sparseWarpTileBytes(tiling.tile);
+  int64_t piece = pieceOf(c.k);
+  if (piece < 8)
+    f.blocksPerMultiprocessor = 1;
+  useTiling(f, turned, tiling);
+  call("GemmSparseSm80<" + multiplied(c) + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(tiling.tile.columns) + ", " + std::to_string(piece) + ">",
+       epilogueLanes(8), {pointerOf(c.lhs), pointerOf(c.rhs), pointerOf(c.positions)});
+}
+
+void DeviceMatmul::useSparseSm90() {
+  f.library = {"async", "product", "split_k", "wgmma", "gemm_sm90", "sparse", "gemm_sparse_sm90"};
+  f.threads = 384;
+  f.blocksPerMultiprocessor = 1;
+  f.isPersistent = true;
+  ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
+  ProductTiling tiling = chooseTiling(turned, sparseWarpgroupTiles());
+  f.sharedBytes = sparseWarpgroupTileBytes(tiling.tile);
+  useTiling(f, turned, tiling);
+  Dims values = dimsOf(c.rhs);
+  f.addMap({c.lhs.getArgNumber(), element, 0, {c.k, c.m, 1}, {c.k, c.k * c.m}, {64, tiling.tile.columns, 1}});
+  f.addMap({c.rhs.getArgNumber(), element, 0, {values[1], values[0], 1}, {values[1], values[1] * values[0]}, {64, 128, 1}});
+  call("GemmSparseSm90<" + multiplied(c) + ", " + std::to_string(tiling.tile.columns) + ">", epilogueLanes(8), {"&map0", "&map1", pointerOf(c.positions)});
 }
 
 void DeviceMatmul::run(const GpuTarget &target) {
-  if (isGemv())
+  if (c.positions && target.hasWgmma() && pieceOf(c.k) == 16)
+    useSparseSm90();
+  else if (c.positions)
+    useSparseSm80();
+  else if (isGemv())
     useGemv();
   else if (!fitsTensorCores())
     useSimt();

@@ -67,6 +67,20 @@ SmallVector<ProductTile> optc::warpgroupTiles(bool bySteps) {
   return tiles;
 }
 
+// Instructions take as long as dense ones of half of the k's; the left operand is as long as ever.
+
+SmallVector<ProductTile> optc::sparseWarpTiles() {
+  auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * (rows + 2 * columns)) / 16}; };
+  return {tile(64, 64), tile(128, 64), tile(128, 128)};
+}
+
+SmallVector<ProductTile> optc::sparseWarpgroupTiles() {
+  SmallVector<ProductTile> tiles;
+  for (int64_t columns : {256, 128, 64})
+    tiles.push_back({128, columns, double(4 * (columns + 80))});
+  return tiles;
+}
+
 /// 16 k's.
 ProductTile optc::smallSimtTile() { return {64, 64, 640}; }
 
@@ -88,9 +102,16 @@ int64_t optc::keySlices(const DimExpr &blocks, const DimExpr &keyTiles) {
 
 int64_t optc::warpTileBytes(const ProductTile &tile) { return (tile.rows + tile.columns > 192 ? 3 : 4) * (tile.rows + tile.columns) * 128; }
 
-int64_t optc::warpgroupTileBytes(const ProductTile &tile) {
-  int64_t overhead = 8 * 16 * 64 * 4 + 256 + 1024, stage = (128 + tile.columns) * 128;
+static int64_t stagesBytes(int64_t stage, int64_t exchange) {
+  int64_t overhead = 8 * exchange + 256 + 1024;
   return std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
+}
+int64_t optc::warpgroupTileBytes(const ProductTile &tile) { return stagesBytes((tile.rows + tile.columns) * 128, 16 * 64 * 4); }
+int64_t optc::sparseWarpgroupTileBytes(const ProductTile &tile) { return stagesBytes((tile.rows + 2 * tile.columns) * 128, 16 * 16 * 4); }
+
+int64_t optc::sparseWarpTileBytes(const ProductTile &tile) {
+  int64_t stage = (tile.rows + 2 * tile.columns) * 128;
+  return 98304 / stage * stage;
 }
 
 int64_t optc::simtTileBytes(const ProductTile &tile) { return 2 * 16 * 2 * (tile.rows + 4) * 4; }

@@ -56,10 +56,16 @@ ProductTile smallSimtTile();
 /// many as there may be.
 int64_t keySlices(const DimExpr &blocks, const DimExpr &keyTiles);
 
+/// Of GemmSparseSm80 and GemmSparseSm90, whose rows are the result's columns; 128 k's.
+llvm::SmallVector<ProductTile> sparseWarpTiles();
+llvm::SmallVector<ProductTile> sparseWarpgroupTiles();
+
 /// kSharedBytes of them.
 int64_t warpTileBytes(const ProductTile &tile);
 int64_t warpgroupTileBytes(const ProductTile &tile);
 int64_t simtTileBytes(const ProductTile &tile);
+int64_t sparseWarpTileBytes(const ProductTile &tile);
+int64_t sparseWarpgroupTileBytes(const ProductTile &tile);
 
 } // namespace optc
 

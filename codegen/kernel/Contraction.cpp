@@ -2,6 +2,7 @@
 
 #include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/CompressedRows.h"
+#include "codegen/kernel/SparseRows.h"
 #include "codegen/kernel/StridedView.h"
 
 using namespace mlir;
@@ -65,6 +66,14 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
   auto smallArgument = [](Value value) {
     return dyn_cast_or_null<BlockArgument>(smallFloatUnder(value));
   };
+  if (op->hasAttr(kTwoOfFour)) {
+    c.lhs = smallArgument(op.getLhs());
+    c.rhs = op->getBlock()->getArgument(1);
+    c.positions = op->getBlock()->getArgument(2);
+    if (elementOf(c.rhs).isInteger(32))
+      std::swap(c.rhs, c.positions);
+    return c.lhs != nullptr;
+  }
   if (auto lhsSmall = smallArgument(op.getLhs())) {
     c.lhs = lhsSmall;
     c.rhs = smallArgument(op.getRhs());

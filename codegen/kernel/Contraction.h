@@ -84,6 +84,8 @@ struct ContractionKernel {
   bool inColumns = false;
   /// rhs: [n, k] that ordinary ops make of a table in few bits (CompressedRows.h); `rhs` is null then.
   bool unpacked = false;
+  /// rhs: the values of two of four k's (SparseRows.h), and their positions; null where all are stored.
+  mlir::BlockArgument positions;
   /// rhs: panels of fewer bits (rhs is then their words).
   std::optional<CompressedPanels> compressed;
   /// rhs: panels without zeros (rhs is then their values).

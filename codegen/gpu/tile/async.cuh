@@ -112,6 +112,26 @@ __device__ inline bool arrives_last(int *counter, int count) {
 }
 #endif
 
+/// Steps of a block whose bytes its threads copy ahead: start(step) begins the copies of a step to stage step % kStages, use(step) reads them.
+template <int kStages, typename Start, typename Use> __device__ inline void run_steps(int begin, int end, const Start &start, const Use &use) {
+#pragma unroll
+  for (int s = 0; s < kStages - 1; ++s) {
+    if (begin + s < end)
+      start(begin + s);
+    end_copies();
+  }
+  for (int step = begin; step < end; ++step) {
+    wait_copies<kStages - 2>();
+    __syncthreads(); // the stage's bytes are there, and the one before has been read
+    if (step + kStages - 1 < end)
+      start(step + kStages - 1);
+    end_copies();
+    use(step);
+  }
+  wait_copies<0>();
+  __syncthreads();
+}
+
 //===-- Tiles of rows of 128 bytes ----------------------------------------===//
 
 /// Byte `byte` of a row: pieces of 16 are permuted by the row, as copies of boxes do and matrix instructions read them, so that 8 rows' same

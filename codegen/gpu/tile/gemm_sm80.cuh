@@ -49,18 +49,7 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
     };
     Sum sums[kWarpRows / 16][kWarpColumns / 2] = {};
     constexpr bool bySteps = kSumsBySteps<T>;
-#pragma unroll
-    for (int s = 0; s < kStages - 1; ++s) {
-      if (begin + s < end)
-        start(begin + s);
-      end_copies();
-    }
-    for (int step = begin; step < end; ++step) {
-      wait_copies<kStages - 2>();
-      __syncthreads(); // the stage's bytes are there, and the one before has been read
-      if (step + kStages - 1 < end)
-        start(step + kStages - 1);
-      end_copies();
+    run_steps<kStages>(begin, end, start, [&](int step) {
       const u8 *a = stages + step % kStages * kStageBytes, *b = a + kLhsBytes;
       Sum stepSums[bySteps ? kWarpRows / 16 : 1][bySteps ? kWarpColumns / 2 : 4] = {};
       auto part = [&](int k) { // 32 bytes of k
@@ -99,9 +88,7 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
 #pragma unroll
           for (int j = 0; j < kWarpColumns / 2; ++j)
             sums[i][j] += stepSums[i][j];
-    }
-    wait_copies<0>();
-    __syncthreads();
+    });
     constexpr int kRowSums = kWarpColumns / 2, kSums = kWarpRows / 16 * kRowSums;
     const Sum(&all)[kSums] = reinterpret_cast<const Sum(&)[kSums]>(sums);
     const int warpOfAll = place.tile * (kThreads / 32) + warp;

@@ -14,16 +14,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
-  typedef typename SumOf<T>::type Sum;
-  static constexpr int kRows = 128, kDepth = 128 / sizeof(T), kThreads = 384;
-  static constexpr int kLhsBytes = kRows * 128, kRhsBytes = kColumns * 128, kStageBytes = kLhsBytes + kRhsBytes;
-  static constexpr int kExchangeColumns = 64, kWarps = 8;
-  typedef SumExchange<Sum, kExchangeColumns> Exchange;
-  static constexpr int kMostShared = 232448, kOverhead = kWarps * Exchange::kBytes + 256 + kSharedAlignment;
+/// The stages of tiles of kRows x kColumns in a block's memory, the places where its warps exchange sums, and what the block has to do.
+template <int kRows, int kColumns, int kDepth, int kStageBytes, int kExchangeBytes> struct WarpgroupStages {
+  static constexpr int kWarps = 8, kMostShared = 232448, kOverhead = kWarps * kExchangeBytes + 256 + kSharedAlignment;
   static constexpr int kFit = (kMostShared - kOverhead) / kStageBytes, kStages = kFit < 8 ? kFit : 8;
   static constexpr int kSharedBytes = kStages * kStageBytes + kOverhead;
-  static_assert(!kAlongN || sizeof(T) == 2, "only elements of 2 bytes may lie along n");
 
   struct Ring {
     int stage = 0;
@@ -36,7 +31,6 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
     }
   };
 
-  /// What a block has to do, and where in its memory.
   struct Work {
     u8 *stages, *exchange;
     Barrier *full, *empty;
@@ -44,7 +38,7 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
     int batch, steps;
     __device__ Work(const ProductShape &shape, u8 *memory)
         : stages(memory + (kSharedAlignment - shared_address(memory) % kSharedAlignment) % kSharedAlignment), exchange(stages + kStages * kStageBytes),
-          full(reinterpret_cast<Barrier *>(exchange + kWarps * Exchange::kBytes)), empty(full + kStages),
+          full(reinterpret_cast<Barrier *>(exchange + kWarps * kExchangeBytes)), empty(full + kStages),
           order{(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns}, batch(shape.batch), steps((shape.depth + kDepth - 1) / kDepth) {}
     /// Makes the barriers. A stage is full once so many have arrived, and the bytes that were to come.
     __device__ void begin(int arrivals) const {
@@ -65,6 +59,19 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
       return {tile / order.count(), row * kRows, column * kColumns, tile, split.sliceOf(item, tiles())};
     }
   };
+};
+
+template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
+  typedef typename SumOf<T>::type Sum;
+  static constexpr int kRows = 128, kDepth = 128 / sizeof(T), kThreads = 384;
+  static constexpr int kLhsBytes = kRows * 128, kRhsBytes = kColumns * 128, kStageBytes = kLhsBytes + kRhsBytes;
+  static constexpr int kExchangeColumns = 64, kWarps = 8;
+  typedef SumExchange<Sum, kExchangeColumns> Exchange;
+  typedef WarpgroupStages<kRows, kColumns, kDepth, kStageBytes, Exchange::kBytes> Stages;
+  typedef typename Stages::Ring Ring;
+  typedef typename Stages::Work Work;
+  static constexpr int kStages = Stages::kStages, kSharedBytes = Stages::kSharedBytes;
+  static_assert(!kAlongN || sizeof(T) == 2, "only elements of 2 bytes may lie along n");
 
   static __device__ void copy(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, u8 *stage, Barrier *full, const TilePlace &place, int k) {
     barrier_expect(full, kStageBytes);
@@ -86,12 +93,7 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
     constexpr int kSums = kColumns / 2;
     Ring ring;
     Sum sums[kSums], stepSums[kSumsBySteps<T> ? kSums : 1];
-    auto multiplied = [&]() -> Sum(&)[kSums] {
-      if constexpr (kSumsBySteps<T>)
-        return stepSums;
-      else
-        return sums;
-    };
+    Sum(&multiplied)[kSums] = either<kSumsBySteps<T>>(stepSums, sums);
     const int warp = threadIdx.x / 32 % 4, part = threadIdx.x / 128 - 1;
     auto giveBack = [&](int stage) {
       if (threadIdx.x % 128 == 0)
@@ -110,13 +112,13 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
         const u8 *stage = work.stages + ring.stage * kStageBytes;
         const u64 a = operand_along_k(stage + part * 64 * 128);
         const u64 b = kAlongN ? operand_along_n<kDepth>(stage + kLhsBytes) : operand_along_k(stage + kLhsBytes);
-        hold(multiplied());
+        hold(multiplied);
         begin_products();
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          multiply<kAlongN>(T(), multiplied(), advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), i > 0 || (k > begin && !kSumsBySteps<T>));
+          multiply<kAlongN>(T(), multiplied, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), i > 0 || (k > begin && !kSumsBySteps<T>));
         end_products();
-        hold(multiplied());
+        hold(multiplied);
         if constexpr (kSumsBySteps<T>) {
           // The other warpgroup's products run meanwhile.
           wait_products<0>();

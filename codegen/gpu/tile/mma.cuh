@@ -35,6 +35,22 @@ OPTC_MMA(tf32, float, "+f", "m16n8k8.row.col.f32.tf32.tf32.f32")
 OPTC_MMA(i8, int, "+r", "m16n8k32.row.col.s32.s8.s8.s32")
 OPTC_MMA(u8, int, "+r", "m16n8k32.row.col.s32.u8.s8.s32")
 
+/// sums[16 x 8] += lhs[16 x 32] * rhs[32 x 8] of 2-byte elements, where of each four k's of the left operand two are there (sparse.cuh). lhs: as above, of 16 k's
+/// that are there; rhs: column t / 4, r t % 4 + 4 * i in rhs[i].
+#if __CUDA_ARCH__ >= 1000 // older compilers do not know that positions may be in order, older chips do not mind
+#define OPTC_MMA_SPARSE "mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32."
+#else
+#define OPTC_MMA_SPARSE "mma.sp.sync.aligned.m16n8k32.row.col.f32."
+#endif
+#define OPTC_MMA_SPARSE_OF(type, name) \
+  __device__ inline void multiply_sparse(type, float (&sums)[4], const u32 (&lhs)[4], const u32 (&rhs)[4], u32 positions) { \
+    asm volatile(OPTC_MMA_SPARSE name "." name ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9, %10, %11}, {%0, %1, %2, %3}, %12, 0x0;" \
+                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]) \
+                 : "r"(lhs[0]), "r"(lhs[1]), "r"(lhs[2]), "r"(lhs[3]), "r"(rhs[0]), "r"(rhs[1]), "r"(rhs[2]), "r"(rhs[3]), "r"(positions)); \
+  }
+OPTC_MMA_SPARSE_OF(bf16, "bf16")
+OPTC_MMA_SPARSE_OF(f16, "f16")
+
 /// 2^8 times two f16.
 __device__ inline u32 times_256(u32 halves) {
   asm("mul.rn.f16x2 %0, %0, %1;" : "+r"(halves) : "r"(0x5c005c00));

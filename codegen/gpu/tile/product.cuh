@@ -36,6 +36,14 @@ template <> struct SumOf<u8> { typedef int type; };
 template <typename T> constexpr bool kSumsBySteps = false;
 template <> constexpr bool kSumsBySteps<f8> = true;
 
+/// The first of two where kFirst.
+template <bool kFirst, typename T, typename U> __device__ inline auto &either(T &x, U &y) {
+  if constexpr (kFirst)
+    return x;
+  else
+    return y;
+}
+
 /// What an element of the right operand is.
 template <typename T> struct RightOf { typedef T type; };
 template <> struct RightOf<u8> { typedef i8 type; };
@@ -116,7 +124,6 @@ template <typename Sum, int kColumns> struct SumExchange {
   template <int kLanes, typename Epilogue>
   static __device__ void store(Sum *part, const Sum *sums, int batch, int row, int column, const ProductShape &shape,
                                const Epilogue &epilogue) {
-    constexpr int kPerRow = kColumns / kLanes;
     const int lane = threadIdx.x % 32;
     warp_barrier(); // what was here has been read
 #pragma unroll
@@ -125,6 +132,27 @@ template <typename Sum, int kColumns> struct SumExchange {
       for (int h = 0; h < 2; ++h)
         *reinterpret_cast<Vec<Sum, 2> *>(part + at(lane / 4 + 8 * h, 8 * j + lane % 4 * 2)) =
             Vec<Sum, 2>{{sums[4 * j + 2 * h], sums[4 * j + 2 * h + 1]}};
+    giveRows<kLanes>(part, batch, row, column, shape, epilogue);
+  }
+  /// The same of a product whose rows are the result's columns: of 16 of the result's rows, of which the instructions' matrices have two columns of 8.
+  /// Matrices one below the other are kStride sums apart.
+  template <int kLanes, int kStride, typename Epilogue>
+  static __device__ void storeTurned(Sum *part, const Sum *sums, int batch, int row, int column, const ProductShape &shape, const Epilogue &epilogue) {
+    const int lane = threadIdx.x % 32;
+    warp_barrier(); // what was here has been read
+#pragma unroll
+    for (int i = 0; i < kColumns / 16; ++i)
+#pragma unroll
+      for (int s = 0; s < 8; ++s)
+        part[at(s / 4 * 8 + lane % 4 * 2 + s % 2, 16 * i + lane / 4 + s / 2 % 2 * 8)] = sums[i * kStride + s];
+    giveRows<kLanes>(part, batch, row, column, shape, epilogue);
+  }
+
+private:
+  template <int kLanes, typename Epilogue>
+  static __device__ void giveRows(const Sum *part, int batch, int row, int column, const ProductShape &shape, const Epilogue &epilogue) {
+    constexpr int kPerRow = kColumns / kLanes;
+    const int lane = threadIdx.x % 32;
     warp_barrier();
 #pragma unroll
     for (int i = 0; i < 16 * kPerRow / 32; ++i) {

@@ -113,6 +113,21 @@ OPTC_WGMMA_OF(f8, float, "+f", "k32.f32.e4m3.e4m3", ", 1, 1")
 OPTC_WGMMA_OF(i8, int, "+r", "k32.s32.s8.s8", "")
 OPTC_WGMMA_OF(u8, int, "+r", "k32.s32.u8.s8", "")
 
+/// One product of a left operand of which two of each four k's are there (sparse.cuh), 32 bytes of 16 of 32 k's; both operands lie along k.
+#define OPTC_WGMMA_SPARSE(type, name, columns, count, lhsNumber, rhsNumber, placesNumber, keepNumber) \
+  __device__ inline void multiply_sparse(type, float (&sums)[count], u64 lhs, u64 rhs, u32 positions, bool keep) { \
+    asm volatile("{\n.reg .pred keep;\nsetp.ne.b32 keep, %" #keepNumber ", 0;\n" \
+                 "wgmma.mma_async.sp.sync.aligned.m64n" #columns "k32.f32." name "." name " {" OPTC_REGISTERS_##count "}, " \
+                 "%" #lhsNumber ", %" #rhsNumber ", %" #placesNumber ", 0, keep, 1, 1, 0, 0;\n}" \
+                 : OPTC_SUMS_##count("+f") : "l"(lhs), "l"(rhs), "r"(positions), "r"(int(keep))); \
+  }
+#define OPTC_WGMMA_SPARSE_OF(type, name) \
+  OPTC_WGMMA_SPARSE(type, name, 64, 32, 32, 33, 34, 35) \
+  OPTC_WGMMA_SPARSE(type, name, 128, 64, 64, 65, 66, 67) \
+  OPTC_WGMMA_SPARSE(type, name, 256, 128, 128, 129, 130, 131)
+OPTC_WGMMA_SPARSE_OF(bf16, "bf16")
+OPTC_WGMMA_SPARSE_OF(f16, "f16")
+
 /// The same with the left operand in registers: lhs[i] holds row t % 32 / 4 + 8 * (i % 2) of the warp's 16, elements
 /// 2 * (t % 4) + 8 * (i / 2) and the next. The right operand lies along n.
 #define OPTC_WGMMA_REGISTERS(type, columns, count, name, n0, n1, n2, n3, rhsNumber, keepNumber) \

@@ -67,7 +67,7 @@ Status Bundle::write(const std::string &folder) const {
     writeList(os, c.sizes);
     os << ' ' << c.what << '\n';
     for (const BundleOperand &x : c.operands) {
-      os << "operand " << int(x.type) << ' ' << x.seed << ' ' << x.finite;
+      os << "operand " << int(x.type) << ' ' << x.seed << ' ' << int(x.fill);
       writeList(os, x.dims);
       os << '\n';
     }
@@ -109,7 +109,9 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
     } else if (word == "operand" && !bundle.cases.empty()) {
       BundleOperand &x = bundle.cases.back().operands.emplace_back();
       x.type = readType(is);
-      is >> x.seed >> x.finite;
+      int fill = 0;
+      is >> x.seed >> fill;
+      x.fill = Fill(fill);
       readList(is, x.dims);
     } else if (word == "result" && !bundle.cases.empty()) {
       BundleResult &y = bundle.cases.back().results.emplace_back();

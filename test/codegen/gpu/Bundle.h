@@ -13,6 +13,7 @@
 #define OPTC_TEST_CODEGEN_GPU_BUNDLE_H
 
 #include "runtime/reference/Reference.h"
+#include "test/codegen/gpu/KernelValues.h"
 
 namespace optc {
 
@@ -20,7 +21,7 @@ struct BundleOperand {
   DType type;
   std::vector<int64_t> dims;
   uint64_t seed;
-  bool finite; // fillRandom
+  Fill fill;
 };
 
 struct BundleResult {

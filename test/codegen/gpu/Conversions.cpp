@@ -88,7 +88,7 @@ std::vector<double> turningPoints() {
 
 /// All codes of a narrow type; other types take the points in turn. `stride` makes pairs of operands that differ.
 HostValue operandOf(mlir::Type type, const Sizes &sizes, const std::vector<double> &points, int64_t stride) {
-  HostValue value = randomOperand(type, sizes, 1, true);
+  HostValue value = randomOperand(type, sizes, 1, Fill::finite);
   int bits = value.type == DType::f4e2m1 || value.type == DType::i4 || value.type == DType::u4 ? 4 : value.type == DType::i2 || value.type == DType::u2 ? 2 : 8;
   for (int64_t i = 0; i < value.size(); ++i) {
     int64_t at = i * stride;

@@ -71,8 +71,8 @@ llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Si
   launch.symbol = kernel.symbol;
   llvm::raw_string_ostream(launch.what) << op;
   std::vector<HostValue> inputs;
-  for (mlir::Type type : op.getOperandTypes())
-    inputs.push_back(randomOperand(type, given, seed++, takesFinite(op)));
+  for (auto [i, type] : llvm::enumerate(op.getOperandTypes()))
+    inputs.push_back(randomOperand(type, given, seed++, fillOf(op, i)));
   auto evaluated = evaluateKernel(op, inputs, given);
   if (!evaluated)
     return evaluated.takeError();

@@ -1,6 +1,7 @@
 //===- EvaluateKernel.cpp - What a kernel should give ---------------------===//
 
 #include "test/codegen/gpu/EvaluateKernel.h"
+#include "codegen/kernel/Contraction.h"
 #include "test/codegen/gpu/KernelValues.h"
 
 using namespace optc;
@@ -14,9 +15,12 @@ std::vector<int64_t> optc::sizesOf(mlir::Type type, const Sizes &sizes) {
   return dims;
 }
 
-bool optc::takesFinite(KernelOp kernel) {
+Fill optc::fillOf(KernelOp kernel, size_t operand) {
+  if (auto product = readContraction(kernel); product && product->positions && product->positions.getArgNumber() == operand)
+    return Fill::positions;
   // Which of a transform's results are infinite and which no numbers depends on the order of its sums.
-  return mlir::isa<DftOp>(kernel.getBody().front().front()) || kernel.getKind() == "matmul" || kernel.getKind() == "attention" || kernel.getKind() == "recurrent";
+  bool isFinite = mlir::isa<DftOp>(kernel.getBody().front().front()) || kernel.getKind() == "matmul" || kernel.getKind() == "attention" || kernel.getKind() == "recurrent";
+  return isFinite ? Fill::finite : Fill::any;
 }
 
 int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
@@ -52,10 +56,10 @@ int64_t optc::longestSum(KernelOp kernel, const Sizes &sizes) {
   return longest;
 }
 
-HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool finite) {
+HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, Fill fill) {
   HostValue value =
       HostValue::allocate(dtypeOf(cast<mlir::RankedTensorType>(type).getElementType()), sizesOf(type, sizes));
-  fillRandom(value, seed, finite);
+  fillRandom(value, seed, fill);
   return value;
 }
 

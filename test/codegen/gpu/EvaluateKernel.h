@@ -18,11 +18,11 @@ using Sizes = llvm::StringMap<int64_t>;
 
 std::vector<int64_t> sizesOf(mlir::Type type, const Sizes &sizes);
 /// What is special in an operand of a matrix product would be everywhere in its result.
-bool takesFinite(KernelOp kernel);
+Fill fillOf(KernelOp kernel, size_t operand);
 /// Terms of the kernel's longest sum.
 int64_t longestSum(KernelOp kernel, const Sizes &sizes);
 /// An operand with the values that a seed gives.
-HostValue randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, bool finite);
+HostValue randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, Fill fill);
 /// What the kernel's ops compute, one after the other.
 llvm::Expected<std::vector<HostValue>> evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs,
                                                       const Sizes &sizes);

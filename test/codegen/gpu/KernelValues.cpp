@@ -16,7 +16,16 @@ uint64_t optc::hashOf(uint64_t seed, uint64_t i) {
   return z ^ z >> 31;
 }
 
-static void fillRange(Value &value, uint64_t seed, bool finite, int64_t begin, int64_t end) {
+/// Eight times two of four, the lower first, 2 bits each.
+static uint32_t randomPositions(uint64_t random) {
+  constexpr uint32_t pairs[] = {0x4, 0x8, 0xc, 0x9, 0xd, 0xe};
+  uint32_t word = 0;
+  for (int i = 0; i < 8; ++i, random >>= 8)
+    word = word << 4 | pairs[random % 256 % std::size(pairs)];
+  return word;
+}
+
+static void fillRange(Value &value, uint64_t seed, Fill fill, int64_t begin, int64_t end) {
   constexpr int64_t kStretch = 1024, kBlock = 256;
   const double specials[] = {NAN, INFINITY, -INFINITY, -0.0, 0.0};
   bool isFloat = classOf(value.type) == Class::f64;
@@ -25,10 +34,10 @@ static void fillRange(Value &value, uint64_t seed, bool finite, int64_t begin, i
   int64_t integers[kBlock];
   for (int64_t at = begin; at < end; at += kBlock) {
     int64_t n = std::min(kBlock, end - at);
-    bool hasSpecials = !finite && hashOf(seed + 1, uint64_t(at / kStretch)) % 4 == 0;
+    bool hasSpecials = fill == Fill::any && hashOf(seed + 1, uint64_t(at / kStretch)) % 4 == 0;
     for (int64_t i = 0; i < n; ++i) {
       uint64_t random = hashOf(seed, uint64_t(at + i));
-      integers[i] = int64_t(random % 7) + low;
+      integers[i] = fill == Fill::positions ? int32_t(randomPositions(random)) : int64_t(random % 7) + low;
       bool isSpecial = hasSpecials && random % 29 == 0;
       floats[i] =
           isSpecial ? specials[(random >> 32) % std::size(specials)] : double(random >> 11) * 0x1p-51 - 2;
@@ -40,14 +49,14 @@ static void fillRange(Value &value, uint64_t seed, bool finite, int64_t begin, i
   }
 }
 
-void optc::fillRandom(Value &value, uint64_t seed, bool finite) {
+void optc::fillRandom(Value &value, uint64_t seed, Fill fill) {
   constexpr int64_t kPerThread = 1 << 20;
   std::vector<std::thread> threads;
   for (int64_t begin = 0; begin < value.size(); begin += kPerThread) {
     int64_t end = std::min(value.size(), begin + kPerThread);
     if (begin == 0 && end == value.size())
-      return fillRange(value, seed, finite, begin, end);
-    threads.emplace_back([&value, seed, finite, begin, end] { fillRange(value, seed, finite, begin, end); });
+      return fillRange(value, seed, fill, begin, end);
+    threads.emplace_back([&value, seed, fill, begin, end] { fillRange(value, seed, fill, begin, end); });
   }
   for (std::thread &t : threads)
     t.join();

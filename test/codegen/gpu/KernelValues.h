@@ -18,9 +18,11 @@ constexpr unsigned char kGuardValue = 0xa5;
 /// A number that looks random, for each pair.
 uint64_t hashOf(uint64_t seed, uint64_t i);
 
-/// Small numbers, so that sums stay exact enough to compare. Unless they are all to be finite, now and then,
-/// but not in every stretch of 1024 elements, what is special: infinities, NaN, zeros of both signs.
-void fillRandom(Value &value, uint64_t seed, bool finite);
+/// What operands are filled with: small numbers, so that sums stay exact enough to compare, and now and then,
+/// but not in every stretch of 1024 elements, what is special: infinities, NaN, zeros of both signs; small numbers
+/// alone; positions of two of four in words of 32 bits (codegen/gpu/tile/sparse.cuh).
+enum class Fill { any, finite, positions };
+void fillRandom(Value &value, uint64_t seed, Fill fill);
 
 /// What rounding may differ by, in parts of the expected value or of 1: between the ops of a kernel the
 /// evaluator rounds to the type, the kernel does not. `terms`: of the longest sum, of values of about 1 in

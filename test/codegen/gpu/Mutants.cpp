@@ -142,6 +142,10 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*wideConvolution(context), "sm_90", "ConvSm90<", {7});
   if (name == "gemm_sm90")
     return tileSubject({"sm_90"}, {"bf16_128", "bf16_64_along_n"});
+  if (name == "gemm_sparse_sm80")
+    return tileSubject({"sm_80"}, {"warp_sparse_f16_in_slices", "warp_sparse_in_pieces"});
+  if (name == "gemm_sparse_sm90")
+    return tileSubject({"sm_90"}, {"sparse_bf16_128", "sparse_f16_64_in_slices"});
   if (name == "e4m3")
     return tileSubject({"sm_90"}, {"f8_64", "warp_f8", "warp_f8_in_pieces"}, 720);
   if (name == "split_k")

@@ -174,7 +174,7 @@ Status Runner::run(const BundleCase &c) {
   double bytes = 0;
   for (const BundleOperand &x : c.operands) {
     Value value = Value::allocate(x.type, x.dims);
-    fillRandom(value, x.seed, x.finite);
+    fillRandom(value, x.seed, x.fill);
     OPTC_TRY(place(value.bytes()));
     OPTC_TRY(stream.upload(addresses.back(), value.data, value.bytes()));
     OPTC_TRY(stream.synchronize());

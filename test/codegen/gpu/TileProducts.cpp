@@ -22,6 +22,21 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   auto byPointers = [&](const char *symbol, DType type, bool alongN, int64_t rows = 128, int64_t columns = 128, int64_t moreDepth = 0, int64_t slices = 1) {
     products.push_back({symbol, type, alongN, 0, (rows + columns > 192 ? 3 : 4) * (rows + columns) * 128, rows, columns, moreDepth, slices});
   };
+  auto sparseByMaps = [&](const char *symbol, DType type, int64_t columns, int64_t slices) {
+    int64_t overhead = 8 * 16 * 16 * 4 + 256 + 1024, stage = (128 + 2 * columns) * 128;
+    if (target.hasWgmma())
+      products.push_back({symbol, type, false, columns, std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead, 128, columns, 0, slices, true});
+  };
+  auto sparseByPointers = [&](const char *symbol, DType type, int64_t rows, int64_t columns, int64_t moreDepth, int64_t slices) {
+    int64_t stage = (rows + 2 * columns) * 128;
+    products.push_back({symbol, type, false, 0, 98304 / stage * stage, rows, columns, moreDepth, slices, true});
+  };
+  sparseByMaps("sparse_bf16_128", DType::bf16, 128, 1);
+  sparseByMaps("sparse_bf16_256", DType::bf16, 256, 1);
+  sparseByMaps("sparse_f16_64_in_slices", DType::f16, 64, 2);
+  sparseByPointers("warp_sparse_bf16", DType::bf16, 128, 128, 0, 1);
+  sparseByPointers("warp_sparse_f16_in_slices", DType::f16, 128, 64, 0, 2);
+  sparseByPointers("warp_sparse_in_pieces", DType::bf16, 64, 64, 2, 1);
   byMaps("bf16_64", DType::bf16, false, 64);
   byMaps("bf16_128", DType::bf16, false, 128);
   byMaps("bf16_256", DType::bf16, false, 256);
@@ -61,12 +76,12 @@ std::string optc::tileProductSource(const GpuTarget &target, llvm::function_ref<
   (*file)->getBuffer().split(lines, '\n');
   for (llvm::StringRef line : lines) {
     // A kernel is a line: BY_MAPS(name, ...) or BY_POINTERS(name, ...).
-    bool isKernel = line.starts_with("BY_");
+    bool isKernel = line.starts_with("BY_") || line.starts_with("SPARSE_");
     if (!isKernel || !isWanted || isWanted(line.split('(').second.split(',').first))
       text += line.str() + "\n";
   }
   std::string library = deviceLibrary([&](llvm::StringRef file) {
-    return file != "gemm_simt" && file != "conv_simt" && file != "conv_sm80" && file != "conv_sm90" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90"));
+    return file != "gemm_simt" && file != "conv_simt" && file != "conv_sm80" && file != "conv_sm90" && (target.hasWgmma() || (file != "wgmma" && file != "gemm_sm90" && file != "gemm_sparse_sm90"));
   });
   return library + (target.hasWgmma() ? "\n#define TILE_SM90\n" : "\n") + text;
 }
@@ -81,17 +96,15 @@ static std::vector<double> elementsOf(const Value &x) {
   return all;
 }
 
-BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
-                                 int64_t depth, std::vector<Value> &operands, Value &expected) {
-  bool isInteger = sizeOf(product.type) == 1 && product.type != DType::f8e4m3fn;
-  depth += product.moreDepth;
+static BundleCase launchOfTiles(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns, int64_t depth) {
   BundleCase c;
   c.symbol = product.symbol;
   c.what = std::string(product.symbol) + ": " + std::to_string(batch) + " of " + std::to_string(rows) + "x" +
            std::to_string(columns) + "x" + std::to_string(depth);
-  int64_t tiles = batch * ((rows + product.tileRows - 1) / product.tileRows) * ((columns + product.tileColumns - 1) / product.tileColumns);
+  int64_t tileRows = product.isSparse ? product.tileColumns : product.tileRows, tileColumns = product.isSparse ? product.tileRows : product.tileColumns;
+  int64_t tiles = batch * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns);
   c.blocks = tiles * product.slices;
-  if (product.slices > 1) {
+  if (product.slices > 1 || product.isSparse) {
     c.workspace = c.blocks * product.tileRows * product.tileColumns * 4;
     c.counters = tiles * 8;
   }
@@ -101,6 +114,49 @@ BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int6
   c.checksIndices = c.timed = false;
   c.flops = 0;
   c.sizes = {batch, rows, columns, depth};
+  return c;
+}
+
+static BundleCase sparseProductCase(const TileProduct &product, int64_t rows, int64_t columns, int64_t depth, std::vector<Value> &operands, Value &expected) {
+  BundleCase c = launchOfTiles(product, 1, rows, columns, depth);
+  int64_t padded = (columns + 15) / 16 * 16, steps = (depth + 127) / 128;
+  auto add = [&](DType type, std::vector<int64_t> dims, Fill fill) {
+    uint64_t seed = 1000 + operands.size();
+    fillRandom(operands.emplace_back(Value::allocate(type, dims)), seed, fill);
+    c.operands.push_back({type, dims, seed, fill});
+  };
+  add(product.type, {rows, depth}, Fill::finite);
+  add(product.type, {padded, steps * 64}, Fill::finite);
+  add(DType::i32, {padded / 16, steps, 16, 4}, Fill::positions);
+  if (product.columns) {
+    c.maps.push_back({0, 0, {depth, rows, 1}, {depth, depth * rows}, {64, product.columns, 1}});
+    c.maps.push_back({1, 0, {steps * 64, padded, 1}, {steps * 64, steps * 64 * padded}, {64, 128, 1}});
+  }
+  std::vector<double> x = elementsOf(operands[operands.size() - 3]), values = elementsOf(operands[operands.size() - 2]);
+  const auto *words = static_cast<const uint32_t *>(operands.back().data);
+  expected = Value::allocate(DType::f32, {1, rows, columns});
+  for (int64_t m = 0; m < rows; ++m)
+    for (int64_t n = 0; n < columns; ++n) {
+      double sum = 0;
+      for (int64_t i = 0; i < steps * 64; ++i) {
+        int64_t four = i / 2 * 4, instruction = four / 32, half = four % 32 / 16, field = i % 8;
+        uint32_t word = words[((n / 16 * steps + instruction / 4) * 16 + n % 8 * 2 + half) * 4 + instruction % 4];
+        int64_t k = four + (word >> (n % 16 / 8 * 16 + 2 * field) & 3);
+        sum += k < depth ? x[m * depth + k] * values[n * steps * 64 + i] : 0;
+      }
+      store(expected, m * columns + n, 1, &sum);
+    }
+  c.results.push_back({expected.type, expected.dims, toleranceOf(expected.type, depth), -1, 0, 0});
+  return c;
+}
+
+BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
+                                 int64_t depth, std::vector<Value> &operands, Value &expected) {
+  bool isInteger = sizeOf(product.type) == 1 && product.type != DType::f8e4m3fn;
+  depth += product.moreDepth;
+  if (product.isSparse)
+    return sparseProductCase(product, rows, columns, depth, operands, expected);
+  BundleCase c = launchOfTiles(product, batch, rows, columns, depth);
   std::vector<int64_t> lhs = {batch, rows, depth}, rhs = {batch, columns, depth};
   if (product.alongN)
     std::swap(rhs[1], rhs[2]);
@@ -108,8 +164,8 @@ BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int6
     uint64_t seed = 1000 + operands.size();
     // Of u8 the right operand is i8.
     DType type = dims == &rhs && product.type == DType::u8 ? DType::i8 : product.type;
-    fillRandom(operands.emplace_back(Value::allocate(type, *dims)), seed, true);
-    c.operands.push_back({type, *dims, seed, true});
+    fillRandom(operands.emplace_back(Value::allocate(type, *dims)), seed, Fill::finite);
+    c.operands.push_back({type, *dims, seed, Fill::finite});
   }
   if (product.columns) {
     int64_t perRow = 128 / int64_t(sizeOf(product.type));

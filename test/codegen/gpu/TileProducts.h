@@ -23,6 +23,8 @@ struct TileProduct {
   int64_t tileRows = 128, tileColumns = 128; // of operands that are read by pointers
   int64_t moreDepth = 0;                     // elements that rows are longer than a multiple of 16 bytes
   int64_t slices = 1;
+  /// Of the right operand two of four are stored (codegen/gpu/tile/sparse.cuh); tileRows are its columns then, tileColumns the result's rows.
+  bool isSparse = false;
 };
 
 /// Those for a chip.

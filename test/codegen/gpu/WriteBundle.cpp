@@ -148,9 +148,9 @@ BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, 
                {},
                {},
                {}};
-  for (mlir::Type type : op.getOperandTypes()) {
-    inputs.push_back(randomOperand(type, sizes, seed, takesFinite(op)));
-    c.operands.push_back({inputs.back().type, inputs.back().dims, seed++, takesFinite(op)});
+  for (auto [i, type] : llvm::enumerate(op.getOperandTypes())) {
+    inputs.push_back(randomOperand(type, sizes, seed, fillOf(op, i)));
+    c.operands.push_back({inputs.back().type, inputs.back().dims, seed++, fillOf(op, i)});
   }
   for (const DeviceTensorMap &map : kernel.maps)
     c.maps.push_back(mapOf(map, kernel, sizes));

@@ -106,7 +106,7 @@ struct Warpgroup {
 static Warpgroup warpgroups[8];
 // What the threads of a warp show each other, for two turns.
 static const void *shownRows[2][1024];
-static uint32_t shownRegisters[2][1024][6];
+static uint32_t shownRegisters[2][1024][9];
 
 static void resetTile() {
   pending.clear();
@@ -320,6 +320,36 @@ void multiply_registers(T, Sum (&sums)[4], const uint32_t (&lhs)[4], uint32_t rh
     }
 }
 
+namespace emulated {
+/// Which of its four k's a value is, number s of 16 of row g of 16, from what the warp's threads give (those from `first` on).
+inline int positionOf(const uint32_t *(*ofThread)(uint32_t turn, int thread), uint32_t turn, int first, int row, int s) {
+  auto bits = [&](int value) { return *ofThread(turn, first + row % 8 * 4 + value / 8) >> (row / 8 * 16 + value % 8 * 2) & 3; };
+  if (bits(s & ~1) >= bits(s | 1))
+    fail("positions that are not in order");
+  return int(bits(s));
+}
+} // namespace emulated
+
+template <typename T>
+void multiply_sparse(T, float (&sums)[4], const uint32_t (&lhs)[4], const uint32_t (&rhs)[4], uint32_t positions) {
+  using namespace emulated;
+  int first = current / 32 * 32, lane = current % 32;
+  uint32_t *mine = shownRegisters[warpTurn()][current];
+  std::copy(lhs, lhs + 4, mine);
+  std::copy(rhs, rhs + 4, mine + 4);
+  mine[8] = positions;
+  uint32_t turn = meetWarp();
+  auto positionsOf = [](uint32_t t, int thread) -> const uint32_t * { return &shownRegisters[t][thread][8]; };
+  for (int h = 0; h < 2; ++h)
+    for (int c = 0; c < 2; ++c)
+      for (int s = 0; s < 16; ++s) {
+        int k = s / 2 * 4 + positionOf(positionsOf, turn, first, lane / 4 + 8 * h, s);
+        const uint32_t *a = shownRegisters[turn][first + lane / 4 * 4 + s % 8 / 2] + h + s / 8 * 2;
+        const uint32_t *b = shownRegisters[turn][first + (lane % 4 * 2 + c) * 4 + k % 8 / 2] + 4 + k / 8;
+        sums[2 * h + c] += element<float, T>(reinterpret_cast<const char *>(a) + s % 2 * 2) * element<float, T>(reinterpret_cast<const char *>(b) + k % 2 * 2);
+      }
+}
+
 //===-- Products of a warpgroup -------------------------------------------===//
 
 /// An operand: its offset, and the bytes from one box of 64 columns to the next.
@@ -351,9 +381,9 @@ inline float exp2_fast(float x) { return std::exp2(x); }
 
 namespace emulated {
 /// `left`: the left operand, row by row.
-template <typename T, typename Sum, int N, bool kAlongN>
+template <typename T, typename Sum, int N, bool kAlongN, int kDepth = 32 / int(sizeof(T))>
 void multiplyTiles(void *const *threadSums, const std::vector<Sum> &left, uint64_t rhs, bool keep) {
-  constexpr int kDepth = 32 / sizeof(T), kColumns = 2 * N;
+  constexpr int kColumns = 2 * N;
   static Sum a[64][kDepth], b[kDepth][kColumns], y[64][kColumns];
   uint32_t right = uint32_t(rhs), boxBytes = uint32_t(rhs >> 32);
   std::copy(left.begin(), left.end(), &a[0][0]);
@@ -419,6 +449,26 @@ void multiply_registers(T, float (&sums)[N], const uint32_t (&lhs)[4], uint64_t 
         }
     addProduct(w, [=, all = std::vector<void *>(w.sums, w.sums + 128)] {
       multiplyTiles<T, float, N, true>(all.data(), left, rhs, keep);
+    });
+  });
+}
+
+template <typename T, int N>
+void multiply_sparse(T, float (&sums)[N], uint64_t lhs, uint64_t rhs, uint32_t positions, bool keep) {
+  using namespace emulated;
+  warpgroups[current / 128].sums[current % 128] = sums;
+  shownRegisters[0][current][0] = positions;
+  meetWarpgroup([&](Warpgroup &w) {
+    // Registers are read when the product is asked for.
+    std::vector<int> places;
+    auto positionsOf = [](uint32_t, int thread) -> const uint32_t * { return &shownRegisters[0][thread][0]; };
+    for (int i = 0; i < 64 * 16; ++i)
+      places.push_back(i % 16 / 2 * 4 + positionOf(positionsOf, 0, current / 128 * 128 + i / 256 * 32, i / 16 % 16, i % 16));
+    addProduct(w, [=, all = std::vector<void *>(w.sums, w.sums + 128)] {
+      std::vector<float> left(64 * 32);
+      for (uint32_t i = 0; i < 64 * 16; ++i)
+        left[i / 16 * 32 + uint32_t(places[i])] = element<float, T>(multiplied(uint32_t(lhs) + i / 16 * 128 + i % 16 * 2));
+      multiplyTiles<T, float, N, false, 32>(all.data(), left, rhs, keep);
     });
   });
 }

@@ -45,6 +45,21 @@ template <typename Out> struct Store {
                          Store<Out>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
   }
 
+// Of whose right operands two of four are stored.
+#define SPARSE_BY_MAPS(name, T, kLanes, kColumns, kSlices) \
+  extern "C" __global__ void __launch_bounds__(384, 1) \
+  name(const void *, const void *, const void *positions, float *y, i64, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters, \
+       const __grid_constant__ TensorMap lhs, const __grid_constant__ TensorMap values) { \
+    GemmSparseSm90<T, kColumns>::run<kLanes>(&lhs, &values, positions, {1, int(rows), int(columns), int(depth)}, \
+                                             Store<float>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+  }
+#define SPARSE_BY_POINTERS(name, product, kLanes, kSlices) \
+  extern "C" __global__ void __launch_bounds__(256) \
+  name(const void *lhs, const void *values, const void *positions, float *y, i64, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters) { \
+    product::run<kLanes>(lhs, values, positions, {1, int(rows), int(columns), int(depth)}, \
+                         Store<float>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+  }
+
 #ifdef TILE_SM90
 BY_MAPS(bf16_64, bf16, float, 4, 64, false)
 BY_MAPS(bf16_128, bf16, float, 8, 128, false)
@@ -61,6 +76,9 @@ BY_MAPS(f8_128, f8, float, 4, 128, false)
 BY_MAPS(f8_64, f8, float, 8, 64, false)
 BY_MAPS_IN_SLICES(bf16_256_in_slices, bf16, float, 8, 256, true, 3)
 BY_MAPS_IN_SLICES(u8_192_in_slices, u8, int, 4, 192, false, 2)
+SPARSE_BY_MAPS(sparse_bf16_128, bf16, 8, 128, 1)
+SPARSE_BY_MAPS(sparse_bf16_256, bf16, 4, 256, 1)
+SPARSE_BY_MAPS(sparse_f16_64_in_slices, f16, 1, 64, 2)
 BY_MAPS_IN_SLICES(f8_128_in_slices, f8, float, 8, 128, false, 2)
 #endif
 typedef GemmSm80<bf16, false, 128, 128, 16, 16, false> Bf16;
@@ -69,6 +87,9 @@ typedef GemmSm80<f16, true, 128, 64, 16, 16, false> F16AlongN;
 typedef GemmSm80<f16, true, 64, 128, 4, 8, false> F16InPieces;
 typedef GemmSm80<tf32, false, 128, 128, 16, 16, false> Tf32;
 typedef GemmSm80<i8, false, 64, 128, 16, 16, false> I8;
+typedef GemmSparseSm80<bf16, 128, 128, 16> SparseBf16;
+typedef GemmSparseSm80<f16, 128, 64, 16> SparseF16;
+typedef GemmSparseSm80<bf16, 64, 64, 4> SparseInPieces;
 typedef GemmSm80<f8, false, 128, 128, 16, 16, false> F8;
 typedef GemmSm80<f8, false, 64, 64, 1, 4, false> F8InPieces;
 typedef GemmSm80<u8, false, 64, 64, 8, 8, false> U8;
@@ -80,6 +101,9 @@ BY_POINTERS(warp_f16_along_n, F16AlongN, float, 1)
 BY_POINTERS(warp_f16_in_pieces, F16InPieces, float, 4)
 BY_POINTERS(warp_tf32, Tf32, float, 4)
 BY_POINTERS(warp_i8, I8, int, 8)
+SPARSE_BY_POINTERS(warp_sparse_bf16, SparseBf16, 8, 1)
+SPARSE_BY_POINTERS(warp_sparse_f16_in_slices, SparseF16, 4, 2)
+SPARSE_BY_POINTERS(warp_sparse_in_pieces, SparseInPieces, 1, 1)
 BY_POINTERS(warp_f8, F8, float, 8)
 BY_POINTERS(warp_f8_in_pieces, F8InPieces, float, 4)
 BY_POINTERS(warp_u8, U8, int, 4)

@@ -448,6 +448,25 @@ def weights():
     return model(b.nodes, inputs, [(name, FLOAT, None) for name in ("y", "w", "g", "v")], b.weights), ["n=1,20"], 1e-5
 
 
+def sparse():
+    """Products whose weights have two of four zeros along k: of f16, of a length that is no multiple of 128, of few rows, of many terms; one with other zeros."""
+    b = Builder()
+    half = TensorProto.FLOAT16
+
+    def pruned(rows, columns):
+        value = (normal(rows, columns) / 8).astype(numpy.float16)
+        ranks = numpy.abs(value).reshape(-1, 4, columns).argsort(axis=1).argsort(axis=1)
+        return b.constant(numpy.where(ranks.reshape(rows, columns) >= 2, value, numpy.float16(0)))
+
+    x = b("Relu", b("Add", b("MatMul", "x", pruned(192, 328)), b.constant((normal(328) / 8).astype(numpy.float16))))
+    b("MatMul", x, pruned(328, 100), name="y")
+    b("Gemm", "z", b.constant(numpy.ascontiguousarray(b.weights[pruned(1600, 96)].T)), transB=1, name="w")
+    b("MatMul", "few", pruned(192, 64), name="u")
+    b("MatMul", x, b.constant(numpy.where(numpy.arange(328 * 64).reshape(328, 64) % 2, (normal(328, 64) / 8).astype(numpy.float16), numpy.float16(0))), name="v")
+    inputs = [("x", half, ["n", "l", 192]), ("z", half, [72, 1600]), ("few", half, [3, 192])]
+    return model(b.nodes, inputs, [(name, half, None) for name in ("y", "w", "u", "v")], b.weights), ["n=1,3", "l=9,50"], 4e-3
+
+
 def many():
     """More kernels than a module of the emulation has."""
     nodes, outputs = [], []
@@ -479,5 +498,5 @@ def bound():
 
 
 def models():
-    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, float8, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, float8, sparse, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
         yield make.__name__, *make()
