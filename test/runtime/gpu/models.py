@@ -9,7 +9,7 @@ FLOAT = TensorProto.FLOAT
 def model(nodes, inputs, outputs, weights={}, opset=17):
     info = lambda values: [helper.make_tensor_value_info(name, kind, dims) for name, kind, dims in values]
     graph = helper.make_graph(nodes, "model", info(inputs), info(outputs), [numpy_helper.from_array(v, k) for k, v in weights.items()])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=10)
 
 
 def normal(*dims):
@@ -55,11 +55,11 @@ def placement():
     nodes = [
         helper.make_node("Mul", ["x", "w"], ["a"], name="first"),
         helper.make_node("Reshape", ["a", "planes"], ["images"]),
-        helper.make_node("MaxRoiPool", ["images", "rois"], ["regions"], name="regions", pooled_shape=[2, 2]),
-        helper.make_node("Exp", ["regions"], ["y"], name="second"),
-        helper.make_node("Sign", ["x"], ["signs"], name="signs"),
+        helper.make_node("Imputer", ["images"], ["imputed"], name="imputed", domain="ai.onnx.ml", imputed_value_floats=[1.0]),
+        helper.make_node("Exp", ["imputed"], ["y"], name="second"),
+        helper.make_node("Greater", ["x", "zero"], ["signs"], name="signs"),
         helper.make_node("Unique", ["signs"], ["found", "", "places"], name="unique", axis=0),
-        helper.make_node("Abs", ["found"], ["b"], name="abs"),
+        helper.make_node("Cast", ["found"], ["b"], name="cast", to=FLOAT),
         helper.make_node("Neg", ["b"], ["z"], name="third"),
         helper.make_node("Shape", ["x"], ["dims"], name="shape"),
         helper.make_node("Reshape", ["y", "flat"], ["rows"], name="reshape"),
@@ -69,7 +69,7 @@ def placement():
         helper.make_node("Pow", ["few", "few"], ["powers"], name="powers"),
         helper.make_node("Mul", ["few", "few"], ["squares"], name="squares"),
     ]
-    weights = {"w": normal(12), "planes": numpy.array([-1, 1, 3, 4]), "rois": numpy.array([[0, 0, 0, 3, 2], [1, 1, 0, 2, 2]], numpy.float32), "flat": numpy.array([-1])}
+    weights = {"w": normal(12), "planes": numpy.array([-1, 1, 3, 4]), "zero": numpy.float32(0), "flat": numpy.array([-1])}
     inputs = [("x", FLOAT, ["n", 12]), ("few", TensorProto.INT64, [3, 3])]
     outputs = [("y", FLOAT, None), ("places", TensorProto.INT64, None), ("z", FLOAT, None), ("dims", TensorProto.INT64, None), ("same", FLOAT, None),
                ("twice", FLOAT, None), *((name, TensorProto.INT64, None) for name in ("product", "powers", "squares"))]
