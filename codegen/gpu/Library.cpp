@@ -122,19 +122,25 @@ void LibraryCall::emit(NmsOp op) {
 }
 
 void LibraryCall::emit(UniqueOp op) {
-  DimExpr n = numElements(dimsOf(op.getX()));
+  DimExpr all = numElements(dimsOf(op.getX())), outer = 1, n = all, inner = 1;
+  if (auto axis = sliceAxis(op)) {
+    AroundDim slices(op.getX(), *axis);
+    outer = slices.outer, n = slices.n, inner = slices.inner;
+  }
+  bool isOfSlices = outer != DimExpr(1) || inner != DimExpr(1);
   Type element = elementOf(op.getX());
   int64_t tile = sortTile(n);
+  DimExpr tiles = DimExpr::ceildiv(n, tile);
   f.library = {"scan", "sort", "unique"};
   f.threads = tile / 2;
-  f.items = n;
-  f.itemsPerBlock = tile;
-  f.useWorkspace(sortWorkspace(n, keyBytes(element)) + DimExpr(3) * aligned(n * DimExpr(4)) +
-                 DimExpr(16) * f.blocks());
+  f.items = isOfSlices ? DimExpr::max(tiles, DimExpr::ceildiv(all, f.threads * kItems)) : tiles;
+  if (isOfSlices)
+    f.blocksPerMultiprocessor = 2; // left to itself the compiler wants one more, and spills registers
+  f.useWorkspace(sortWorkspace(n, keyBytes(element)) + DimExpr(3) * aligned(n * DimExpr(4)) + DimExpr(16) * tiles);
   DimExpr rounds = sortRounds(n, tile);
   f.countResults(rounds + 2);
-  f.repeat(rounds + 5);
-  call("Unique", {typeText(element), libraryText(tile), libraryText(op.getSorted())}, {n},
+  f.repeat(rounds + (isOfSlices ? 6 : 5));
+  call("Unique", {typeText(element), libraryText(tile), libraryText(op.getSorted()), libraryText(isOfSlices)}, {outer, n, inner},
        {operand(0), result(0), result(1), result(2), result(3), "workspace", "count", "launch"});
 }
 

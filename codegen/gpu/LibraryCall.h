@@ -52,7 +52,7 @@ private:
     f.itemsPerBlock = f.threads;
   }
   std::string number(double x) { return cudaConstant(f.b.getF64FloatAttr(x), f.b.getF64Type(), true).text; }
-  static constexpr int64_t kItems = 4; // that a thread of a scatter moves
+  static constexpr int64_t kItems = 4; // that a thread of a scatter moves, or of slices that are copied
   /// `sizes`: elements of y, updates, elements of each, then the places'.
   void emitLastUpdates(llvm::ArrayRef<std::string> parameters, llvm::ArrayRef<DimExpr> sizes,
                        llvm::ArrayRef<std::string> arguments);

@@ -109,6 +109,11 @@ bool isTransform(DftOp op) {
 
 } // namespace
 
+std::optional<int64_t> optc::sliceAxis(UniqueOp op) {
+  int64_t axis = op.getAxis().value_or(-1);
+  return axis < 0 ? std::nullopt : std::optional(axis);
+}
+
 Dims optc::placesOf(Col2ImOp op) {
   Dims y = dimsOf(op.getY()), block = op.getBlock().dims(), places;
   for (size_t d = 0; d < block.size(); ++d) {
@@ -164,8 +169,9 @@ bool optc::hasLibraryKernel(Operation *op) {
                dimsOf(o.getX()) == dimsOf(o.getIndices());
       })
       .Case([](UniqueOp o) {
-        return isNumber(elementOf(o.getX())) && (!o.getAxis() || dimsOf(o.getX()).size() == 1) &&
-               isSortable(numElements(dimsOf(o.getX()))) && dimsOf(o.getY())[0].asSymbol();
+        Dims x = dimsOf(o.getX()), y = dimsOf(o.getY());
+        auto axis = sliceAxis(o);
+        return isNumber(elementOf(o.getX())) && isSortable(axis ? x[*axis] : numElements(x)) && y[axis.value_or(0)].asSymbol();
       })
       .Case([](ScatterElementsOp o) {
         return isScatter(o.getX(), o.getIndices(), o.getUpdates(), o.getReduction()) &&

@@ -95,7 +95,7 @@ llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Si
   if (launch.counts.counted >= 0) {
     launch.found = static_cast<int64_t *>(place(launch, sizeof(int64_t)));
     *launch.found = -1;
-    launch.size = launch.expected[0].dims[mlir::isa<NonZeroOp>(op.getBody().front().front()) ? 1 : 0];
+    launch.size = launch.expected[0].dims[countedDim(op)];
   }
   launch.numberSlot = launch.slots.size();
   if (launch.counts.repeats >= 0)

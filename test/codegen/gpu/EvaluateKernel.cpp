@@ -1,6 +1,7 @@
 //===- EvaluateKernel.cpp - What a kernel should give ---------------------===//
 
 #include "test/codegen/gpu/EvaluateKernel.h"
+#include "codegen/kernel/LibraryKernel.h"
 #include "test/codegen/gpu/KernelValues.h"
 
 using namespace optc;
@@ -117,6 +118,12 @@ LaunchCounts optc::launchesOf(const CudaKernel &kernel, const Sizes &sizes) {
 std::vector<int64_t> optc::sizeArguments(const CudaKernel &kernel, const Sizes &sizes) {
   std::vector<int64_t> arguments;
   for (const std::string &symbol : kernel.symbols)
+size_t optc::countedDim(KernelOp kernel) {
+  mlir::Operation &op = kernel.getBody().front().front();
+  auto unique = dyn_cast<UniqueOp>(op);
+  return mlir::isa<NonZeroOp>(op) ? 1 : unique ? size_t(sliceAxis(unique).value_or(0)) : 0;
+}
+
     arguments.push_back(sizes.lookup(symbol));
   return arguments;
 }

@@ -31,6 +31,8 @@ bool isDefinedBy(KernelOp kernel, llvm::StringRef symbol);
 /// With the sizes that the kernel itself defines, as its results have them.
 Sizes withDefined(KernelOp kernel, const std::vector<HostValue> &results, const Sizes &sizes);
 /// Plan.h's DeviceKernel has what they mean; -1: none.
+/// The dim of the first result that values decide, where one of its is.
+size_t countedDim(KernelOp kernel);
 struct LaunchCounts {
   int64_t workspace, counters, counted, repeats;
 };

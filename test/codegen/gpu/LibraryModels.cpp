@@ -80,6 +80,31 @@ func.func @main(%x: tensor<?xT, #d>, %y: tensor<3x1000xT>) -> (tensor<?xT, #p>, 
   return %0, %1, %2, %3, %4, %5, %6, %7 : tensor<?xT, #p>, tensor<?xi64, #p>, tensor<?xi64, #d>, tensor<?xi64, #p>, tensor<?xT, #q>, tensor<?xi64, #q>, tensor<3000xi64>, tensor<?xi64, #q>
 })";
 
+// Along the first, a middle and the last dim: equal ones, equal beginnings; none, and slices without elements.
+const char *kUniqueSlices = R"(
+#x = #optc.dims<["n", 2]>
+#y = #optc.dims<[2, "n", 3]>
+#d = #optc.dims<["n"]>
+#p = #optc.dims<["p", 2]>
+#q = #optc.dims<[2, "q", 3]>
+#r = #optc.dims<[3, 5, "r"]>
+#s = #optc.dims<["s", 0]>
+#t = #optc.dims<["t", 3]>
+func.func @main(%x: tensor<?x2xT, #x>, %y: tensor<2x?x3xT, #y>, %z: tensor<3x5x90xT>, %e: tensor<4x0xT>, %f: tensor<0x3xT>, %l: tensor<?xT, #d>)
+    -> (tensor<?x2xT, #p>, tensor<?xi64, #optc.dims<["p"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["p"]>>, tensor<2x?x3xT, #q>, tensor<?xi64, #optc.dims<["q"]>>, tensor<?xi64, #d>,
+        tensor<?xi64, #optc.dims<["q"]>>, tensor<3x5x?xT, #r>, tensor<?xi64, #optc.dims<["r"]>>, tensor<90xi64>, tensor<?xi64, #optc.dims<["r"]>>, tensor<4xi64>, tensor<?xi64, #optc.dims<["s"]>>,
+        tensor<?x3xT, #t>, tensor<?xT, #optc.dims<["u"]>>) {
+  %0, %1, %2, %3 = optc.unique %x {axis = 0 : i64, sorted = true} : (tensor<?x2xT, #x>) -> (tensor<?x2xT, #p>, tensor<?xi64, #optc.dims<["p"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["p"]>>)
+  %4, %5, %6, %7 = optc.unique %y {axis = 1 : i64, sorted = false} : (tensor<2x?x3xT, #y>) -> (tensor<2x?x3xT, #q>, tensor<?xi64, #optc.dims<["q"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["q"]>>)
+  %8, %9, %10, %11 = optc.unique %z {axis = 2 : i64, sorted = true} : (tensor<3x5x90xT>) -> (tensor<3x5x?xT, #r>, tensor<?xi64, #optc.dims<["r"]>>, tensor<90xi64>, tensor<?xi64, #optc.dims<["r"]>>)
+  %12, %13, %14, %15 = optc.unique %e {axis = 0 : i64, sorted = false} : (tensor<4x0xT>) -> (tensor<?x0xT, #s>, tensor<?xi64, #optc.dims<["s"]>>, tensor<4xi64>, tensor<?xi64, #optc.dims<["s"]>>)
+  %16, %17, %18, %19 = optc.unique %f {axis = 0 : i64, sorted = true} : (tensor<0x3xT>) -> (tensor<?x3xT, #t>, tensor<?xi64, #optc.dims<["t"]>>, tensor<0xi64>, tensor<?xi64, #optc.dims<["t"]>>)
+  %20, %21, %22, %23 = optc.unique %l {axis = 0 : i64, sorted = true} : (tensor<?xT, #d>) -> (tensor<?xT, #optc.dims<["u"]>>, tensor<?xi64, #optc.dims<["u"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["u"]>>)
+  return %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %14, %15, %16, %20 : tensor<?x2xT, #p>, tensor<?xi64, #optc.dims<["p"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["p"]>>,
+      tensor<2x?x3xT, #q>, tensor<?xi64, #optc.dims<["q"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["q"]>>, tensor<3x5x?xT, #r>, tensor<?xi64, #optc.dims<["r"]>>, tensor<90xi64>,
+      tensor<?xi64, #optc.dims<["r"]>>, tensor<4xi64>, tensor<?xi64, #optc.dims<["s"]>>, tensor<?x3xT, #t>, tensor<?xT, #optc.dims<["u"]>>
+})";
+
 const char *kElements = R"(
 #x = #optc.dims<["n", 6]>
 #i = #optc.dims<["n", 9]>
@@ -227,7 +252,7 @@ const Model kLibrary[] = {
     {"f32 f16 f64", kRandom},
     {"f32 f64 i32 i64", kConvolutions}, {"f32 f16 i64", kColumnsOfImages}, {"f32 f16", kDeformed}, {"f32 f64", kTransforms},
     {"f32 f16 f64", kSamples}, {"f32 f16 ui8", kResized}, {"f32 i8 ui8 f16", kWindows},
-    {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique},
+    {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique}, {"f32 f64 f16 bf16 i64 i32 i8 ui8", kUniqueSlices},
     {"f32 i64 i1 f16", kElements},       {"f32 i8 bf16", kTuples},                 {"f32 i64 ui8 f16", kCombinations},
 };
 

@@ -119,6 +119,11 @@ def selection():
         node("Compress", ["x", "mask"], ["some"], "some", axis=1),
         node("OneHot", ["places", "depth", "values"], ["hot"], "hot"),
         node("Unique", ["i"], ["set", "", "inverse", "times"], "unique", sorted=0),
+        node("Sign", ["x"], ["signs"], "signs"),
+        node("Unique", ["signs"], ["columns", "since", "column", "often"], "columns", axis=1, sorted=0),
+        node("Gather", ["specials", "i"], ["special"], "special"),
+        node("Unique", ["special"], ["rows_found", "row_since", "row_of", "row_often"], "rows_found", axis=0),
+        node("Abs", ["rows_found"], ["magnitudes"], "magnitudes"),
         node("Transpose", ["x"], ["turned"], "turn"),
         node("GatherND", ["turned", "batched"], ["few"], "few", batch_dims=1),
         node("Sum", ["put", "replaced", "x"], ["all"], "all"),
@@ -126,9 +131,10 @@ def selection():
         node("Gather", ["dims", "zero"], ["rows"], "rows"),
     ]
     weights = {"w": normal(12), "three": numpy.array([3]), "one": numpy.array(1), "zero": numpy.array([0]), "tuple": numpy.array([[-1], [0], [-1]]), "row": normal(3, 12),
-               "mask": numpy.array([1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0], bool), "depth": numpy.array(12), "batched": numpy.tile([[-1], [0]], (12, 1, 1)), "values": numpy.array([-1, 2], numpy.float32)}
+               "mask": numpy.array([1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0], bool), "depth": numpy.array(12), "specials": numpy.array([numpy.nan, -0.0, numpy.inf, 0.0], numpy.float32), "batched": numpy.tile([[-1], [0]], (12, 1, 1)), "values": numpy.array([-1, 2], numpy.float32)}
     nodes = nodes[-2:] + nodes[:-2]
-    outputs = [(name, FLOAT, None) for name in ("y", "low", "z", "sums", "picked", "all", "some", "hot", "few")] + [(name, INT, None) for name in ("order", "counts", "present", "set", "inverse", "times")]
+    outputs = [(name, FLOAT, None) for name in ("y", "low", "z", "sums", "picked", "all", "some", "hot", "few", "columns", "magnitudes")]
+    outputs += [(name, INT, None) for name in ("order", "counts", "present", "set", "inverse", "times", "since", "column", "often", "row_since", "row_of", "row_often")]
     return model(nodes, [("x", FLOAT, ["n", 12]), ("i", INT, ["n", 5])], outputs, weights), ["n=2,700"], 1e-5
 
 
