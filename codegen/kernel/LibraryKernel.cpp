@@ -208,6 +208,10 @@ bool optc::hasLibraryKernel(Operation *op) {
                isIndex(elementOf(o.getBatch())) && x.size() == 4 && rois.size() == 2 &&
                rois[1] == DimExpr(4) && batch == Dims{rois[0]};
       })
+      .Case([](MaxRoiPoolOp o) {
+        Dims x = dimsOf(o.getX()), rois = dimsOf(o.getRois());
+        return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getRois())) && x.size() == 4 && rois.size() == 2 && rois[1] == DimExpr(5);
+      })
       .Case([](MaxPoolIndicesOp o) {
         size_t spatial = o.getWindow().size();
         return isNumber(elementOf(o.getX())) && spatial >= 1 && spatial <= 3 &&
@@ -222,6 +226,12 @@ bool optc::hasLibraryKernel(Operation *op) {
       })
       .Case([](DftOp o) { return isFloat(elementOf(o.getX())) && isTransform(o); })
       .Case([](RandomOp o) { return isFloat(elementOf(o.getY())); })
+      .Case([](MelWeightMatrixOp o) {
+        auto isOne = [](Value v) { return numElements(dimsOf(v)) == DimExpr(1); };
+        Dims y = dimsOf(o.getY()), length = o.getLength().dims();
+        return isNumber(elementOf(o.getY())) && isIndex(elementOf(o.getRate())) && isFloat(elementOf(o.getLower())) && elementOf(o.getLower()) == elementOf(o.getUpper()) &&
+               llvm::all_of(o->getOperands(), isOne) && y.size() == 2 && length.size() == 1 && y[0] == DimExpr::floordiv(length[0], 2) + DimExpr(1);
+      })
       .Case([](DetOp o) { return isFloat(elementOf(o.getX())) && elementOf(o.getX()) == elementOf(o.getY()) && dimsOf(o.getX()).size() >= 2; })
       .Case([](ReverseSequenceOp o) {
         Dims x = dimsOf(o.getX()), lengths = dimsOf(o.getLengths());

@@ -71,6 +71,7 @@ llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Si
   launch.symbol = kernel.symbol;
   llvm::raw_string_ostream(launch.what) << op;
   std::vector<HostValue> inputs;
+  seed = acceptedSeed(op, given, seed);
   for (mlir::Type type : op.getOperandTypes())
     inputs.push_back(randomOperand(type, given, seed++, takesFinite(op)));
   auto evaluated = evaluateKernel(op, inputs, given);

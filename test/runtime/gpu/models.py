@@ -152,6 +152,7 @@ def detection():
         node("NonMaxSuppression", ["b", "scores", "many"], ["centers"], "centers", center_point_box=1),
         node("RoiAlign", ["x", "rois", "batch"], ["pooled"], "roi_align", output_height=3, output_width=2, sampling_ratio=2, spatial_scale=0.5),
         node("RoiAlign", ["x", "rois", "batch"], ["largest"], "roi_largest", output_height=2, output_width=2, mode="max", coordinate_transformation_mode="output_half_pixel"),
+        node("MaxRoiPool", ["x", "corners"], ["maxima"], "max_roi_pool", pooled_shape=[2, 3], spatial_scale=0.5),
         node("GridSample", ["x", "grid"], ["sampled"], "grid"),
         node("LRN", ["sampled"], ["normal"], "lrn", size=3),
         node("MaxPool", ["x"], ["windows", "positions"], "windows", kernel_shape=[2, 2], strides=[2, 2]),
@@ -159,10 +160,27 @@ def detection():
     ]
     weights = {"most": numpy.array([7]), "many": numpy.array([1000]), "iou": numpy.array([0.3], numpy.float32), "least": numpy.array([0.6], numpy.float32), "two": numpy.array([2]),
                "one": numpy.array([1]), "zero": numpy.array([0]), "scale": numpy.float32(640), "rois": numpy.array([[1, 2, 9, 8], [0, 0, 30, 30], [5, 5, 4, 4]], numpy.float32),
-               "batch": numpy.array([0, 0, 0]), "grid": normal(1, 5, 4, 2), "lengths": numpy.array([3, 9, 0, 1])}
+               "corners": numpy.array([[0, 1, 2, 9, 8], [0, 0, 0, 30, 30], [0, 5, 5, 4, 4], [0, -9, -9, 3, 25]], numpy.float32), "batch": numpy.array([0, 0, 0]), "grid": normal(1, 5, 4, 2), "lengths": numpy.array([3, 9, 0, 1])}
     inputs = [("b", FLOAT, [1, "n", 4]), ("s", FLOAT, [1, 5, "n"]), ("x", FLOAT, [1, 4, 9, 11])]
-    outputs = [(name, FLOAT, None) for name in ("y", "pooled", "largest", "normal", "windows", "turned")] + [(name, TensorProto.INT64, None) for name in ("kept", "centers", "positions")]
+    outputs = [(name, FLOAT, None) for name in ("y", "pooled", "largest", "maxima", "normal", "windows", "turned")] + [(name, TensorProto.INT64, None) for name in ("kept", "centers", "positions")]
     return model(nodes, inputs, outputs, weights), ["n=40,1300"], 1e-5
+
+
+def signals():
+    """A spectrogram on the mel scale, up to a frequency that is computed."""
+    node = lambda operator, inputs, outputs, name, **more: helper.make_node(operator, inputs, outputs, name=name, **more)
+    nodes = [
+        node("STFT", ["x", "step", "window"], ["spectrum"], "stft"),
+        node("ReduceSumSquare", ["spectrum"], ["power"], "power", axes=[3], keepdims=0),
+        node("Sign", ["x"], ["signs"], "signs"),
+        node("ReduceMax", ["signs"], ["one"], "one", keepdims=0),
+        node("Mul", ["one", "most"], ["upper"], "upper"),
+        node("MelWeightMatrix", ["bins", "length", "rate", "lower", "upper"], ["mel"], "mel"),
+        node("MatMul", ["power", "mel"], ["y"], "bands"),
+    ]
+    weights = {"step": numpy.array(90), "window": numpy.hanning(200).astype(numpy.float32), "bins": numpy.array(13), "length": numpy.array(200), "rate": numpy.array(16000),
+               "lower": numpy.float32(20), "most": numpy.float32(7000)}
+    return model(nodes, [("x", FLOAT, ["n", 400, 1])], [("y", FLOAT, None), ("mel", FLOAT, None)], weights), ["n=1,3"], 1e-5
 
 
 def branches():
@@ -445,5 +463,5 @@ def bound():
 
 
 def models():
-    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, weights, attention, recurrent, selection, detection, signals, placement, branches, deep, decoding):
         yield make.__name__, *make()

@@ -33,7 +33,7 @@ for name, model, sizes, tolerance in models():
         print(name, target, done.stdout.strip(), "graphs", calls.get("cuGraphInstantiateWithFlags", 0), "launches", calls.get("cuLaunchKernelEx"))
         assert name != "many" or int(calls["cuModuleLoadData"]) > 1, calls
         # Weights go up once; what is launched twice in a row for the same sizes is recorded.
-        if name in ("recurrent", "selection", "detection"):
+        if name in ("recurrent", "selection", "detection", "signals"):
             report = json.loads(subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stdout)
             assert not report["fallbacks"], report["fallbacks"]
         if name in ("deep", "decoding"):
