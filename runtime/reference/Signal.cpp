@@ -197,6 +197,9 @@ static Status random(Call &call) {
 /// (https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html)
 static Status melWeightMatrix(Call &call) {
   OPTC_TRY(expectTensors(call, 3));
+  for (DType type : {call.in(0).type, call.in(1).type, call.in(2).type, call.outputs[0].type})
+    if (classOf(type) == Class::object)
+      return unsupported("mel_weight_matrix", type);
   OPTC_TRY(call.allocate(0));
   OPTC_TRY(expectRank(call.outputs[0], 2, "the result"));
   const auto &given = call.attributes.integers("length");
