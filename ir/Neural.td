@@ -68,6 +68,12 @@ def Optc_DftOp : Optc_PureOp<"dft"> {
   let arguments = (ins RankedTensorOf<[AnyFloat]>:$x, I64Attr:$axis, Optc_DimsAttr:$length, BoolAttr:$inverse, BoolAttr:$onesided);
   let results = (outs Optc_Tensor:$y);
 }
+def Optc_MelWeightMatrixOp : Optc_PureOp<"mel_weight_matrix"> {
+  let summary = "Weights [length/2 + 1, bins] of the bins of a spectrum in triangles on the mel scale, between two frequencies in Hz";
+  let description = "length: of the transform whose spectrum it is, of samples of which `rate` are a second. (ONNX MelWeightMatrix)";
+  let arguments = (ins Optc_Tensor:$rate, Optc_Tensor:$lower, Optc_Tensor:$upper, Optc_DimsAttr:$length);
+  let results = (outs Optc_Tensor:$y);
+}
 def Optc_RandomOp : Optc_Op<"random"> {
   let summary = "Random values: uniform in [low, high), normal (mean low, deviation high)";
   let description = "Counter-based (Philox 4x32-10): the same seed gives the same values on every target; each run advances the counter.";

@@ -4,6 +4,7 @@
 #include "codegen/gpu/CudaPrinter.h"
 #include "codegen/gpu/Generators.h"
 #include "codegen/kernel/Kernel.h"
+#include "ir/eval/Evaluate.h"
 #include "ir/eval/Weight.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Iterators.h"
@@ -184,7 +185,7 @@ bool isFree(Operation *op) {
   if (isa<func::FuncOp, func::ReturnOp, YieldOp, ReshapeOp, BindOp, FromDimsOp, IfOp, LoopOp>(op))
     return true;
   return op->getNumResults() > 0 &&
-         llvm::all_of(op->getResults(), [](Value v) { return isa<NoneType>(v.getType()) || isWeight(v); });
+         llvm::all_of(op->getResults(), [](mlir::Value v) { return isa<NoneType>(v.getType()) || isWeight(v); });
 }
 
 } // namespace
@@ -226,7 +227,7 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     auto kernel = dyn_cast<KernelOp>(op);
     if (!kernel) {
       if (!isFree(op))
-        refuse(op, op->getName().stripDialect(), others);
+        refuse(op, referenceName(op), others);
       return WalkResult::advance();
     }
     CanonicalKernel canonical = canonicalize(kernel);

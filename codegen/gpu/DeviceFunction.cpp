@@ -29,7 +29,7 @@ static bool fitsInt32(KernelOp kernel) {
 static bool readsIndices(Operation &op) {
   if (auto recurrent = dyn_cast<RecurrentOp>(op))
     return bool(recurrent.getLengths());
-  return isa<Col2ImOp, GatherOp, GatherElementsOp, GatherNDOp, GridSampleOp, MaxUnpoolOp, ResizeOp, ReverseSequenceOp, RoiAlignOp, ScatterElementsOp, ScatterNDOp, TopKOp>(op);
+  return isa<Col2ImOp, GatherOp, GatherElementsOp, GatherNDOp, GridSampleOp, MaxRoiPoolOp, MaxUnpoolOp, MelWeightMatrixOp, ResizeOp, ReverseSequenceOp, RoiAlignOp, ScatterElementsOp, ScatterNDOp, TopKOp>(op);
 }
 
 DeviceFunction::DeviceFunction(KernelOp kernel, ModuleOp module, StringRef symbol)

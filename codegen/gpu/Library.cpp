@@ -122,19 +122,25 @@ void LibraryCall::emit(NmsOp op) {
 }
 
 void LibraryCall::emit(UniqueOp op) {
-  DimExpr n = numElements(dimsOf(op.getX()));
+  DimExpr all = numElements(dimsOf(op.getX())), outer = 1, n = all, inner = 1;
+  if (auto axis = sliceAxis(op)) {
+    AroundDim slices(op.getX(), *axis);
+    outer = slices.outer, n = slices.n, inner = slices.inner;
+  }
+  bool isOfSlices = outer != DimExpr(1) || inner != DimExpr(1);
   Type element = elementOf(op.getX());
   int64_t tile = sortTile(n);
+  DimExpr tiles = DimExpr::ceildiv(n, tile);
   f.library = {"scan", "sort", "unique"};
   f.threads = tile / 2;
-  f.items = n;
-  f.itemsPerBlock = tile;
-  f.useWorkspace(sortWorkspace(n, keyBytes(element)) + DimExpr(3) * aligned(n * DimExpr(4)) +
-                 DimExpr(16) * f.blocks());
+  f.items = isOfSlices ? DimExpr::max(tiles, DimExpr::ceildiv(all, f.threads * kItems)) : tiles;
+  if (isOfSlices)
+    f.blocksPerMultiprocessor = 2; // left to itself the compiler wants one more, and spills registers
+  f.useWorkspace(sortWorkspace(n, keyBytes(element)) + DimExpr(3) * aligned(n * DimExpr(4)) + DimExpr(16) * tiles);
   DimExpr rounds = sortRounds(n, tile);
   f.countResults(rounds + 2);
-  f.repeat(rounds + 5);
-  call("Unique", {typeText(element), libraryText(tile), libraryText(op.getSorted())}, {n},
+  f.repeat(rounds + (isOfSlices ? 6 : 5));
+  call("Unique", {typeText(element), libraryText(tile), libraryText(op.getSorted()), libraryText(isOfSlices)}, {outer, n, inner},
        {operand(0), result(0), result(1), result(2), result(3), "workspace", "count", "launch"});
 }
 
@@ -227,60 +233,11 @@ void LibraryCall::emitScatter(const std::string &places, ArrayRef<DimExpr> place
   call("ScatterCombined", parameters, sizes, arguments);
 }
 
-//===----------------------------------------------------------------------===//
-// Transforms
-//===----------------------------------------------------------------------===//
-
-/// Blocks that take `items` in turn, each of which needs so many bytes: enough for every multiprocessor, as far as memory goes.
-static DimExpr blocksInTurn(const DimExpr &items, const DimExpr &bytes) {
-  constexpr int64_t kMostBlocks = 512, kMostBytes = 64 << 20;
-  DimExpr room = DimExpr::max(DimExpr::floordiv(kMostBytes, bytes), 1);
-  return DimExpr::min(items, DimExpr::min(room, kMostBlocks));
-}
-
-void LibraryCall::emit(DftOp op) {
-  int64_t axis = op.getAxis();
-  Dims x = dimsOf(op.getX()), y = dimsOf(op.getY());
-  DimExpr length = dftLength(op), points = length * DimExpr(4); // a power of two is less than twice the other number
-  if (auto n = length.constant())
-    points = DimExpr(int64_t(llvm::isPowerOf2_64(uint64_t(*n)) ? *n : llvm::PowerOf2Ceil(uint64_t(2 * *n - 1))));
-  DimExpr outer = numElements(ArrayRef(x).take_front(axis)), inner = numElements(ArrayRef(x).slice(axis + 1).drop_back());
-  constexpr int64_t kArrays = 3, kComplexBytes = 16;
-  DimExpr bytes = points * DimExpr(kArrays * kComplexBytes);
-  f.library = {"sort", "sampling", "dft"};
-  f.threads = 256;
-  f.items = blocksInTurn(outer * inner, bytes);
-  f.useWorkspace(f.items * bytes);
-  call("Dft",
-       {typeText(elementOf(op.getX())), libraryText(*x.back().constant()), libraryText(*y.back().constant()), libraryText(op.getInverse()),
-        libraryText(op.getOnesided())},
-       {outer, x[axis], inner, length, y[axis]}, {operand(0), result(0), "workspace"});
-}
-
-void LibraryCall::emit(DetOp op) {
-  Dims x = dimsOf(op.getX());
-  DimExpr n = x.back(), count = numElements(dimsOf(op.getY())), bytes = n * n * DimExpr(8);
-  f.library = {"sort", "sampling", "determinant"};
-  f.threads = 256;
-  f.items = blocksInTurn(count, bytes);
-  f.useWorkspace(f.items * bytes);
-  call("Determinant", {typeText(elementOf(op.getX()))}, {count, n}, {operand(0), result(0), "workspace"});
-}
-
-void LibraryCall::emit(RandomOp op) {
-  DimExpr n = numElements(dimsOf(op.getY()));
-  useThreads(DimExpr::ceildiv(n, 4), "sampling");
-  f.library.push_back("random");
-  std::string seed = cudaConstant(f.b.getI64IntegerAttr(int64_t(op.getSeed())), f.b.getI64Type(), true).text;
-  call("Random", {typeText(elementOf(op.getY())), libraryText(op.getDistribution() == "normal")}, {n},
-       {result(0), seed, number(op.getLow().convertToDouble()), number(op.getHigh().convertToDouble())});
-}
-
 LogicalResult LibraryCall::run() {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<CumulativeOp, TopKOp, NonZeroOp, NmsOp, UniqueOp, GatherElementsOp, GatherNDOp, MaxUnpoolOp,
-            ScatterElementsOp, ScatterNDOp, GridSampleOp, ResizeOp, RoiAlignOp, MaxPoolIndicesOp,
-            ReverseSequenceOp, LrnOp, ConvOp, ConvTransposeOp, DeformConvOp, Col2ImOp, DftOp, DetOp, RandomOp>([&](auto o) {
+            ScatterElementsOp, ScatterNDOp, GridSampleOp, ResizeOp, RoiAlignOp, MaxRoiPoolOp, MaxPoolIndicesOp,
+            ReverseSequenceOp, LrnOp, ConvOp, ConvTransposeOp, DeformConvOp, Col2ImOp, DftOp, DetOp, RandomOp, MelWeightMatrixOp>([&](auto o) {
         emit(o);
         return success();
       })

@@ -1,7 +1,7 @@
 //===- LibraryCall.h - A kernel that calls the library ----------*- C++ -*-===//
 //
 // What the ops share that are functions of tile/*.cuh altogether: the text of a call, the launch. Families of ops have files of their
-// own: Library.cpp sorts, scans and scatters, LibraryImages.cpp samples and windows.
+// own: Library.cpp sorts, scans and scatters, LibraryImages.cpp samples and windows, LibrarySignals.cpp transforms.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_GPU_LIBRARYCALL_H
@@ -32,6 +32,7 @@ private:
   void emit(GridSampleOp op);
   void emit(ResizeOp op);
   void emit(RoiAlignOp op);
+  void emit(MaxRoiPoolOp op);
   void emit(MaxPoolIndicesOp op);
   void emit(ReverseSequenceOp op);
   void emit(LrnOp op);
@@ -42,6 +43,7 @@ private:
   void emit(DftOp op);
   void emit(DetOp op);
   void emit(RandomOp op);
+  void emit(MelWeightMatrixOp op);
   /// `window`: DirectWindow's numbers.
   void emitConv(mlir::Value image, mlir::Value filter, mlir::Value result, int64_t groups, bool isTransposed, llvm::ArrayRef<DimExpr> window);
   /// A thread for each.
@@ -52,7 +54,7 @@ private:
     f.itemsPerBlock = f.threads;
   }
   std::string number(double x) { return cudaConstant(f.b.getF64FloatAttr(x), f.b.getF64Type(), true).text; }
-  static constexpr int64_t kItems = 4; // that a thread of a scatter moves
+  static constexpr int64_t kItems = 4; // that a thread of a scatter moves, or of slices that are copied
   /// `sizes`: elements of y, updates, elements of each, then the places'.
   void emitLastUpdates(llvm::ArrayRef<std::string> parameters, llvm::ArrayRef<DimExpr> sizes,
                        llvm::ArrayRef<std::string> arguments);

@@ -1,6 +1,6 @@
 //===- LibraryImages.cpp - Samples and windows of images ------------------===//
 //
-// A thread for each element of a result, or a few channels of it: tile/sampling.cuh, tile/resize.cuh, tile/conv_direct.cuh.
+// A thread for each element of a result, or a few channels of it: tile/sampling.cuh, tile/regions.cuh, tile/resize.cuh, tile/conv_direct.cuh.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,12 +73,21 @@ void LibraryCall::emit(ResizeOp op) {
 void LibraryCall::emit(RoiAlignOp op) {
   Dims x = dimsOf(op.getX()), y = dimsOf(op.getY());
   useThreads(numElements(y), "sampling");
+  f.library.push_back("regions");
   call("RoiAlign",
        {typeText(elementOf(op.getX())), typeText(elementOf(op.getRois())), typeText(elementOf(op.getBatch())),
         libraryText(op.getKind() == "mean"), libraryText(op.getHalfPixel())},
-       {x[0], x[1], x[2], x[3], y[0], y[2], y[3], DimExpr(int64_t(op.getSamplingRatio()))},
-       {operand(0), operand(1), operand(2), result(0), number(op.getSpatialScale().convertToDouble()),
+       {x[0], x[1], x[2], x[3], y[0], y[2], y[3]},
+       {operand(0), operand(1), operand(2), result(0), libraryText(int64_t(op.getSamplingRatio())), number(op.getSpatialScale().convertToDouble()),
         "error"});
+}
+
+void LibraryCall::emit(MaxRoiPoolOp op) {
+  Dims x = dimsOf(op.getX()), y = dimsOf(op.getY());
+  useThreads(numElements(y), "sampling");
+  f.library.push_back("regions");
+  call("MaxRoiPool", {typeText(elementOf(op.getX())), typeText(elementOf(op.getRois()))}, {x[0], x[1], x[2], x[3], y[0], y[2], y[3]},
+       {operand(0), operand(1), result(0), number(op.getSpatialScale().convertToDouble()), "error"});
 }
 
 void LibraryCall::emit(MaxPoolIndicesOp op) {

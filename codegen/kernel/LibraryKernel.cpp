@@ -109,6 +109,11 @@ bool isTransform(DftOp op) {
 
 } // namespace
 
+std::optional<int64_t> optc::sliceAxis(UniqueOp op) {
+  int64_t axis = op.getAxis().value_or(-1);
+  return axis < 0 ? std::nullopt : std::optional(axis);
+}
+
 Dims optc::placesOf(Col2ImOp op) {
   Dims y = dimsOf(op.getY()), block = op.getBlock().dims(), places;
   for (size_t d = 0; d < block.size(); ++d) {
@@ -164,8 +169,9 @@ bool optc::hasLibraryKernel(Operation *op) {
                dimsOf(o.getX()) == dimsOf(o.getIndices());
       })
       .Case([](UniqueOp o) {
-        return isNumber(elementOf(o.getX())) && (!o.getAxis() || dimsOf(o.getX()).size() == 1) &&
-               isSortable(numElements(dimsOf(o.getX()))) && dimsOf(o.getY())[0].asSymbol();
+        Dims x = dimsOf(o.getX()), y = dimsOf(o.getY());
+        auto axis = sliceAxis(o);
+        return isNumber(elementOf(o.getX())) && isSortable(axis ? x[*axis] : numElements(x)) && y[axis.value_or(0)].asSymbol();
       })
       .Case([](ScatterElementsOp o) {
         return isScatter(o.getX(), o.getIndices(), o.getUpdates(), o.getReduction()) &&
@@ -202,6 +208,10 @@ bool optc::hasLibraryKernel(Operation *op) {
                isIndex(elementOf(o.getBatch())) && x.size() == 4 && rois.size() == 2 &&
                rois[1] == DimExpr(4) && batch == Dims{rois[0]};
       })
+      .Case([](MaxRoiPoolOp o) {
+        Dims x = dimsOf(o.getX()), rois = dimsOf(o.getRois());
+        return isFloat(elementOf(o.getX())) && isFloat(elementOf(o.getRois())) && x.size() == 4 && rois.size() == 2 && rois[1] == DimExpr(5);
+      })
       .Case([](MaxPoolIndicesOp o) {
         size_t spatial = o.getWindow().size();
         return isNumber(elementOf(o.getX())) && spatial >= 1 && spatial <= 3 &&
@@ -216,6 +226,12 @@ bool optc::hasLibraryKernel(Operation *op) {
       })
       .Case([](DftOp o) { return isFloat(elementOf(o.getX())) && isTransform(o); })
       .Case([](RandomOp o) { return isFloat(elementOf(o.getY())); })
+      .Case([](MelWeightMatrixOp o) {
+        auto isOne = [](Value v) { return numElements(dimsOf(v)) == DimExpr(1); };
+        Dims y = dimsOf(o.getY()), length = o.getLength().dims();
+        return isNumber(elementOf(o.getY())) && isIndex(elementOf(o.getRate())) && isFloat(elementOf(o.getLower())) && elementOf(o.getLower()) == elementOf(o.getUpper()) &&
+               llvm::all_of(o->getOperands(), isOne) && y.size() == 2 && length.size() == 1 && y[0] == DimExpr::floordiv(length[0], 2) + DimExpr(1);
+      })
       .Case([](DetOp o) { return isFloat(elementOf(o.getX())) && elementOf(o.getX()) == elementOf(o.getY()) && dimsOf(o.getX()).size() >= 2; })
       .Case([](ReverseSequenceOp o) {
         Dims x = dimsOf(o.getX()), lengths = dimsOf(o.getLengths());

@@ -17,6 +17,8 @@ bool hasLibraryKernel(mlir::Operation *op);
 /// True for a kernel around such an op.
 bool isLibraryKernel(KernelOp kernel);
 
+/// What the op's slices lie along; none: its elements are looked at one by one.
+std::optional<int64_t> sliceAxis(UniqueOp op);
 /// As many places as the block has in the image, in each dim.
 Dims placesOf(Col2ImOp op);
 /// What is transformed along the axis: as many elements as the operand has, as the result, or as the op says.

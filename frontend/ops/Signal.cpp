@@ -75,7 +75,7 @@ Results melWeightMatrix(Node &n) {
   n.expect(bins.size() == 1 && length.size() == 1, "num_mel_bins and dft_length must be scalars");
   Type type = tensorType({DimExpr::floordiv(length[0], 2) + DimExpr(1), bins[0]},
                          n.element(n.integer("output_datatype", 1)));
-  return n.library("mel_weight_matrix", type, n.all(), n.parameters());
+  return {n.makeAs<MelWeightMatrixOp>(type, n[2], n[3], n[4], DimsAttr::get(n.context(), length))};
 }
 
 Results det(Node &n) { return {n.make<DetOp>(n[0])}; }

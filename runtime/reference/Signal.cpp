@@ -196,22 +196,24 @@ static Status random(Call &call) {
 /// Triangles on the mel scale over the bins of a spectrum, with ONNX's rounding of their corners.
 /// (https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html)
 static Status melWeightMatrix(Call &call) {
-  OPTC_TRY(expectTensors(call, 5));
-  int64_t bins, length, rate;
-  load(call.in(0), 0, 1, &bins);
-  load(call.in(1), 0, 1, &length);
-  load(call.in(2), 0, 1, &rate);
-  double lower = scalar(call.in(3)), upper = scalar(call.in(4));
-  if (bins < 0 || bins > 1 << 20 || length < 0 || length > 1 << 28 || rate < 1 || !(lower >= 0 && upper >= lower && upper < 1e9))
+  OPTC_TRY(expectTensors(call, 3));
+  for (DType type : {call.in(0).type, call.in(1).type, call.in(2).type, call.outputs[0].type})
+    if (classOf(type) == Class::object)
+      return unsupported("mel_weight_matrix", type);
+  OPTC_TRY(call.allocate(0));
+  OPTC_TRY(expectRank(call.outputs[0], 2, "the result"));
+  const auto &given = call.attributes.integers("length");
+  int64_t length = given.size() == 1 ? given[0] : -1, bins = call.outputs[0].dims[1], rows = length / 2 + 1;
+  double rate = scalar(call.in(0)), lower = scalar(call.in(1)), upper = scalar(call.in(2));
+  if (bins > 1 << 20 || length < 0 || length > 1 << 28 || !(rate >= 1) || !(lower >= 0 && upper >= lower && upper < 1e9))
     return Status::error("the number of bins, the length, the rate or the frequencies are out of range");
-  int64_t rows = length / 2 + 1;
-  OPTC_TRY(call.allocate(0, {rows, bins}));
+  OPTC_TRY(expectShape(call.outputs[0], {rows, bins}, "the result"));
   auto mel = [](double hertz) { return 2595 * std::log1p(hertz / 700) / M_LN10; };
   double step = (mel(upper) - mel(lower)) / double(bins + 2);
   std::vector<int64_t> corners;
   for (int64_t i = 0; i < bins + 2; ++i) {
     double hertz = 700 * std::expm1((double(i) * step + mel(lower)) / 2595 * M_LN10);
-    corners.push_back(int64_t(std::floor(double(length + 1) * hertz / double(rate))));
+    corners.push_back(int64_t(std::floor(double(length + 1) * hertz / rate)));
   }
   std::vector<double> out(static_cast<size_t>(rows * bins));
   for (int64_t i = 0; i < bins; ++i) {

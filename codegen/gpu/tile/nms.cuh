@@ -38,7 +38,7 @@ struct NmsShape {
 
 /// T: of boxes. S: of scores. kCenter: boxes are (x, y, width, height). Limit: int or i64.
 template <typename T, typename S, typename Limit, typename Iou, typename Score, int kTile, bool kCenter> struct Nms {
-  typedef SortRows<S, kTile, true> Sort;
+  typedef SortRows<S, kTile> Sort;
   static constexpr int kThreads = Sort::kThreads;
 
   static __device__ NmsBox boxAt(const T *b) {
@@ -103,7 +103,7 @@ template <typename T, typename S, typename Limit, typename Iou, typename Score, 
     int *order = reinterpret_cast<int *>(workspace + 2 * keyBytes + (rounds - 1) % 2 * positionBytes);
     i64 *counts = reinterpret_cast<i64 *>(workspace + 2 * keyBytes + 2 * positionBytes);
     if (launch < rounds) {
-      Sort::run({rows, s.n, 1, s.n}, scores, false, workspace, launch, [&](i64 row, i64 place, int at) { order[row * s.n + place] = at; });
+      Sort::run({rows, s.n, 1, s.n}, scores, ByKey<true>(), workspace, launch, [&](i64 row, i64 place, int at) { order[row * s.n + place] = at; });
       return;
     }
     const i64 row = i64(blockIdx.x) / tiles;

@@ -1,6 +1,6 @@
 //===- sampling.cuh - Elements that are read at computed places -*- CUDA -*-===//
 //
-// Grids and regions that are sampled between pixels, maxima with their positions, sequences in reverse, sums over neighbouring channels: a thread
+// Grids that are sampled between pixels, maxima with their positions, sequences in reverse, sums over neighbouring channels: a thread
 // for each element of the result (or a few channels of it), 256 threads a block. Places are computed in double; images are [batch, channels, ...].
 //
 //===----------------------------------------------------------------------===//
@@ -8,8 +8,9 @@
 __device__ inline i64 thread_in_grid() { return i64(blockIdx.x) * 256 + int(threadIdx.x); }
 template <typename T> __device__ inline double sample_value(T x) { return double(float(x)); }
 __device__ inline double sample_value(double x) { return x; }
-template <typename T> __device__ inline T sampled(double x) { return T(float(x)); }
-template <> __device__ inline double sampled<double>(double x) { return x; }
+template <typename T> __device__ inline T sampled(double x) { return T(x); }
+template <> __device__ inline f16 sampled<f16>(double x) { return f16(float(x)); }
+template <> __device__ inline bf16 sampled<bf16>(double x) { return bf16(float(x)); }
 
 //===-- Grids -------------------------------------------------------------===//
 
@@ -123,81 +124,6 @@ template <typename T, typename G, int kSpatial, int kTaps, int kPadding, bool kA
           }
       y[(image * s.channels + c) * s.places + place] = sampled<T>(sum);
     }
-  }
-};
-
-//===-- Regions -----------------------------------------------------------===//
-
-struct RegionShape {
-  i64 images, channels, height, width, regions, outHeight, outWidth, samples; // samples: along each dim of a bin; 0: by the bin's size
-};
-
-/// y [regions, channels, outHeight, outWidth] of regions [.., 4] (x1, y1, x2, y2) of images `batch`. `error` becomes 1 where there is no such image,
-/// or a region is too far away or takes too many samples.
-template <typename T, typename R, typename I, bool kMean, bool kHalfPixel> struct RoiAlign {
-  static __device__ void run(const RegionShape &s, const T *x, const R *regions, const I *batch, T *y, double scale, int *error) {
-    const i64 thread = thread_in_grid();
-    if (thread >= s.regions * s.channels * s.outHeight * s.outWidth)
-      return;
-    const i64 binX = thread % s.outWidth, binY = thread / s.outWidth % s.outHeight, channel = thread / (s.outWidth * s.outHeight) % s.channels;
-    const i64 region = thread / (s.outWidth * s.outHeight * s.channels), image = i64(batch[region]);
-    constexpr double kFarthest = 1e7;
-    double box[4];
-    bool isGood = image >= 0 && image < s.images;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      box[i] = sample_value(regions[region * 4 + i]) * scale - (kHalfPixel ? 0.5 : 0.0);
-      isGood = isGood && fabs(box[i]) < kFarthest;
-    }
-    if (!isGood) {
-      *error = 1;
-      return;
-    }
-    double width = box[2] - box[0], height = box[3] - box[1];
-    if (!kHalfPixel) { // malformed regions become one pixel
-      width = fmax(width, 1.0);
-      height = fmax(height, 1.0);
-    }
-    const double binHeight = height / double(s.outHeight), binWidth = width / double(s.outWidth);
-    const i64 rows = maximum(s.samples > 0 ? s.samples : i64(ceil(binHeight)), i64(0)), columns = maximum(s.samples > 0 ? s.samples : i64(ceil(binWidth)), i64(0));
-    if (rows > 1 << 15 || columns > 1 << 15 || rows * columns * s.outHeight * s.outWidth > 1 << 26) {
-      *error = 1;
-      return;
-    }
-    const T *plane = x + (image * s.channels + channel) * s.height * s.width;
-    double value = 0;
-    for (i64 i = 0; i < rows; ++i)
-      for (i64 j = 0; j < columns; ++j) {
-        double atY = box[1] + double(binY) * binHeight + (double(i) + 0.5) * binHeight / double(rows);
-        double atX = box[0] + double(binX) * binWidth + (double(j) + 0.5) * binWidth / double(columns);
-        double terms[4] = {0, 0, 0, 0};
-        if (s.height > 0 && s.width > 0) {
-          const bool isInside = atY >= -1 && atY <= double(s.height) && atX >= -1 && atX <= double(s.width);
-          atY = isInside ? fmax(atY, 0.0) : 0.0;
-          atX = isInside ? fmax(atX, 0.0) : 0.0;
-          const i64 top = minimum(i64(atY), s.height - 1), left = minimum(i64(atX), s.width - 1);
-          const i64 bottom = minimum(top + 1, s.height - 1), right = minimum(left + 1, s.width - 1);
-          const double down = top == s.height - 1 ? 0 : atY - double(top), across = left == s.width - 1 ? 0 : atX - double(left);
-          const double weight = isInside ? 1 : 0;
-          // Outside, the weights are 0 and the first element is read.
-          terms[0] = weight * (1 - down) * (1 - across) * sample_value(plane[isInside ? top * s.width + left : 0]);
-          terms[1] = weight * (1 - down) * across * sample_value(plane[isInside ? top * s.width + right : 0]);
-          terms[2] = weight * down * (1 - across) * sample_value(plane[isInside ? bottom * s.width + left : 0]);
-          terms[3] = weight * down * across * sample_value(plane[isInside ? bottom * s.width + right : 0]);
-        }
-        if (kMean) {
-          value += terms[0] + terms[1] + terms[2] + terms[3];
-        } else {
-          // ONNX's max is that of the weighted neighbours, not of the interpolated samples.
-          double most = terms[0];
-#pragma unroll
-          for (int k = 1; k < 4; ++k)
-            most = most < terms[k] ? terms[k] : most;
-          if ((i == 0 && j == 0) || most > value)
-            value = most;
-        }
-      }
-    y[thread] = sampled<T>(kMean ? value / double(maximum(rows * columns, i64(1))) : value);
   }
 };
 

@@ -182,7 +182,7 @@ template <int kHow, typename A> __device__ inline A combined(A into, A update) {
 ///
 /// The launch: kTile / 2 threads, a block for each tile of updates. The workspace has an int64 for each update, then the order, then the sort's.
 template <typename T, typename I, typename Places, int kHow, int kTile> struct ScatterCombined {
-  typedef SortRows<i64, kTile, false> Sort;
+  typedef SortRows<i64, kTile> Sort;
   static __device__ void run(const ScatterShape<Places> &s, const T *x, const I *indices, const T *updates, T *y, int *error,
                              i8 *workspace, int launch) {
     constexpr int kThreads = Sort::kThreads;
@@ -201,7 +201,7 @@ template <typename T, typename I, typename Places, int kHow, int kTile> struct S
       ++rounds;
     if (launch <= rounds) {
       if (s.updates > 0 && i64(blockIdx.x) < (s.updates + kTile - 1) / kTile)
-        Sort::run({1, s.updates, 1, s.updates}, place, false, workspace + (s.updates * 12 + 15) / 16 * 16, launch - 1,
+        Sort::run({1, s.updates, 1, s.updates}, place, ByKey<false>(), workspace + (s.updates * 12 + 15) / 16 * 16, launch - 1,
                   [&](i64, i64 to, int at) { order[to] = at; });
       return;
     }

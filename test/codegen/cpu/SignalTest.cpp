@@ -41,6 +41,18 @@ TEST(Signal, det) {
   batch.check(kRuns);
 }
 
+TEST(Signal, melWeightMatrix) {
+  Batch batch;
+  for (const char *element : {"f32", "f64", "f16", "i32"}) {
+    std::string y = typeText({"floordiv(n,2)+1", "5"}, element), scalar = typeText({}, "f32"), rate = typeText({}, "i64");
+    batch.add({std::string("mel_weight_matrix ") + element, {{scalar, Fill::positive}, {scalar, Fill::positive}, {typeText({"n"}, "f32")}},
+               "%r = optc.constant dense<20> : " + rate + "\n%u = optc.add %0, %1 : (" + scalar + ", " + scalar + ") -> " + scalar +
+                   "\n%y = optc.mel_weight_matrix %r, %0, %u {length = #optc.dims<[\"n\"]>} : (" + rate + ", " + scalar + ", " + scalar + ") -> " + y,
+               y, {}, kLibrary});
+  }
+  batch.check(kRuns);
+}
+
 TEST(Signal, random) {
   Batch batch;
   for (const char *distribution : {"uniform", "normal"})

@@ -71,6 +71,7 @@ llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Si
   launch.symbol = kernel.symbol;
   llvm::raw_string_ostream(launch.what) << op;
   std::vector<HostValue> inputs;
+  seed = acceptedSeed(op, given, seed);
   for (auto [i, type] : llvm::enumerate(op.getOperandTypes()))
     inputs.push_back(randomOperand(type, given, seed++, fillOf(op, i)));
   auto evaluated = evaluateKernel(op, inputs, given);
@@ -95,7 +96,7 @@ llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Si
   if (launch.counts.counted >= 0) {
     launch.found = static_cast<int64_t *>(place(launch, sizeof(int64_t)));
     *launch.found = -1;
-    launch.size = launch.expected[0].dims[mlir::isa<NonZeroOp>(op.getBody().front().front()) ? 1 : 0];
+    launch.size = launch.expected[0].dims[countedDim(op)];
   }
   launch.numberSlot = launch.slots.size();
   if (launch.counts.repeats >= 0)

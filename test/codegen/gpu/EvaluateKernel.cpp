@@ -2,6 +2,7 @@
 
 #include "test/codegen/gpu/EvaluateKernel.h"
 #include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/LibraryKernel.h"
 #include "test/codegen/gpu/KernelValues.h"
 
 using namespace optc;
@@ -63,6 +64,23 @@ HostValue optc::randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed
   return value;
 }
 
+uint64_t optc::acceptedSeed(KernelOp kernel, const Sizes &sizes, uint64_t seed) {
+  if (!mlir::isa<MaxRoiPoolOp, MelWeightMatrixOp>(kernel.getBody().front().front()))
+    return seed;
+  constexpr int kMostTries = 2000;
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    std::vector<HostValue> inputs;
+    for (mlir::Type type : kernel.getOperandTypes())
+      inputs.push_back(randomOperand(type, sizes, seed + inputs.size(), fillOf(kernel, inputs.size())));
+    auto results = evaluateKernel(kernel, inputs, sizes);
+    if (results)
+      break;
+    llvm::consumeError(results.takeError());
+    seed += inputs.size();
+  }
+  return seed;
+}
+
 llvm::Expected<std::vector<HostValue>>
 optc::evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs, const Sizes &sizes) {
   llvm::DenseMap<mlir::Value, HostValue> values;
@@ -102,6 +120,12 @@ bool optc::isDefinedBy(KernelOp kernel, llvm::StringRef symbol) {
   };
   return isResultOf(kernel.getResultTypes()) && !isResultOf(kernel.getOperandTypes()) &&
          mlir::isa<NonZeroOp, NmsOp, UniqueOp>(kernel.getBody().front().front());
+}
+
+size_t optc::countedDim(KernelOp kernel) {
+  mlir::Operation &op = kernel.getBody().front().front();
+  auto unique = dyn_cast<UniqueOp>(op);
+  return mlir::isa<NonZeroOp>(op) ? 1 : unique ? size_t(sliceAxis(unique).value_or(0)) : 0;
 }
 
 Sizes optc::withDefined(KernelOp kernel, const std::vector<HostValue> &results, const Sizes &sizes) {

@@ -23,11 +23,16 @@ Fill fillOf(KernelOp kernel, size_t operand);
 int64_t longestSum(KernelOp kernel, const Sizes &sizes);
 /// An operand with the values that a seed gives.
 HostValue randomOperand(mlir::Type type, const Sizes &sizes, uint64_t seed, Fill fill);
+/// Operand i has the values of `seed` + i: this seed, or the first of those after it whose values the evaluator takes, where a kernel's may be refused (a
+/// region of no image, frequencies in the wrong order).
+uint64_t acceptedSeed(KernelOp kernel, const Sizes &sizes, uint64_t seed);
 /// What the kernel's ops compute, one after the other.
 llvm::Expected<std::vector<HostValue>> evaluateKernel(KernelOp kernel, const std::vector<HostValue> &inputs,
                                                       const Sizes &sizes);
 /// True for a size that is no operand's.
 bool isDefinedBy(KernelOp kernel, llvm::StringRef symbol);
+/// The dim of the first result that values decide, where one of its is.
+size_t countedDim(KernelOp kernel);
 /// With the sizes that the kernel itself defines, as its results have them.
 Sizes withDefined(KernelOp kernel, const std::vector<HostValue> &results, const Sizes &sizes);
 /// Plan.h's DeviceKernel has what they mean; -1: none.

@@ -80,6 +80,31 @@ func.func @main(%x: tensor<?xT, #d>, %y: tensor<3x1000xT>) -> (tensor<?xT, #p>, 
   return %0, %1, %2, %3, %4, %5, %6, %7 : tensor<?xT, #p>, tensor<?xi64, #p>, tensor<?xi64, #d>, tensor<?xi64, #p>, tensor<?xT, #q>, tensor<?xi64, #q>, tensor<3000xi64>, tensor<?xi64, #q>
 })";
 
+// Along the first, a middle and the last dim: equal ones, equal beginnings; none, and slices without elements.
+const char *kUniqueSlices = R"(
+#x = #optc.dims<["n", 2]>
+#y = #optc.dims<[2, "n", 3]>
+#d = #optc.dims<["n"]>
+#p = #optc.dims<["p", 2]>
+#q = #optc.dims<[2, "q", 3]>
+#r = #optc.dims<[3, 5, "r"]>
+#s = #optc.dims<["s", 0]>
+#t = #optc.dims<["t", 3]>
+func.func @main(%x: tensor<?x2xT, #x>, %y: tensor<2x?x3xT, #y>, %z: tensor<3x5x90xT>, %e: tensor<4x0xT>, %f: tensor<0x3xT>, %l: tensor<?xT, #d>)
+    -> (tensor<?x2xT, #p>, tensor<?xi64, #optc.dims<["p"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["p"]>>, tensor<2x?x3xT, #q>, tensor<?xi64, #optc.dims<["q"]>>, tensor<?xi64, #d>,
+        tensor<?xi64, #optc.dims<["q"]>>, tensor<3x5x?xT, #r>, tensor<?xi64, #optc.dims<["r"]>>, tensor<90xi64>, tensor<?xi64, #optc.dims<["r"]>>, tensor<4xi64>, tensor<?xi64, #optc.dims<["s"]>>,
+        tensor<?x3xT, #t>, tensor<?xT, #optc.dims<["u"]>>) {
+  %0, %1, %2, %3 = optc.unique %x {axis = 0 : i64, sorted = true} : (tensor<?x2xT, #x>) -> (tensor<?x2xT, #p>, tensor<?xi64, #optc.dims<["p"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["p"]>>)
+  %4, %5, %6, %7 = optc.unique %y {axis = 1 : i64, sorted = false} : (tensor<2x?x3xT, #y>) -> (tensor<2x?x3xT, #q>, tensor<?xi64, #optc.dims<["q"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["q"]>>)
+  %8, %9, %10, %11 = optc.unique %z {axis = 2 : i64, sorted = true} : (tensor<3x5x90xT>) -> (tensor<3x5x?xT, #r>, tensor<?xi64, #optc.dims<["r"]>>, tensor<90xi64>, tensor<?xi64, #optc.dims<["r"]>>)
+  %12, %13, %14, %15 = optc.unique %e {axis = 0 : i64, sorted = false} : (tensor<4x0xT>) -> (tensor<?x0xT, #s>, tensor<?xi64, #optc.dims<["s"]>>, tensor<4xi64>, tensor<?xi64, #optc.dims<["s"]>>)
+  %16, %17, %18, %19 = optc.unique %f {axis = 0 : i64, sorted = true} : (tensor<0x3xT>) -> (tensor<?x3xT, #t>, tensor<?xi64, #optc.dims<["t"]>>, tensor<0xi64>, tensor<?xi64, #optc.dims<["t"]>>)
+  %20, %21, %22, %23 = optc.unique %l {axis = 0 : i64, sorted = true} : (tensor<?xT, #d>) -> (tensor<?xT, #optc.dims<["u"]>>, tensor<?xi64, #optc.dims<["u"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["u"]>>)
+  return %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %14, %15, %16, %20 : tensor<?x2xT, #p>, tensor<?xi64, #optc.dims<["p"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["p"]>>,
+      tensor<2x?x3xT, #q>, tensor<?xi64, #optc.dims<["q"]>>, tensor<?xi64, #d>, tensor<?xi64, #optc.dims<["q"]>>, tensor<3x5x?xT, #r>, tensor<?xi64, #optc.dims<["r"]>>, tensor<90xi64>,
+      tensor<?xi64, #optc.dims<["r"]>>, tensor<4xi64>, tensor<?xi64, #optc.dims<["s"]>>, tensor<?x3xT, #t>, tensor<?xT, #optc.dims<["u"]>>
+})";
+
 const char *kElements = R"(
 #x = #optc.dims<["n", 6]>
 #i = #optc.dims<["n", 9]>
@@ -129,6 +154,14 @@ func.func @main(%x: tensor<2x11x?x6xT, #x>, %g: tensor<2x4x?x2xT, #g>, %v: tenso
   %4 = optc.grid_sample %s, %p {align_corners = true, mode = "linear", padding = "zeros"} : (tensor<1x3x9xT>, tensor<1x7x1xT>) -> tensor<1x3x7xT>
   %5 = optc.lrn %x {alpha = 0.5 : f64, beta = 0.75 : f64, bias = 1.0 : f64, size = 4 : i64} : (tensor<2x11x?x6xT, #x>) -> tensor<2x11x?x6xT, #x>
   return %0, %1, %2, %3, %4, %5 : tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<2x11x4x?xT, #y>, tensor<1x2x2x2x2xT>, tensor<1x3x7xT>, tensor<2x11x?x6xT, #x>
+})";
+// Regions of random corners, some of them beside the image; the images' numbers are those that are there.
+const char *kRegions = R"(
+#x = #optc.dims<[3, 5, "n", 6]>
+func.func @main(%x: tensor<3x5x?x6xT, #x>, %r: tensor<5x5xT>, %z: tensor<2x3x5x7xT>, %s: tensor<3x5xf64>) -> (tensor<5x5x2x3xT>, tensor<3x3x7x1xT>) {
+  %0 = optc.max_roi_pool %x, %r {height = 2 : i64, width = 3 : i64, spatial_scale = 4.0 : f64} : (tensor<3x5x?x6xT, #x>, tensor<5x5xT>) -> tensor<5x5x2x3xT>
+  %1 = optc.max_roi_pool %z, %s {height = 7 : i64, width = 1 : i64, spatial_scale = 1.5 : f64} : (tensor<2x3x5x7xT>, tensor<3x5xf64>) -> tensor<3x3x7x1xT>
+  return %0, %1 : tensor<5x5x2x3xT>, tensor<3x3x7x1xT>
 })";
 const char *kResized = R"(
 #x = #optc.dims<[2, "n", 6]>
@@ -214,6 +247,17 @@ func.func @main(%x: tensor<?x16x2xT, #x>, %c: tensor<3x?x5x1xT, #c>, %s: tensor<
   return %0, %1, %2, %3, %4, %5, %6, %7, %8 : tensor<?x16x2xT, #x>, tensor<?x9x2xT, #y>, tensor<3x?x5x2xT, #d>, tensor<4x12x1xT>, tensor<2x20x2xT>, tensor<2x6x2xT>, tensor<?xT, #r>, tensor<2xT>, tensor<3xT>
 })";
 
+// Corners that are several rows from each other, and several of one row.
+const char *kMel = R"(
+#d = #optc.dims<["n"]>
+#y = #optc.dims<["floordiv(n,2)+1", 5]>
+#z = #optc.dims<[201, "n"]>
+func.func @main(%x: tensor<?xT, #d>, %r: tensor<i64>, %l: tensor<f32>, %u: tensor<f32>, %s: tensor<1xi32>, %a: tensor<1xf64>, %b: tensor<1xf64>) -> (tensor<?x5xT, #y>, tensor<201x?xT, #z>) {
+  %0 = optc.mel_weight_matrix %r, %l, %u {length = #optc.dims<["n"]>} : (tensor<i64>, tensor<f32>, tensor<f32>) -> tensor<?x5xT, #y>
+  %1 = optc.mel_weight_matrix %s, %a, %b {length = #optc.dims<[401]>} : (tensor<1xi32>, tensor<1xf64>, tensor<1xf64>) -> tensor<201x?xT, #z>
+  return %0, %1 : tensor<?x5xT, #y>, tensor<201x?xT, #z>
+})";
+
 const char *kRandom = R"(
 #d = #optc.dims<["n", 3]>
 func.func @main(%x: tensor<?x3xT, #d>) -> (tensor<?x3xT, #d>, tensor<7xT>, tensor<?x3xT, #d>) {
@@ -224,10 +268,10 @@ func.func @main(%x: tensor<?x3xT, #d>) -> (tensor<?x3xT, #d>, tensor<7xT>, tenso
 })";
 
 const Model kLibrary[] = {
-    {"f32 f16 f64", kRandom},
+    {"f32 f16 f64", kRandom}, {"f32 f64 f16 i32 ui8", kMel},
     {"f32 f64 i32 i64", kConvolutions}, {"f32 f16 i64", kColumnsOfImages}, {"f32 f16", kDeformed}, {"f32 f64", kTransforms},
-    {"f32 f16 f64", kSamples}, {"f32 f16 ui8", kResized}, {"f32 i8 ui8 f16", kWindows},
-    {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique},
+    {"f32 f16 f64", kSamples}, {"f32 f16 bf16 f64", kRegions}, {"f32 f16 ui8", kResized}, {"f32 i8 ui8 f16", kWindows},
+    {"f32 f16 f64 i32 ui8 i64", kScans}, {"f32 f16 bf16 f64 i64 i32 ui8", kSorts}, {"f32 i1 i64 f16", kPositions}, {"f32 f16", kSuppression}, {"f32 i64 ui8 f16", kUnique}, {"f32 f64 f16 bf16 i64 i32 i8 ui8", kUniqueSlices},
     {"f32 i64 i1 f16", kElements},       {"f32 i8 bf16", kTuples},                 {"f32 i64 ui8 f16", kCombinations},
 };
 

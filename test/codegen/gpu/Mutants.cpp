@@ -165,6 +165,13 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*smallLibrary(context), "sm_80", "Dft<float", {5, 700});
   if (name == "determinant")
     return modelSubject(*smallLibrary(context), "sm_80", "Determinant<double", {5, 700});
+  if (name == "mel")
+    return modelSubject(*smallLibrary(context), "sm_80", "MelWeightMatrix<float", {5, 300});
+  // Integers have many ties; several tiles.
+  if (name == "unique")
+    return modelSubject(*smallLibrary(context), "sm_80", "Unique<i64", {5, 1500});
+  if (name == "regions")
+    return modelSubject(*smallLibrary(context), "sm_80", "MaxRoiPool<float", {7});
   if (name == "random")
     return modelSubject(*smallLibrary(context), "sm_80", "Random<float", {5, 700});
   if (name == "conv_direct")

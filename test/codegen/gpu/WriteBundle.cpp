@@ -186,6 +186,7 @@ llvm::Error BundleWriter::addCase(const CudaKernel &kernel, const Sizes &given, 
     if (!isDefinedBy(kernel.op, symbol))
       sizes.try_emplace(symbol, given.lookup("n"));
   std::vector<HostValue> inputs;
+  seed = acceptedSeed(kernel.op, sizes, seed);
   BundleCase c = describe(kernel, sizes, timed, cubin, inputs);
   auto results = evaluateKernel(kernel.op, inputs, sizes);
   if (!results)

@@ -200,8 +200,8 @@ void describeNet(int64_t n, Contents &values, std::vector<Shape> &in, std::vecto
 }
 
 void describeMixed(int64_t n, Contents &values, std::vector<Shape> &in, std::vector<Shape> &out) {
-  values = {randomFloats(size_t(n) * 48, unsigned(n)), integers({48, n}), randomFloats(16, 5)};
-  in = {{OPTC_F32, {n, 48}}, {OPTC_I64, {2}}, {OPTC_F32, {1, 1, 4, 4}}};
+  values = {randomFloats(size_t(n) * 48, unsigned(n)), integers({48, n}), randomFloats(1, 5)};
+  in = {{OPTC_F32, {n, 48}}, {OPTC_I64, {2}}, {OPTC_F32, {1, 1, 1, 1}}};
   out = {{OPTC_F32, {48, n}}, {OPTC_F32, {1, 1, 1, 1}}, {OPTC_F32, {1, 1, n, 48}}, {OPTC_F32, {n, 48}}};
 }
 

@@ -57,10 +57,10 @@ for indices, k, status, text in (([1, -1], 2, 0, "ok"), ([1, 5], 2, 1, "step 'pu
 text = subprocess.run([run, f"{folder}/rows.so"], check=True, capture_output=True, text=True).stdout
 assert "x86-64-v3, sm_90" in text, text
 # Policies on what the GPU does not run.
-model = helper.make_graph([helper.make_node("Unique", ["x"], ["y"], name="rows", axis=0)], "unique", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 3])],
-                          [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["k", 3])])
-onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), f"{folder}/unique.onnx")
+model = helper.make_graph([helper.make_node("Normalizer", ["x"], ["y"], name="rows", domain="ai.onnx.ml")], "normalizer", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 3])],
+                          [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 3])])
+onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8), f"{folder}/normalizer.onnx")
 for policy, status, said in (("report", 0, "note: node 'rows'"), ("allow", 0, ""), ("error", 3, "error: node 'rows'")):
     out = f"{folder}/{policy}.so"
-    done = subprocess.run([optc, f"{folder}/unique.onnx", "--target=sm_90", "--emit-host-emulation", "-q", f"--fallback={policy}", "-o", out], capture_output=True, text=True)
+    done = subprocess.run([optc, f"{folder}/normalizer.onnx", "--target=sm_90", "--emit-host-emulation", "-q", f"--fallback={policy}", "-o", out], capture_output=True, text=True)
     assert done.returncode == status and said in done.stderr and (said or not done.stderr) and os.path.exists(out) == (status == 0), (policy, done)

@@ -10,7 +10,7 @@ FLOAT = TensorProto.FLOAT
 def model(nodes, inputs, outputs, weights={}, opset=17):
     info = lambda values: [helper.make_tensor_value_info(name, kind, dims) for name, kind, dims in values]
     graph = helper.make_graph(nodes, "model", info(inputs), info(outputs), [numpy_helper.from_array(v, k) for k, v in weights.items()])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=10)
 
 
 def normal(*dims):
@@ -56,11 +56,11 @@ def placement():
     nodes = [
         helper.make_node("Mul", ["x", "w"], ["a"], name="first"),
         helper.make_node("Reshape", ["a", "planes"], ["images"]),
-        helper.make_node("MaxRoiPool", ["images", "rois"], ["regions"], name="regions", pooled_shape=[2, 2]),
-        helper.make_node("Exp", ["regions"], ["y"], name="second"),
-        helper.make_node("Sign", ["x"], ["signs"], name="signs"),
+        helper.make_node("Imputer", ["images"], ["imputed"], name="imputed", domain="ai.onnx.ml", imputed_value_floats=[1.0]),
+        helper.make_node("Exp", ["imputed"], ["y"], name="second"),
+        helper.make_node("Greater", ["x", "zero"], ["signs"], name="signs"),
         helper.make_node("Unique", ["signs"], ["found", "", "places"], name="unique", axis=0),
-        helper.make_node("Abs", ["found"], ["b"], name="abs"),
+        helper.make_node("Cast", ["found"], ["b"], name="cast", to=FLOAT),
         helper.make_node("Neg", ["b"], ["z"], name="third"),
         helper.make_node("Shape", ["x"], ["dims"], name="shape"),
         helper.make_node("Reshape", ["y", "flat"], ["rows"], name="reshape"),
@@ -70,7 +70,7 @@ def placement():
         helper.make_node("Pow", ["few", "few"], ["powers"], name="powers"),
         helper.make_node("Mul", ["few", "few"], ["squares"], name="squares"),
     ]
-    weights = {"w": normal(12), "planes": numpy.array([-1, 1, 3, 4]), "rois": numpy.array([[0, 0, 0, 3, 2], [1, 1, 0, 2, 2]], numpy.float32), "flat": numpy.array([-1])}
+    weights = {"w": normal(12), "planes": numpy.array([-1, 1, 3, 4]), "zero": numpy.float32(0), "flat": numpy.array([-1])}
     inputs = [("x", FLOAT, ["n", 12]), ("few", TensorProto.INT64, [3, 3])]
     outputs = [("y", FLOAT, None), ("places", TensorProto.INT64, None), ("z", FLOAT, None), ("dims", TensorProto.INT64, None), ("same", FLOAT, None),
                ("twice", FLOAT, None), *((name, TensorProto.INT64, None) for name in ("product", "powers", "squares"))]
@@ -120,6 +120,11 @@ def selection():
         node("Compress", ["x", "mask"], ["some"], "some", axis=1),
         node("OneHot", ["places", "depth", "values"], ["hot"], "hot"),
         node("Unique", ["i"], ["set", "", "inverse", "times"], "unique", sorted=0),
+        node("Sign", ["x"], ["signs"], "signs"),
+        node("Unique", ["signs"], ["columns", "since", "column", "often"], "columns", axis=1, sorted=0),
+        node("Gather", ["specials", "i"], ["special"], "special"),
+        node("Unique", ["special"], ["rows_found", "row_since", "row_of", "row_often"], "rows_found", axis=0),
+        node("Abs", ["rows_found"], ["magnitudes"], "magnitudes"),
         node("Transpose", ["x"], ["turned"], "turn"),
         node("GatherND", ["turned", "batched"], ["few"], "few", batch_dims=1),
         node("Sum", ["put", "replaced", "x"], ["all"], "all"),
@@ -127,9 +132,10 @@ def selection():
         node("Gather", ["dims", "zero"], ["rows"], "rows"),
     ]
     weights = {"w": normal(12), "three": numpy.array([3]), "one": numpy.array(1), "zero": numpy.array([0]), "tuple": numpy.array([[-1], [0], [-1]]), "row": normal(3, 12),
-               "mask": numpy.array([1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0], bool), "depth": numpy.array(12), "batched": numpy.tile([[-1], [0]], (12, 1, 1)), "values": numpy.array([-1, 2], numpy.float32)}
+               "mask": numpy.array([1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0], bool), "depth": numpy.array(12), "specials": numpy.array([numpy.nan, -0.0, numpy.inf, 0.0], numpy.float32), "batched": numpy.tile([[-1], [0]], (12, 1, 1)), "values": numpy.array([-1, 2], numpy.float32)}
     nodes = nodes[-2:] + nodes[:-2]
-    outputs = [(name, FLOAT, None) for name in ("y", "low", "z", "sums", "picked", "all", "some", "hot", "few")] + [(name, INT, None) for name in ("order", "counts", "present", "set", "inverse", "times")]
+    outputs = [(name, FLOAT, None) for name in ("y", "low", "z", "sums", "picked", "all", "some", "hot", "few", "columns", "magnitudes")]
+    outputs += [(name, INT, None) for name in ("order", "counts", "present", "set", "inverse", "times", "since", "column", "often", "row_since", "row_of", "row_often")]
     return model(nodes, [("x", FLOAT, ["n", 12]), ("i", INT, ["n", 5])], outputs, weights), ["n=2,700"], 1e-5
 
 
@@ -147,6 +153,7 @@ def detection():
         node("NonMaxSuppression", ["b", "scores", "many"], ["centers"], "centers", center_point_box=1),
         node("RoiAlign", ["x", "rois", "batch"], ["pooled"], "roi_align", output_height=3, output_width=2, sampling_ratio=2, spatial_scale=0.5),
         node("RoiAlign", ["x", "rois", "batch"], ["largest"], "roi_largest", output_height=2, output_width=2, mode="max", coordinate_transformation_mode="output_half_pixel"),
+        node("MaxRoiPool", ["x", "corners"], ["maxima"], "max_roi_pool", pooled_shape=[2, 3], spatial_scale=0.5),
         node("GridSample", ["x", "grid"], ["sampled"], "grid"),
         node("LRN", ["sampled"], ["normal"], "lrn", size=3),
         node("MaxPool", ["x"], ["windows", "positions"], "windows", kernel_shape=[2, 2], strides=[2, 2]),
@@ -154,10 +161,27 @@ def detection():
     ]
     weights = {"most": numpy.array([7]), "many": numpy.array([1000]), "iou": numpy.array([0.3], numpy.float32), "least": numpy.array([0.6], numpy.float32), "two": numpy.array([2]),
                "one": numpy.array([1]), "zero": numpy.array([0]), "scale": numpy.float32(640), "rois": numpy.array([[1, 2, 9, 8], [0, 0, 30, 30], [5, 5, 4, 4]], numpy.float32),
-               "batch": numpy.array([0, 0, 0]), "grid": normal(1, 5, 4, 2), "lengths": numpy.array([3, 9, 0, 1])}
+               "corners": numpy.array([[0, 1, 2, 9, 8], [0, 0, 0, 30, 30], [0, 5, 5, 4, 4], [0, -9, -9, 3, 25]], numpy.float32), "batch": numpy.array([0, 0, 0]), "grid": normal(1, 5, 4, 2), "lengths": numpy.array([3, 9, 0, 1])}
     inputs = [("b", FLOAT, [1, "n", 4]), ("s", FLOAT, [1, 5, "n"]), ("x", FLOAT, [1, 4, 9, 11])]
-    outputs = [(name, FLOAT, None) for name in ("y", "pooled", "largest", "normal", "windows", "turned")] + [(name, TensorProto.INT64, None) for name in ("kept", "centers", "positions")]
+    outputs = [(name, FLOAT, None) for name in ("y", "pooled", "largest", "maxima", "normal", "windows", "turned")] + [(name, TensorProto.INT64, None) for name in ("kept", "centers", "positions")]
     return model(nodes, inputs, outputs, weights), ["n=40,1300"], 1e-5
+
+
+def signals():
+    """A spectrogram on the mel scale, up to a frequency that is computed."""
+    node = lambda operator, inputs, outputs, name, **more: helper.make_node(operator, inputs, outputs, name=name, **more)
+    nodes = [
+        node("STFT", ["x", "step", "window"], ["spectrum"], "stft"),
+        node("ReduceSumSquare", ["spectrum"], ["power"], "power", axes=[3], keepdims=0),
+        node("Sign", ["x"], ["signs"], "signs"),
+        node("ReduceMax", ["signs"], ["one"], "one", keepdims=0),
+        node("Mul", ["one", "most"], ["upper"], "upper"),
+        node("MelWeightMatrix", ["bins", "length", "rate", "lower", "upper"], ["mel"], "mel"),
+        node("MatMul", ["power", "mel"], ["y"], "bands"),
+    ]
+    weights = {"step": numpy.array(90), "window": numpy.hanning(200).astype(numpy.float32), "bins": numpy.array(13), "length": numpy.array(200), "rate": numpy.array(16000),
+               "lower": numpy.float32(20), "most": numpy.float32(7000)}
+    return model(nodes, [("x", FLOAT, ["n", 400, 1])], [("y", FLOAT, None), ("mel", FLOAT, None)], weights), ["n=1,3"], 1e-5
 
 
 def branches():
@@ -498,5 +522,5 @@ def bound():
 
 
 def models():
-    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, float8, sparse, weights, attention, recurrent, selection, detection, placement, branches, deep, decoding):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, float8, sparse, weights, attention, recurrent, selection, detection, signals, placement, branches, deep, decoding):
         yield make.__name__, *make()

@@ -33,7 +33,7 @@ for name, model, sizes, tolerance in models():
         print(name, target, done.stdout.strip(), "graphs", calls.get("cuGraphInstantiateWithFlags", 0), "launches", calls.get("cuLaunchKernelEx"))
         assert name != "many" or int(calls["cuModuleLoadData"]) > 1, calls
         # Weights go up once; what is launched twice in a row for the same sizes is recorded.
-        if name in ("recurrent", "selection", "detection"):
+        if name in ("recurrent", "selection", "detection", "signals"):
             report = json.loads(subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stdout)
             assert not report["fallbacks"], report["fallbacks"]
         if name in ("deep", "decoding"):
@@ -114,8 +114,8 @@ for flag in ("--int4", "--weights-int8", "--fp8"):
 # Placement: what runs where, and why, in the report.
 report = json.loads(subprocess.run([optc, f"{folder}/placement.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)
 device = {s["name"]: (s["kind"], s["device"]) for s in report["steps"]}
-assert device["first"] == ("kernel", "gpu") and device["regions"] == ("library", "cpu"), device
-assert {f["operator"] for f in report["fallbacks"]} == {"max_roi_pool", "unique"}, report["fallbacks"]
+assert device["first"] == ("kernel", "gpu") and device["imputed"] == ("library", "cpu"), device
+assert {f["operator"] for f in report["fallbacks"]} == {"imputer", "unique"}, report["fallbacks"]
 assert device["squares"] == ("kernel", "cpu") and device["product"] == device["powers"] == ("kernel", "gpu"), device
 assert any(kind == "copy" for kind, _ in device.values()), device
 report = json.loads(subprocess.run([optc, f"{folder}/branches.onnx", "--target=sm_90", "--emit-host-emulation", "--emit=report"], check=True, capture_output=True, text=True).stdout)

@@ -37,6 +37,26 @@ TEST(Signal, DftAxesPaddingErrors) {
             "the last dim must hold one or two parts");
 }
 
+static AttributeList melOf(int64_t length) { return {{"length", Ints{length}}}; }
+
+TEST(Signal, MelWeightMatrix) { // ONNX's example has corners 0 0 0 1 1 2 3 4 5 6
+  std::vector<Value> operands{i64({}, {8192}), f32({}, {0}), f32({}, {4096})};
+  Reals expected(72);
+  size_t column = 0;
+  for (size_t row : {0, 0, 1, 1, 2, 3, 4, 5})
+    expected[row * 8 + column++] = 1;
+  expectValues(run("mel_weight_matrix", operands, melOf(16), {{DType::f32, Dims{9, 8}}}), expected);
+  // Corners 0 0 1 3 5: sides of several rows.
+  expected.assign(33, 0);
+  expected[0] = expected[1 * 3 + 1] = expected[3 * 3 + 2] = 1;
+  expected[2 * 3 + 1] = expected[2 * 3 + 2] = expected[4 * 3 + 2] = 0.5;
+  expectValues(run("mel_weight_matrix", {i32({1}, {16000}), f64({1}, {100}), f64({1}, {7000})}, melOf(20), {{DType::f32, Dims{11, 3}}}), expected);
+  EXPECT_EQ(errorOf("mel_weight_matrix", operands, melOf(16), {{DType::f32, Dims{8, 8}}}), "the result has shape [8, 8], expected [9, 8]");
+  EXPECT_EQ(errorOf("mel_weight_matrix", {i64({}, {4096}), f32({}, {0}), f32({}, {4096})}, melOf(16), {{DType::f32, Dims{9, 8}}}), "the upper frequency is beyond the spectrum");
+  EXPECT_EQ(errorOf("mel_weight_matrix", {operands[0], operands[2], operands[1]}, melOf(16), {{DType::f32, Dims{9, 8}}}),
+            "the number of bins, the length, the rate or the frequencies are out of range");
+}
+
 TEST(Signal, PhiloxKnownAnswers) { // of the Random123 distribution
   uint32_t zero[4] = {}, out[4];
   philox(zero, 0, out);
