@@ -77,7 +77,7 @@ int main(int argc, char **argv) {
           dims[d] = it->second[v % it->second.size()];
         }
       inputs.push_back(Value::allocate(port.type, dims));
-      fillRandom(inputs.back(), seed++, /*finite=*/true);
+      fillRandom(inputs.back(), seed++, Fill::finite);
     }
     for (const Value &input : inputs)
       pointers.push_back(&input);
