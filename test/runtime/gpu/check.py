@@ -112,7 +112,7 @@ class Pack:
             self.add_trained(name, f"{tests}/data/{name}")
         for model in sorted(glob.glob(f"{self.arguments.models}/*/model.onnx")) if self.arguments.models else []:
             self.add_trained(os.path.basename(os.path.dirname(model)), os.path.dirname(model))
-        for script in ("check.py", "peers.py", "onnx_torch.py", "torch_operators.py"):
+        for script in ("check.py", "peers.py", "peer.py", "onnx_torch.py", "torch_operators.py"):
             shutil.copy2(f"{here}/{script}", f"{self.folder}/{script}")
         with open(f"{self.folder}/pack.json", "w") as file:
             json.dump({"target": self.arguments.target, "entries": self.entries}, file, indent=1)

@@ -29,6 +29,7 @@ class Node:
 
     def __init__(self, of, op, inputs, outputs, attributes):
         self.of, self.op, self.inputs, self.outputs, self.attributes, self.opset = of, op, inputs, outputs, attributes, of.opset
+        self.results = None  # or how many its expression gives
         for name, value in FIXED.get(op, {}).items():
             only(attributes.get(name, value) == value, f"{op} with {name}")
 
@@ -120,10 +121,14 @@ class Converter:
                 continue
             only(node.op_type in OPERATORS and node.domain in ("", "ai.onnx"), f"operator {node.op_type}")
             n = Node(self, node.op_type, list(node.input), list(node.output), attributes)
-            result = eval(OPERATORS[n.op](n), self.scope, values)
+            try:
+                result = eval(OPERATORS[n.op](n), self.scope, values)
+            except (IndexError, NotImplementedError, RuntimeError, TypeError) as problem:
+                raise Unsupported(f"{n.op}: {str(problem).splitlines()[0]}") from None
             is_known = n.op in ("Shape", "Size") or all(n.is_known(i) for i in range(len(n.inputs)) if n.has(i))
-            for name, value in zip(n.outputs, result if isinstance(result, (tuple, list)) else [result]):
-                if is_known:
+            n.results = len(result) if isinstance(result, (tuple, list)) else None
+            for name, value in zip(n.outputs, result if n.results else [result]):
+                if is_known and name:
                     self.keep(name, value)
                 elif name:
                     self.see(name, value, values)
@@ -192,9 +197,8 @@ class Converter:
             last.update((name, at) for name in node.inputs)
         kept = {o.name for o in self.graph.output}
         for at, node in enumerate(self.nodes):
-            parts = [self.codes[name] if name in last or name in kept else "_" for name in node.outputs if name in self.codes]
-            many = len(node.outputs) > 1 and node.op in ("Split", "TopK", "LSTM", "GRU") or node.op in ("Split", "LSTM", "GRU")
-            text = f"{', '.join(parts)}{',' if many and len(parts) == 1 else ''} = {OPERATORS[node.op](node)}"
+            parts = [self.codes[name] if name in last or name in kept else "_" for name in (node.outputs + [""] * 3)[:node.results or 1]]
+            text = f"{', '.join(parts)}{',' if node.results == 1 else ''} = {OPERATORS[node.op](node)}"
             gone = sorted({self.codes[name] for name in node.inputs if name and last[name] == at and name not in self.constants and name not in kept})
             lines.append(text + (f"; del {', '.join(gone)}" if gone else ""))
         lines.append(f"return ({', '.join(self.code(o.name) for o in self.graph.output)},)")

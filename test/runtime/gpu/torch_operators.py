@@ -24,9 +24,9 @@ TYPES = {"FLOAT": "FLOAT", "FLOAT16": "FLOAT", "BFLOAT16": "FLOAT", "DOUBLE": "t
 # Expressions whose operands may be numbers ({0}, {1}); the function is the operator's name unless another one ({f}) is named.
 TEMPLATES = {
     "torch.{f}({0})": "Relu Sigmoid Tanh Erf Exp Log Sqrt Neg Abs Reciprocal Floor Ceil Round Sin Cos Sign Not:logical_not",
-    "F.{f}({0})": "Softplus Softsign HardSwish Mish Silu Selu",
+    "F.{f}({0})": "Softplus Softsign HardSwish Mish Silu",
     "{0} {f} {1}": "Add:+ Sub:- Mul:* Equal:== Greater:> Less:< GreaterOrEqual:>= LessOrEqual:<=",
-    "torch.{f}({0}, {1})": "And:logical_and Or:logical_or Xor:logical_xor Pow",
+    "torch.{f}({0}, {1})": "And:logical_and Or:logical_or Xor:logical_xor",
     "{0}": "Identity Dropout"}
 
 
@@ -128,9 +128,9 @@ def transposed_convolution(n):
 def pool(n):
     kernel, is_max = n.a("kernel_shape"), n.op == "MaxPool"
     x, strides, pads, dilations = window(n, kernel, "-inf" if is_max else 0)
-    counts = n.a("count_include_pad", 0)
-    only(not n.a("ceil_mode", 0) and (is_max or max(dilations) == 1 and (x == n.x(0) or counts)), f"{n.op} of such windows")
-    return f"F.{'max' if is_max else 'avg'}_pool{len(kernel)}d({x}, {kernel}, {strides}, {pads}, " + (f"{dilations})" if is_max else f"count_include_pad={bool(counts)})")
+    counts, ceil = bool(n.a("count_include_pad", 0)), bool(n.a("ceil_mode", 0))
+    only(is_max or max(dilations) == 1 and not ceil and (x == n.x(0) or counts), f"{n.op} of such windows")
+    return f"F.{'max' if is_max else 'avg'}_pool{len(kernel)}d({x}, {kernel}, {strides}, {pads}, " + (f"{dilations}, {ceil})" if is_max else f"count_include_pad={counts})")
 
 
 def layer_normalization(n):
@@ -140,14 +140,19 @@ def layer_normalization(n):
 
 
 def resize(n):
-    mode, rank = n.a("mode", "nearest"), n.rank(0)
-    key = (mode, n.a("coordinate_transformation_mode", "half_pixel")) + ((n.a("nearest_mode", "round_prefer_floor"),) if mode == "nearest" else ())
-    linear = f"mode='{({3: 'linear', 4: 'bilinear', 5: 'trilinear'}).get(rank)}', align_corners=False"
-    how = {("nearest", "asymmetric", "floor"): "mode='nearest'", ("linear", "half_pixel"): linear, ("linear", "pytorch_half_pixel"): linear}
-    sizes = n.known(3, None) or [math.floor(size * scale) for size, scale in zip(n.shape(0), n.known(2))]
-    only(key in how and 3 <= rank <= 5 and len(sizes) == rank and sizes[:2] == n.shape(0)[:2] and not n.a("antialias", 0) and
-         n.a("keep_aspect_ratio_policy", "stretch") == "stretch" and n.a("axes", None) is None, f"Resize of such a kind: {', '.join(key)}")
-    return f"F.interpolate({n.x(0)}, size={sizes[2:]}, {how[key]})"
+    """Nearest: where both take the same of two that are as near."""
+    mode, places, rank = n.a("mode", "nearest"), n.a("coordinate_transformation_mode", "half_pixel"), n.rank(0)
+    scales, sizes = n.known(2, None), n.known(3, None)
+    sizes = sizes or [math.floor(size * scale) for size, scale in zip(n.shape(0), scales)]
+    kind = ", ".join([mode, places] + [n.a("nearest_mode", "round_prefer_floor")] * (mode == "nearest"))
+    only(3 <= rank <= 5 and len(sizes) == rank and sizes[:2] == n.shape(0)[:2] and n.a("antialias", 0) == 0 and n.a("axes", None) is None and
+         n.a("keep_aspect_ratio_policy", "stretch") == "stretch", "Resize of such a kind")
+    if kind == "nearest, asymmetric, floor" or kind == "nearest, half_pixel, round_prefer_floor" and not any(y % x for x, y in zip(n.shape(0), sizes)):
+        how = "mode='nearest'"
+    else:
+        only(kind == "linear, half_pixel" or kind == "linear, pytorch_half_pixel" and min(sizes[2:]) > 1, f"Resize of such a kind: {kind}")
+        how = f"mode='{ {3: 'linear', 4: 'bilinear', 5: 'trilinear'}[rank] }', align_corners=False"
+    return f"F.interpolate({n.x(0)}, {f'scale_factor={scales[2:]}' if scales else f'size={sizes[2:]}'}, {how})"
 
 
 def reshape(n):
@@ -277,6 +282,7 @@ OPERATORS |= {
     "Div": lambda n: f"{n.s(0)} / {n.s(1)}" if n.dtype(0).is_floating_point else f"torch.div({n.x(0)}, {n.x(1)}, rounding_mode='trunc')",
     "Max": lambda n: f"torch.stack(torch.broadcast_tensors({all_of(n)})).amax(0)" if len(n.inputs) > 2 else f"torch.maximum({all_of(n)})",
     "Min": lambda n: f"torch.stack(torch.broadcast_tensors({all_of(n)})).amin(0)" if len(n.inputs) > 2 else f"torch.minimum({all_of(n)})",
+    "Pow": lambda n: f"torch.pow({n.s(0)}, {n.s(1)})" + (f".to({n.dtype(0)})" if n.dtype(0) != n.dtype(1) else ""),
     "Where": lambda n: f"torch.where({all_of(n)})",
     "Gelu": lambda n: f"F.gelu({n.x(0)}, approximate='{n.a('approximate', 'none')}')",
     "LeakyRelu": lambda n: f"F.leaky_relu({n.x(0)}, {n.a('alpha', 0.01)})",
@@ -305,4 +311,4 @@ OPERATORS |= {
     # Of PATTERNS.
     "Linear": product, "Attention of torch": attention, "Gelu of erf": lambda n: f"F.gelu({n.x(0)})", "Gelu of tanh": lambda n: f"F.gelu({n.x(0)}, approximate='tanh')"}
 # Attributes that may only have the value that they have by default.
-FIXED = {"ArgMax": {"select_last_index": 0}, "BatchNormalization": {"training_mode": 0}, "GatherND": {"batch_dims": 0}, "Selu": {"alpha": None, "gamma": None}}
+FIXED = {"ArgMax": {"select_last_index": 0}, "BatchNormalization": {"training_mode": 0}, "GatherND": {"batch_dims": 0}}
