@@ -2,6 +2,7 @@
 
     check.py --build=DIR [--models=DIR] [--bench]          on a machine that has a GPU and a build
     check.py pack FOLDER --build=DIR --target=sm_90 ...    what another machine needs, into FOLDER; no GPU is needed
+                         --with-models                     for what is timed beside optc there
     FOLDER/check.py run FOLDER [--bench]                   there: Python and NVIDIA's driver are enough
 
 Checked are the kernels of gpu-bundle, primitives among them, against the evaluator; whole models in sessions of several sizes, with branches,

@@ -24,6 +24,9 @@ PATTERNS += [(("Mul", ("Mul", "x", 0.5), of), name, "x") for of, name in ((ERF, 
 PATTERNS += [(("Mul", "x", ("Sigmoid", "x")), "Silu", "x"), (("Add", ("MatMul", "x", "w"), "b"), "Linear", "x w b")]
 
 
+FLOATS = {"FLOAT": torch.float32, "FLOAT16": torch.float16, "BFLOAT16": torch.bfloat16}
+
+
 class Node:
     """A node as the expressions of OPERATORS see it."""
 
@@ -84,7 +87,7 @@ class Converter:
         self.graph, self.device = model.graph, device
         self.opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
         self.constants, self.shapes, self.codes, self.known, self.count = {}, {}, {}, SimpleNamespace(), 0
-        self.scope = {"torch": torch, "F": F, "inf": math.inf, "nan": math.nan, "DEVICE": device, "FLOAT": torch.float32, "m": self.known,
+        self.scope = {"torch": torch, "F": F, "inf": math.inf, "nan": math.nan, "DEVICE": device, **FLOATS, "m": self.known,
                       "run_recurrent": run_recurrent, "run_non_max_suppression": run_non_max_suppression}
         for initializer in self.graph.initializer:
             self.keep(initializer.name, tensor_of(initializer))
@@ -206,9 +209,9 @@ class Converter:
 
 
 class Model(torch.nn.Module):
-    """forward(inputs in their order) gives the outputs in theirs. `dtype` is that of all floats of 32 and 16 bits."""
+    """forward(inputs in their order) gives the outputs in theirs. `dtype`, where given, is that of all floats of 32 and 16 bits."""
 
-    def __init__(self, model, inputs, dtype=torch.float32, channels_last=False):
+    def __init__(self, model, inputs, dtype=None, channels_last=False):
         super().__init__()
         converter = Converter(model, next(iter(inputs.values())).device)
         with torch.no_grad():
@@ -218,13 +221,14 @@ class Model(torch.nn.Module):
         for name in sorted(set(re.findall(r"\bm\.(\w+)", self.source))):
             value = getattr(converter.known, name)
             if isinstance(value, torch.nn.Module):
-                setattr(self, name, value.to(dtype))
+                setattr(self, name, value.to(dtype) if dtype else value)
                 continue
-            value = floats_as(value, dtype)
+            value = floats_as(value, dtype).contiguous()
             if channels_last and value.dim() == 4 and re.search(rf"F\.conv\w+\(\w+, m\.{name}\b", self.source):
                 value = value.contiguous(memory_format=torch.channels_last)
             self.register_buffer(name, value)
-        scope = {**converter.scope, "FLOAT": dtype}
+        scope = {**converter.scope, **{name: dtype or own for name, own in FLOATS.items()}}
+        del scope["m"]  # its constants are those of the module now
         exec(compile(self.source, "<model>", "exec"), scope)
         self.run = scope["forward"]
 
@@ -234,7 +238,7 @@ class Model(torch.nn.Module):
 
 def floats_as(value, dtype):
     """What is beyond the type's range, as masks are, becomes its largest."""
-    if value.dtype not in (torch.float32, torch.float16, torch.bfloat16) or value.dtype == dtype:
+    if dtype is None or value.dtype not in FLOATS.values():
         return value
-    limit = torch.finfo(dtype).max
+    limit = min(torch.finfo(dtype).max, torch.finfo(value.dtype).max)
     return torch.where(value.isinf(), value, value.clamp(-limit, limit)).to(dtype)

@@ -19,7 +19,7 @@ def tensor_of(proto):
     return torch.from_numpy(numpy.array(numpy_helper.to_array(proto)))
 
 
-TYPES = {"FLOAT": "FLOAT", "FLOAT16": "FLOAT", "BFLOAT16": "FLOAT", "DOUBLE": "torch.float64", "BOOL": "torch.bool", "UINT8": "torch.uint8", "INT8": "torch.int8",
+TYPES = {"FLOAT": "FLOAT", "FLOAT16": "FLOAT16", "BFLOAT16": "BFLOAT16", "DOUBLE": "torch.float64", "BOOL": "torch.bool", "UINT8": "torch.uint8", "INT8": "torch.int8",
          "INT16": "torch.int16", "INT32": "torch.int32", "INT64": "torch.int64"}
 # Expressions whose operands may be numbers ({0}, {1}); the function is the operator's name unless another one ({f}) is named.
 TEMPLATES = {
