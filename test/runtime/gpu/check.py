@@ -158,9 +158,9 @@ class Check:
             self.judge(f"{entry['name']} bf16", self.tool("optc-run", f"{self.folder}/{entry['bf16']}", "--vs", model, *inputs, "--seconds=0.1", f"--max-error={BF16_ERROR}"), "")
 
     def limits(self, kernels):
-        """Bytes and operations a second: the driver's copy, and the fastest of the large products."""
+        """Bytes and operations a second: the driver's copy, and the fastest of the large products of floats."""
         copy = re.search(r"copy moves (\d+) GB/s", kernels)
-        rates = [float(r) for r in re.findall(r"([\d.]+) TFLOP/s", kernels)]
+        rates = [float(r) for r in re.findall(r"([\d.]+) TFLOP/s(?!.*: i8 )", kernels)]
         return (float(copy[1]) if copy else None), (max(rates) if rates else None)
 
     def bench(self, entry, limits):
