@@ -22,9 +22,11 @@ class LeftOut(Exception):
 
 
 def operands_of(what):
-    """Of "contract,add: bf16 64x32, bf16 32x16, ... -> bf16 64x16" the type and m, n, k; none of what is no product of two matrices of one type."""
-    found = re.match(r"contract\b.*?: (\w+) (\d+)x(\d+), \1 \3x(\d+)(?:,| ->).* \2x\4$", what)
-    return found and (found[1], int(found[2]), int(found[4]), int(found[3]))
+    """Of "cast,cast,contract,cast,add: bf16 64x32, bf16 32x16, ... -> bf16 64x16" the type and m, n, k; none of what is no product of two matrices of one type, or of bytes."""
+    found = re.match(r"(?:\w+,)*contract\b.*?: (\w+) (\d+)x(\d+), (\w+) \3x(\d+)(?:,| ->).* \2x\5$", what)
+    if not found or found[1] != found[4] and {found[1], found[4]} != {"u8", "i8"}:
+        return None
+    return found[4], int(found[2]), int(found[5]), int(found[3])
 
 
 def probe(device):

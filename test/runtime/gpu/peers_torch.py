@@ -45,8 +45,8 @@ for name in ("unknown", "other"):
 assert times("f32", f"{data}/model.onnx", None) == {}
 
 # Of what gpu-run says: products of two matrices, for this chip.
-what = ("contract,add: f32 64x32, f32 32x48, f32 48 -> f32 64x48", "contract: bf16 64x32, bf16 32x64 -> bf16 64x64", "contract: i8 64x32, i8 32x64 -> i32 64x64",
-        "attention: bf16 1x2x64x32, bf16 1x2x64x32, bf16 1x2x64x32 -> bf16 1x2x64x32", "contract: bf16 64x32, bf16 32x64 -> bf16 64x64, as for sm_80")
+what = ("contract,add: f32 64x32, f32 32x48, f32 48 -> f32 64x48", "cast,cast,contract,cast: bf16 64x32, bf16 32x64 -> bf16 64x64", "contract: u8 64x32, i8 32x64 -> i32 64x64",
+        "attention: bf16 1x2x64x32, bf16 1x2x64x32, bf16 1x2x64x32 -> bf16 1x2x64x32", "cast,cast,contract,cast: bf16 64x32, bf16 32x64 -> bf16 64x64, as for sm_80")
 lines = "".join(f"     {us:4.1f} us (p99      12.1)     0.1 TFLOP/s, 168 registers, 0 bytes local: {name}\n" for us, name in enumerate(what, 1))
 results = peers.products(lines + "12 launches, 0 of them wrong\n", lambda: lines)
 assert [line["what"] for line in results] == list(what[:3]) and all(line["ratio"] == line["cublas_us"] / line["us"] for line in results), results
