@@ -1,6 +1,7 @@
 """lit configuration: textual tests (FileCheck) of optc's tools."""
 import ctypes
 import os
+import subprocess
 import lit.formats
 
 config.name = "optc"
@@ -32,5 +33,12 @@ if any(map(loads, ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", "/usr/loca
     config.available_features.add("nvrtc")
 else:
     lit_config.note("NVRTC is not installed (CUDA toolkit, or PyPI's nvidia-cuda-nvrtc): no cubins are compiled")
+# A Python with torch and onnx, which gpu-bench times beside optc: that of the tests, or $OPTC_TORCH_PYTHON.
+torch_python = os.environ.get("OPTC_TORCH_PYTHON", config.python)
+config.substitutions.append(("%torch_python", torch_python))
+if subprocess.run([torch_python, "-c", "import importlib.util as u; exit(not (u.find_spec('torch') and u.find_spec('onnx')))"]).returncode == 0:
+    config.available_features.add("torch")
+else:
+    lit_config.note(f"torch is not installed in {torch_python} ($OPTC_TORCH_PYTHON names another): how gpu-bench times it is not tested")
 if config.optc_build == os.path.join(config.optc_source, "build", "release"):
     config.available_features.add("release-build")

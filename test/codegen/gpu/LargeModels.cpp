@@ -107,6 +107,12 @@ func.func @main(%x: tensor<R4096x4096xT>, %w: tensor<4096x4096xT>) -> tensor<R40
   %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<R4096x4096xT>, tensor<4096x4096xT>) -> tensor<R4096x4096xT>
   return %0 : tensor<R4096x4096xT>
 })";
+// As quantised layers have them: sums run along the rows of the weights.
+const char *kSquareBytes = R"(
+func.func @main(%x: tensor<R8192x8192xui8>, %w: tensor<8192x8192xi8>) -> tensor<R8192x8192xi32> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 1>} : (tensor<R8192x8192xui8>, tensor<8192x8192xi8>) -> tensor<R8192x8192xi32>
+  return %0 : tensor<R8192x8192xi32>
+})";
 // bert_base of 8 sequences of 128.
 const char *kProjection = R"(
 func.func @main(%x: tensor<R1024x768xT>, %w: tensor<768x768xT>, %b: tensor<768xT>, %r: tensor<R1024x768xT>) -> tensor<R1024x768xT> {
@@ -166,9 +172,9 @@ func.func @main(%q: tensor<8x12xR512x64xT>, %k: tensor<8x12x512x64xT>, %v: tenso
 })";
 
 const Model kAttention[] = {{"bf16 f16", kLongAttention}, {"bf16", kManyHeads}};
-const Model kProducts[] = {{"bf16 f16", kSquare}, {"f32", kSquareFloat}, {"bf16 f32", kProjection},
-                           {"bf16 f32", kWiden},  {"bf16 f32", kNarrow}, {"bf16", kEarly},
-                           {"bf16", kLate}};
+const Model kProducts[] = {{"bf16 f16", kSquare},     {"i8", kSquareBytes},  {"f32", kSquareFloat},
+                           {"bf16 f32", kProjection}, {"bf16 f32", kWiden},  {"bf16 f32", kNarrow},
+                           {"bf16", kEarly},          {"bf16", kLate}};
 
 } // namespace
 

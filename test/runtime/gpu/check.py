@@ -2,12 +2,13 @@
 
     check.py --build=DIR [--models=DIR] [--bench]          on a machine that has a GPU and a build
     check.py pack FOLDER --build=DIR --target=sm_90 ...    what another machine needs, into FOLDER; no GPU is needed
+                         --with-models                     for what is timed beside optc there
     FOLDER/check.py run FOLDER [--bench]                   there: Python and NVIDIA's driver are enough
 
 Checked are the kernels of gpu-bundle, primitives among them, against the evaluator; whole models in sessions of several sizes, with branches,
 caches and fallbacks, against the same models on the CPU; trained models, and those of --models (folders with model.onnx and test_data_set_0), against their
 reference outputs, and in bf16 against f32. --bench adds, for trained models: latency (p50, p99) with tensors in the host's memory and in the GPU's,
-and each kernel's share of what the GPU can do at most, by its own copies and products.
+and each kernel's share of what the GPU can do at most, by its own copies and products; and, in turns with optc, torch, TensorRT and cuBLAS where they are (peers.py).
 Ends with "N passed, N failed"; status 1 where something failed, 77 where there is no GPU to run on."""
 import argparse
 import glob
@@ -17,6 +18,8 @@ import re
 import shutil
 import subprocess
 import sys
+
+import peers
 
 SKIPPED = 77
 here = os.path.dirname(os.path.abspath(__file__))
@@ -86,6 +89,11 @@ class Pack:
             entry["sets"].append(f"models/{name}.{number}")
             shutil.copytree(data, f"{self.folder}/{entry['sets'][-1]}")
         model = f"{folder}/model.onnx"
+        if self.arguments.command == "both":
+            entry["onnx"] = os.path.abspath(model)
+        elif self.arguments.with_models:
+            entry["onnx"] = f"models/{name}.onnx/model.onnx"
+            peers.copy_model(model, f"{self.folder}/models/{name}.onnx")
         entry["model"] = self.compile(model, name, *self.device_flags())
         quantized = any(op in open(model, "rb").read() for op in (b"QuantizeLinear", b"DynamicQuantizeLinear"))
         if not quantized:
@@ -105,7 +113,8 @@ class Pack:
             self.add_trained(name, f"{tests}/data/{name}")
         for model in sorted(glob.glob(f"{self.arguments.models}/*/model.onnx")) if self.arguments.models else []:
             self.add_trained(os.path.basename(os.path.dirname(model)), os.path.dirname(model))
-        shutil.copy2(__file__, f"{self.folder}/check.py")
+        for script in ("check.py", "peers.py", "peer.py", "onnx_torch.py", "torch_operators.py"):
+            shutil.copy2(f"{here}/{script}", f"{self.folder}/{script}")
         with open(f"{self.folder}/pack.json", "w") as file:
             json.dump({"target": self.arguments.target, "entries": self.entries}, file, indent=1)
 
@@ -114,8 +123,8 @@ class Pack:
 
 
 class Check:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, peers):
+        self.folder, self.peers = folder, peers
         paths = [f"{folder}/lib"] + [p for p in [os.environ.get("LD_LIBRARY_PATH")] if p]
         self.environment = dict(os.environ, LD_LIBRARY_PATH=":".join(paths))
         self.passed, self.failed = 0, []
@@ -149,9 +158,9 @@ class Check:
             self.judge(f"{entry['name']} bf16", self.tool("optc-run", f"{self.folder}/{entry['bf16']}", "--vs", model, *inputs, "--seconds=0.1", f"--max-error={BF16_ERROR}"), "")
 
     def limits(self, kernels):
-        """Bytes and operations a second: the driver's copy, and the fastest of the large products."""
+        """Bytes and operations a second: the driver's copy, and the fastest of the large products of floats."""
         copy = re.search(r"copy moves (\d+) GB/s", kernels)
-        rates = [float(r) for r in re.findall(r"([\d.]+) TFLOP/s", kernels)]
+        rates = [float(r) for r in re.findall(r"([\d.]+) TFLOP/s(?!.*, i8 )", kernels)]
         return (float(copy[1]) if copy else None), (max(rates) if rates else None)
 
     def bench(self, entry, limits):
@@ -183,20 +192,32 @@ class Check:
             for k in line.get("kernels", [])[:5]:
                 share = "" if k["share_of_limit"] is None else f", {100 * k['share_of_limit']:.0f} % of the limit"
                 print(f"    {k['us']:8.1f} us {k['gb_per_s']:7.0f} GB/s {k['gflop_per_s']:8.0f} GFLOP/s{share}: {k['nodes'][:70]}")
+            if self.peers:
+                line["peers"] = self.beside(entry, precision, line["precision"], inputs)
         return results
+
+    def beside(self, entry, artefact, precision, inputs):
+        """Latencies of what runs the same model, in turns with optc."""
+        def time_optc(seconds):
+            done = self.tool("optc-run", f"{self.folder}/{entry[artefact]}", "--bench", "--json", f"--seconds={seconds}", "--in-gpu-memory", *inputs)
+            return json.loads(done.stdout) if done.returncode == 0 else None
+        model, data = (path and os.path.join(self.folder, path) for path in (entry.get("onnx"), (entry["sets"] or [None])[0]))
+        return self.peers.models(precision, model, data, time_optc)
 
     def run(self, bench):
         pack = json.load(open(f"{self.folder}/pack.json"))
         said = self.kernels() if os.path.exists(f"{self.folder}/kernels") else ""
-        results = []
+        results, products = [], []
         for entry in pack["entries"]:
             getattr(self, entry["kind"])(entry)
         for entry in pack["entries"] if bench else []:
             if entry["kind"] == "trained":
                 results += self.bench(entry, self.limits(said))
         if bench:
+            if self.peers:
+                products = self.peers.products(said, lambda: self.tool("gpu-run", f"{self.folder}/kernels", "contract").stdout)
             with open(f"{self.folder}/bench.json", "w") as file:
-                json.dump(results, file, indent=1)
+                json.dump({"models": results, "products": products, "peers": self.peers.has if self.peers else {}}, file, indent=1)
             print(f"{self.folder}/bench.json has all of it")
         for name in self.failed:
             print("failed:", name)
@@ -227,6 +248,7 @@ def main():
     parser.add_argument("--only", help="models whose name this regular expression finds")
     parser.add_argument("--bench", action="store_true")
     parser.add_argument("--emulated", action="store_true", help="artefacts for the driver without a GPU; no kernels by themselves")
+    peers.add_options(parser)
     arguments = parser.parse_args()
     if arguments.command != "run" and not arguments.build or arguments.command != "both" and not arguments.folder:
         parser.error("--build or the folder is missing")
@@ -240,7 +262,8 @@ def main():
     if arguments.command == "run":
         device_of(f"{arguments.folder}/bin")
     if arguments.command != "pack":
-        sys.exit(Check(arguments.folder).run(arguments.bench))
+        beside = peers.Peers(arguments) if arguments.bench and not arguments.no_peers else None
+        sys.exit(Check(arguments.folder, beside).run(arguments.bench))
 
 
 main()
