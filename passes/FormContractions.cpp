@@ -135,7 +135,7 @@ private:
       return false;
     if (isa<ReshapeOp>(op))
       return true;
-    if (!op->hasTrait<Elementwise>() || !hasScalarBody(op))
+    if (!op->hasTrait<Elementwise>() || !hasScalarBody(op, gpu))
       return false;
     // One width of lanes for the whole epilogue; codes of 8 bits are widened where they are read.
     auto fourBytes = [op](Value v) {
@@ -150,7 +150,7 @@ private:
 
   /// Of what is repeated only, and read once: it is computed where it is read. An outer product of rows and columns, say.
   bool isOuter(Operation *op) const {
-    return op->hasTrait<Elementwise>() && op->hasOneUse() && hasScalarBody(op) && op->getBlock() == root->getBlock() &&
+    return op->hasTrait<Elementwise>() && op->hasOneUse() && hasScalarBody(op, gpu) && op->getBlock() == root->getBlock() &&
            op->getNumOperands() > 1 && fits(dimsOf(op->getResult(0))) && llvm::all_of(op->getOperands(), [&](Value v) {
              auto kind = classify(v).kind;
              return v.getDefiningOp<BroadcastOp>() && (kind == ExternalOperand::Kind::broadcast || kind == ExternalOperand::Kind::splat);
@@ -197,7 +197,7 @@ private:
       if (Value half = halfUnder(result))
         return (gpu || elementOf(half).isBF16()) && llvm::is_contained(members, half.getDefiningOp());
       auto dequantize = dyn_cast<DequantizeOp>(members.back());
-      return dequantize && is8Bit(dequantize.getX()) && llvm::is_contained(members, dequantize.getX().getDefiningOp()) &&
+      return dequantize && (is8Bit(dequantize.getX()) || isa<Float8E4M3FNType>(elementOf(dequantize.getX()))) && llvm::is_contained(members, dequantize.getX().getDefiningOp()) &&
              !llvm::all_of(dequantize->getUsers(), [](Operation *user) { return isa<ConvOp, ContractOp>(user); });
     };
     while (members.size() > 1 && (isa<ReshapeOp>(members.back()) || endsInCodes())) {

@@ -304,8 +304,8 @@ def quantized():
 
 
 def float8():
-    """Products and convolutions of e4m3: rows of 1 to 16 bytes, few rows, one dim, scales a column, two activations, scales of f16. None reads what another
-    has computed: a difference of rounding would become one of codes."""
+    """Products and convolutions of e4m3: rows of 1 to 16 bytes, few rows, one dim, scales a column, two activations, scales of f16. What reads what another
+    has computed, whose difference of rounding would be one of codes, reads sums of few terms, which are exact."""
     nodes, weights = [], {"zero": numpy.zeros((), ml_dtypes.float8_e4m3fn)}
     n = lambda *a, **k: nodes.append(helper.make_node(*a, **k)) or a[2][0]
 
@@ -329,7 +329,11 @@ def float8():
     n("MatMul", [m, weight("k", 80, 24, axis=1)], ["h"], name="wide")
     n("Gelu", ["h"], ["g"])
     n("MatMul", [through("q", scale(0.05)), weight("l", 23, 37, axis=1)], ["product"], name="odd")
+    weights["i"] = normal(7, 24)
     n("MatMul", [through("few", scale(0.03)), weight("j", 45, 19, axis=1)], ["some"], name="few_rows")
+    n("MatMul", [through("short", scale(1)), through("i", scale(1))], ["exact"], name="exact")
+    n("Relu", ["exact"], ["above"], name="above")
+    n("Identity", [through("above", scale(0.3))], ["again"])
     n("Transpose", [m], ["t"], perm=[0, 2, 1])
     n("MatMul", [m, "t"], ["scores"], name="scores")
     n("MatMul", [through("p", scale(0.03)), m], ["attended"], name="attended")
@@ -337,8 +341,8 @@ def float8():
     n("Cast", ["m"], ["half"], to=TensorProto.FLOAT16)
     n("MatMul", [through("half", numpy.float16(0.02)), through("f", numpy.float16(0.01))], ["halves"], name="halves")
     inputs = [("x", FLOAT, ["n", 3, "h", 13]), ("s", FLOAT, ["n", 6, "l"]), ("m", FLOAT, ["n", "l", 80]), ("few", FLOAT, [3, 45]), ("r", FLOAT, ["n", 32, "h", 13]),
-              ("q", FLOAT, ["n", "l", 23]), ("p", FLOAT, ["n", "l", "l"])]
-    outputs = [(name, FLOAT, None) for name in ("c", "d", "e", "one", "g", "product", "some", "scores", "attended")] + [("halves", TensorProto.FLOAT16, None)]
+              ("q", FLOAT, ["n", "l", 23]), ("p", FLOAT, ["n", "l", "l"]), ("short", FLOAT, ["n", "l", 7])]
+    outputs = [(name, FLOAT, None) for name in ("c", "d", "e", "one", "g", "product", "some", "again", "scores", "attended")] + [("halves", TensorProto.FLOAT16, None)]
     return model(nodes, inputs, outputs, weights, opset=20), ["n=1,3", "h=9,17", "l=12,40"], 2e-3
 
 
