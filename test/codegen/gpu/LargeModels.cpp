@@ -113,6 +113,14 @@ func.func @main(%x: tensor<R8192x8192xui8>, %w: tensor<8192x8192xi8>) -> tensor<
   %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 1>} : (tensor<R8192x8192xui8>, tensor<8192x8192xi8>) -> tensor<R8192x8192xi32>
   return %0 : tensor<R8192x8192xi32>
 })";
+const char *kSquareFloat8 = R"(
+func.func @main(%x: tensor<R8192x8192xT>, %w: tensor<8192x8192xT>) -> tensor<R8192x8192xbf16> {
+  %0 = optc.cast %x : (tensor<R8192x8192xT>) -> tensor<R8192x8192xf32>
+  %1 = optc.cast %w : (tensor<8192x8192xT>) -> tensor<8192x8192xf32>
+  %2 = optc.contract %0, %1 {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 1>} : (tensor<R8192x8192xf32>, tensor<8192x8192xf32>) -> tensor<R8192x8192xf32>
+  %3 = optc.cast %2 : (tensor<R8192x8192xf32>) -> tensor<R8192x8192xbf16>
+  return %3 : tensor<R8192x8192xbf16>
+})";
 // bert_base of 8 sequences of 128.
 const char *kProjection = R"(
 func.func @main(%x: tensor<R1024x768xT>, %w: tensor<768x768xT>, %b: tensor<768xT>, %r: tensor<R1024x768xT>) -> tensor<R1024x768xT> {
@@ -172,7 +180,7 @@ func.func @main(%q: tensor<8x12xR512x64xT>, %k: tensor<8x12x512x64xT>, %v: tenso
 })";
 
 const Model kAttention[] = {{"bf16 f16", kLongAttention}, {"bf16", kManyHeads}};
-const Model kProducts[] = {{"bf16 f16", kSquare},     {"i8", kSquareBytes},  {"f32", kSquareFloat},
+const Model kProducts[] = {{"bf16 f16", kSquare},     {"i8", kSquareBytes},  {"f8E4M3FN", kSquareFloat8}, {"f32", kSquareFloat},
                            {"bf16 f32", kProjection}, {"bf16 f32", kWiden},  {"bf16 f32", kNarrow},
                            {"bf16", kEarly},          {"bf16", kLate}};
 

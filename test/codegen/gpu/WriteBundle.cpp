@@ -73,6 +73,8 @@ private:
                       std::vector<HostValue> &inputs);
   void expect(BundleCase &c, KernelOp op, size_t i, const Sizes &sizes, const HostValue &whole,
               const std::vector<int64_t> &positions);
+  /// The elements at `positions`; of none all.
+  void writeExpected(const Value &whole, const std::vector<int64_t> &positions);
   llvm::Error addCase(const CudaKernel &kernel, const Sizes &sizes, bool timed, const std::string &cubin);
 
   std::string folder;
@@ -169,6 +171,10 @@ void BundleWriter::expect(BundleCase &c, KernelOp op, size_t i, const Sizes &siz
   c.results.push_back({whole.type, whole.dims, toleranceOf(whole.type, longestSum(op, sizes)),
                        operand ? int64_t(*operand) : -1, int64_t(positions.size()),
                        int64_t(expected.tell())});
+  writeExpected(whole, positions);
+}
+
+void BundleWriter::writeExpected(const Value &whole, const std::vector<int64_t> &positions) {
   const char *data = static_cast<const char *>(whole.data);
   size_t width = sizeOf(whole.type);
   if (positions.empty())
@@ -253,8 +259,12 @@ llvm::Error BundleWriter::addTileProducts() {
       Value y;
       BundleCase c = tileProductCase(p, batch, rows, columns, depth, operands, y);
       c.cubin = cubin;
-      c.results.front().offset = int64_t(expected.tell());
-      expected.write(static_cast<const char *>(y.data), y.bytes());
+      BundleResult &result = c.results.front();
+      result.offset = int64_t(expected.tell());
+      // Some of the largest: there are many products.
+      constexpr int64_t kMostCompared = 1 << 17;
+      result.samples = y.size() > kMostCompared ? kMostCompared / 2 : 0;
+      writeExpected(y, result.positions());
       bundle.cases.push_back(std::move(c));
     }
   return llvm::Error::success();

@@ -160,7 +160,7 @@ class Check:
     def limits(self, kernels):
         """Bytes and operations a second: the driver's copy, and the fastest of the large products of floats."""
         copy = re.search(r"copy moves (\d+) GB/s", kernels)
-        rates = [float(r) for r in re.findall(r"([\d.]+) TFLOP/s(?!.*, i8 )", kernels)]
+        rates = [float(r) for r in re.findall(r"([\d.]+) TFLOP/s(?!.*(?:, i8 |f8e4m3fn ))", kernels)]
         return (float(copy[1]) if copy else None), (max(rates) if rates else None)
 
     def bench(self, entry, limits):
