@@ -18,6 +18,7 @@
 
 #include "codegen/kernel/CompressedPanels.h"
 #include "codegen/kernel/CompressedRows.h"
+#include "codegen/kernel/Contraction.h"
 #include "codegen/kernel/PackedWeights.h"
 #include "ir/PrecisionNotes.h"
 #include "ir/eval/Evaluate.h"
@@ -142,7 +143,8 @@ private:
   /// Those of products of bf16, and of products that are kept in f32.
   std::set<Key> inBFloat, keptTables;
   std::map<Key, std::optional<CompressedRows>> doneRows;
-  std::map<Key, std::optional<SparseRows>> doneFours;
+  /// Of products of many rows, and of few.
+  std::map<Key, std::optional<SparseRows>> doneFours[2];
 };
 
 /// f32 rounded to the format that was asked for, as `pack` packs it.
@@ -228,7 +230,7 @@ void Compressor::eraseDead(Operation *op) {
     for (mlir::Value result : next->getResults())
       for (bool turned : {false, true}) {
         Key key{result.getAsOpaquePointer(), turned};
-        done.erase(key), doneSparse.erase(key), doneRows.erase(key), doneFours.erase(key);
+        done.erase(key), doneSparse.erase(key), doneRows.erase(key), doneFours[0].erase(key), doneFours[1].erase(key);
       }
     erased.insert(next);
     next->erase();
@@ -284,7 +286,8 @@ void Compressor::leaveOutZeros(ContractOp op) {
   if (!halfUnder(op.getLhs()))
     return;
   Matrix matrix = untransposed({rhs, op.getRhsContract().front() == 1});
-  auto [it, isNew] = doneFours.try_emplace(keyOf(matrix));
+  auto count = dimsOf(op.getLhs())[0].constant();
+  auto [it, isNew] = doneFours[count && *count <= kGemvRows].try_emplace(keyOf(matrix));
   if (isNew)
     it->second = withoutTwoOfFour(b, function, matrix, op);
   if (!it->second)

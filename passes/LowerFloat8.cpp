@@ -42,7 +42,7 @@ public:
     Operation *product = b.clone(*root);
     product->setOperands({lhs, rhs});
     product->getResult(0).setType(cast<RankedTensorType>(sums));
-    Value scaled = b.create<MulOp>(loc, sums, product->getResult(0), outer(castTo(f32, rowScale), castTo(f32, columnScale), result));
+    Value scaled = b.create<MulOp>(loc, sums, product->getResult(0), outerProduct(b, loc, castTo(f32, columnScale), castTo(f32, rowScale), result));
     root->getResult(0).replaceAllUsesWith(castTo(elementOf(root->getResult(0)), scaled));
     root->erase();
   }
@@ -60,16 +60,6 @@ private:
 
   Value castTo(Type element, Value x) {
     return elementOf(x) == element ? x : Value(b.create<CastOp>(loc, tensorType(dimsOf(x), element), x));
-  }
-
-  /// The products of both at `dims`, computed before they are repeated where one is a number.
-  Value outer(Value rows, Value columns, ArrayRef<DimExpr> dims) {
-    if (tensorOf(rows).getRank() == 0)
-      std::swap(rows, columns);
-    Dims least = tensorOf(columns).getRank() == 0 ? dimsOf(rows) : Dims(dims);
-    rows = repeat(b, loc, rows, least);
-    columns = repeat(b, loc, columns, least);
-    return repeat(b, loc, b.create<MulOp>(loc, rows.getType(), rows, columns), dims);
   }
 
   /// One number, or [m, 1]; null where there are others.

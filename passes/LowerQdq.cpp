@@ -339,15 +339,7 @@ private:
     kept.push_back(DimExpr(1));
     return b.create<ReshapeOp>(loc, tensorType(kept, i32), sums);
   }
-  /// Of two values that vary along different dims, or not at all: their products at `dims`, computed before they are repeated where
-  /// one is a number.
-  Value outer(Value a, Value c, ArrayRef<DimExpr> dims) {
-    if (tensorOf(a).getRank() == 0)
-      std::swap(a, c);
-    Dims least = tensorOf(c).getRank() == 0 ? dimsOf(a) : Dims(dims);
-    a = spread(a, least);
-    return spread(b.create<MulOp>(loc, a.getType(), a, spread(c, least)), dims);
-  }
+  Value outer(Value a, Value c, ArrayRef<DimExpr> dims) { return outerProduct(b, loc, a, c, dims); }
   /// Sums over windows less a zero point for each pixel: as many as products.
   Value lessZero(Value sums, Value zero) {
     if (!zero)

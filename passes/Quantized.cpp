@@ -169,6 +169,14 @@ Value optc::repeat(OpBuilder &b, Location loc, Value scalar, ArrayRef<DimExpr> d
   return scalar.getType() == type ? scalar : Value(b.create<BroadcastOp>(loc, type, scalar));
 }
 
+Value optc::outerProduct(OpBuilder &b, Location loc, Value a, Value c, ArrayRef<DimExpr> dims) {
+  if (tensorOf(a).getRank() == 0)
+    std::swap(a, c);
+  Dims least = tensorOf(c).getRank() == 0 ? dimsOf(a) : Dims(dims);
+  a = repeat(b, loc, a, least);
+  return repeat(b, loc, b.create<MulOp>(loc, a.getType(), a, repeat(b, loc, c, least)), dims);
+}
+
 bool optc::is8Bit(Value value) { return elementOf(value).isInteger(8); }
 
 bool optc::sameNumber(Value a, Value b) {

@@ -28,6 +28,8 @@ mlir::Value vectorAlong(mlir::OpBuilder &b, mlir::Value value, int64_t axis);
 mlir::Value unrepeated(mlir::Value value);
 /// A tensor without dims repeated to `dims`.
 mlir::Value repeat(mlir::OpBuilder &b, mlir::Location loc, mlir::Value scalar, llvm::ArrayRef<DimExpr> dims);
+/// Of two values that vary along different dims, or not at all: their products at `dims`, computed before they are repeated where one is a number.
+mlir::Value outerProduct(mlir::OpBuilder &b, mlir::Location loc, mlir::Value a, mlir::Value c, llvm::ArrayRef<DimExpr> dims);
 /// A scalar of the dialect.
 mlir::Value scalarConstant(mlir::OpBuilder &b, mlir::Location loc, mlir::Type element, double value);
 

@@ -6,6 +6,7 @@
 #include "ir/PrecisionNotes.h"
 #include "passes/Quantized.h"
 #include "passes/QuantizedTensors.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -130,12 +131,13 @@ SparseWeights optc::withoutZeros(OpBuilder &b, func::FuncOp function, Matrix mat
 /// The constant that most of a weight comes from.
 static ConstantOp largestConstant(mlir::Value weight) {
   ConstantOp largest;
-  SmallVector<mlir::Value> left{weight};
-  while (!left.empty()) {
-    Operation *op = left.pop_back_val().getDefiningOp();
-    auto constant = dyn_cast<ConstantOp>(op);
+  llvm::SetVector<Operation *> ops;
+  ops.insert(weight.getDefiningOp());
+  for (size_t i = 0; i < ops.size(); ++i) {
+    auto constant = dyn_cast<ConstantOp>(ops[i]);
     if (!constant)
-      left.append(op->operand_begin(), op->operand_end());
+      for (mlir::Value operand : ops[i]->getOperands())
+        ops.insert(operand.getDefiningOp());
     else if (!largest || tensorOf(constant).getNumElements() > tensorOf(largest).getNumElements())
       largest = constant;
   }

@@ -58,6 +58,17 @@ template <int kRows, int kColumns, int kDepth, int kStageBytes, int kExchangeByt
       order.place(tile % order.count(), row, column);
       return {tile / order.count(), row * kRows, column * kColumns, tile, split.sliceOf(item, tiles())};
     }
+    /// By one thread: copy(stage, full, place, k) begins the copies of a step once its stage is empty; they arrive at the barrier.
+    template <int kSlices, typename Copy> __device__ void copyAll(const SplitK<kSlices> &split, const Copy &copy) const {
+      Ring ring;
+      for (int item = blockIdx.x; item < kSlices * tiles(); item += gridDim.x) {
+        const TilePlace place = placeOf(item, split);
+        for (int k = split.begin(place.slice, steps), end = split.begin(place.slice + 1, steps); k < end; ++k, ring.next()) {
+          barrier_wait(empty + ring.stage, ring.phase ^ 1);
+          copy(stages + ring.stage * kStageBytes, full + ring.stage, place, k);
+        }
+      }
+    }
   };
 };
 
@@ -165,15 +176,8 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
     work.begin(1);
     if (threadIdx.x < 128) {
       give_registers<40>();
-      Ring ring;
       if (threadIdx.x == 0)
-        for (int item = blockIdx.x; item < kSlices * work.tiles(); item += gridDim.x) {
-          const TilePlace place = work.placeOf(item, split);
-          for (int k = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps); k < end; ++k, ring.next()) {
-            barrier_wait(work.empty + ring.stage, ring.phase ^ 1);
-            copy(lhs, rhs, rhsBatches, work.stages + ring.stage * kStageBytes, work.full + ring.stage, place, k * kDepth);
-          }
-        }
+        work.copyAll(split, [&](u8 *stage, Barrier *full, const TilePlace &place, int k) { copy(lhs, rhs, rhsBatches, stage, full, place, k * kDepth); });
     } else {
       take_registers<232>();
       multiplyAll<kLanes>(work, shape, epilogue, split);

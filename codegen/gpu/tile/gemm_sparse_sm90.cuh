@@ -16,21 +16,12 @@ template <typename T, int kColumns> struct GemmSparseSm90 {
   typedef typename Stages::Work Work;
   static constexpr int kSharedBytes = Stages::kSharedBytes;
 
-  template <int kSlices> static __device__ void copyAll(const Work &work, const TensorMap *lhs, const TensorMap *values, const SplitK<kSlices> &split) {
-    Ring ring;
-    for (int item = blockIdx.x; item < kSlices * work.tiles(); item += gridDim.x) {
-      const TilePlace place = work.placeOf(item, split);
-      for (int k = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps); k < end; ++k, ring.next()) {
-        barrier_wait(work.empty + ring.stage, ring.phase ^ 1);
-        u8 *stage = work.stages + ring.stage * kStageBytes;
-        Barrier *full = work.full + ring.stage;
-        barrier_expect(full, kStageBytes);
-        copy_box(stage, values, k * 64, place.row, 0, full);
+  static __device__ void copy(const TensorMap *lhs, const TensorMap *values, u8 *stage, Barrier *full, const TilePlace &place, int k) {
+    barrier_expect(full, kStageBytes);
+    copy_box(stage, values, k * 64, place.row, 0, full);
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-          copy_box(stage + kValueBytes + half * kHalfBytes, lhs, k * kSparseDepth + half * 64, place.column, 0, full);
-      }
-    }
+    for (int half = 0; half < 2; ++half)
+      copy_box(stage + kValueBytes + half * kHalfBytes, lhs, k * kSparseDepth + half * 64, place.column, 0, full);
   }
 
   template <int kLanes, int kSlices, typename Epilogue>
@@ -94,7 +85,7 @@ template <typename T, int kColumns> struct GemmSparseSm90 {
     if (threadIdx.x < 128) {
       give_registers<40>();
       if (threadIdx.x == 0)
-        copyAll(work, lhs, values, split);
+        work.copyAll(split, [&](u8 *stage, Barrier *full, const TilePlace &place, int k) { copy(lhs, values, stage, full, place, k); });
     } else {
       take_registers<232>();
       multiplyAll<kLanes>(work, positions, shape, epilogue, split);

@@ -1,6 +1,7 @@
 //===- TileProducts.cpp - The tile library's products, plainly ------------===//
 
 #include "test/codegen/gpu/TileProducts.h"
+#include "codegen/gpu/ProductTiling.h"
 #include "runtime/reference/Reference.h"
 #include "test/codegen/gpu/KernelValues.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -8,28 +9,21 @@
 
 using namespace optc;
 
-static int64_t sharedBytesOfMaps(int64_t columns) {
-  int64_t overhead = 8 * 16 * 64 * 4 + 256 + 1024, stage = (128 + columns) * 128;
-  return std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead;
-}
-
 std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   std::vector<TileProduct> products;
   auto byMaps = [&](const char *symbol, DType type, bool alongN, int64_t columns, int64_t slices = 1) {
     if (target.hasWgmma())
-      products.push_back({symbol, type, alongN, columns, sharedBytesOfMaps(columns), 128, columns, 0, slices});
+      products.push_back({symbol, type, alongN, columns, warpgroupTileBytes({128, columns, 0}), 128, columns, 0, slices});
   };
   auto byPointers = [&](const char *symbol, DType type, bool alongN, int64_t rows = 128, int64_t columns = 128, int64_t moreDepth = 0, int64_t slices = 1) {
-    products.push_back({symbol, type, alongN, 0, (rows + columns > 192 ? 3 : 4) * (rows + columns) * 128, rows, columns, moreDepth, slices});
+    products.push_back({symbol, type, alongN, 0, warpTileBytes({rows, columns, 0}), rows, columns, moreDepth, slices});
   };
   auto sparseByMaps = [&](const char *symbol, DType type, int64_t columns, int64_t slices) {
-    int64_t overhead = 8 * 16 * 16 * 4 + 256 + 1024, stage = (128 + 2 * columns) * 128;
     if (target.hasWgmma())
-      products.push_back({symbol, type, false, columns, std::min<int64_t>(8, (232448 - overhead) / stage) * stage + overhead, 128, columns, 0, slices, true});
+      products.push_back({symbol, type, false, columns, sparseWarpgroupTileBytes({128, columns, 0}), 128, columns, 0, slices, true});
   };
   auto sparseByPointers = [&](const char *symbol, DType type, int64_t rows, int64_t columns, int64_t moreDepth, int64_t slices) {
-    int64_t stage = (rows + 2 * columns) * 128;
-    products.push_back({symbol, type, false, 0, 98304 / stage * stage, rows, columns, moreDepth, slices, true});
+    products.push_back({symbol, type, false, 0, sparseWarpTileBytes({rows, columns, 0}), rows, columns, moreDepth, slices, true});
   };
   sparseByMaps("sparse_bf16_128", DType::bf16, 128, 1);
   sparseByMaps("sparse_bf16_256", DType::bf16, 256, 1);
