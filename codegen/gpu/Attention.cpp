@@ -123,10 +123,10 @@ LogicalResult optc::generateDeviceAttention(DeviceFunction &f, const GpuTarget &
     f.threads = 128;
     // AttentionSm80's kSharedBytes.
     f.sharedBytes = boxes(depth) * kBox + 2 * (boxes(depth) + boxes(width)) * kBox;
+    f.items = tiles * DimExpr(slices);
     if (slices > 1)
-      f.splitProduct("SplitKeys", slices, tiles, f.threads / 32, (padded(width) / 2 + 4) * 32 * 4);
-    else
-      f.items = tiles;
+      f.splitProduct(f.items * DimExpr(f.threads * (padded(width) / 2 + 4) * 4), tiles * DimExpr(f.threads / 32),
+                     "SplitKeys<" + std::to_string(slices) + ">{workspace, counters}");
     arguments = {headViewOf(a->q, a->depth, f, values), headViewOf(a->k, a->depth, f, values), headViewOf(a->v, a->width, f, values)};
     run = "AttentionSm80" + run + std::to_string(padded(depth)) + ", " + std::to_string(padded(width));
   }

@@ -31,9 +31,9 @@ public:
   void run(const GpuTarget &target);
 
 private:
-  void useSimt();
-  void useSm80();
-  void useSm90();
+  void useSimt(const GpuTarget &target);
+  void useSm80(const GpuTarget &target);
+  void useSm90(const GpuTarget &target);
   /// Rows are the pixels of all results.
   ProductSize allPixels() const { return {1, c.batch * c.m, c.n, DimExpr::ceildiv(depth, 128 / bytes)}; }
   void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
@@ -65,21 +65,21 @@ void DeviceConv::call(const std::string &product, int64_t lanes, ArrayRef<std::s
   f.finish();
 }
 
-void DeviceConv::useSimt() {
-  f.library = {"async", "product", "split_k", "gemm_simt", "conv_simt"};
+void DeviceConv::useSimt(const GpuTarget &target) {
+  f.library = {"async", "product", "stream_k", "gemm_simt", "conv_simt"};
   f.threads = 256;
   ProductSize size{c.batch, c.m, c.n, DimExpr::ceildiv(depth, 16)};
-  ProductTiling tiling = chooseTiling(size, simtTiles(size));
+  ProductTiling tiling = chooseTiling(f, target, size, simtTiles(size));
   f.sharedBytes = simtTileBytes(tiling.tile);
   useTiling(f, size, tiling);
   std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";
   call(product, epilogueLanes(f.kernel, c, 4), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
 
-void DeviceConv::useSm80() {
-  ProductTiling tiling = chooseTiling(allPixels(), warpTiles(piece, isE4M3(c)));
+void DeviceConv::useSm80(const GpuTarget &target) {
+  ProductTiling tiling = chooseTiling(f, target, allPixels(), warpTiles(piece, isE4M3(c)));
   const ProductTile &tile = tiling.tile;
-  f.library = {"async", "product", "split_k", "mma", "image_rows", "gemm_sm80", "conv_sm80"};
+  f.library = {"async", "product", "stream_k", "mma", "image_rows", "gemm_sm80", "conv_sm80"};
   f.threads = 256;
   f.sharedBytes = warpTileBytes(tile);
   if (piece < 4 || isE4M3(c)) // each byte has a place under the filter of its own; sums are there twice
@@ -90,10 +90,10 @@ void DeviceConv::useSm80() {
   call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
 
-void DeviceConv::useSm90() {
-  ProductTiling tiling = chooseTiling(allPixels(), warpgroupTiles(isE4M3(c)));
+void DeviceConv::useSm90(const GpuTarget &target) {
+  ProductTiling tiling = chooseTiling(f, target, allPixels(), warpgroupTiles(isE4M3(c)));
   int64_t columns = tiling.tile.columns;
-  f.library = {"async", "product", "split_k", "image_rows", "wgmma", "gemm_sm90", "conv_sm90"};
+  f.library = {"async", "product", "stream_k", "image_rows", "wgmma", "gemm_sm90", "conv_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
@@ -109,11 +109,11 @@ void DeviceConv::run(const GpuTarget &target) {
   // Smaller pieces would keep one warpgroup longer than the products of the others do.
   constexpr int64_t kLeastPiece = 8;
   if (!c.inColumns)
-    useSimt();
+    useSimt(target);
   else if (target.hasWgmma() && piece >= kLeastPiece)
-    useSm90();
+    useSm90(target);
   else
-    useSm80();
+    useSm80(target);
 }
 
 } // namespace

@@ -155,6 +155,7 @@ public:
     kernel.blocks = f.blocks();
     kernel.threads = f.threads;
     kernel.isPersistent = f.isPersistent;
+    kernel.tilings = f.tilings;
     kernel.sharedBytes = f.sharedBytes;
     // In the model's context, and by the model's names.
     kernel.maps = f.maps;

@@ -209,11 +209,10 @@ void DeviceFunction::useCounters(DimExpr count) {
   addParameter("counters", b.getI32Type(), true);
 }
 
-void DeviceFunction::splitProduct(const std::string &type, int64_t slices, const DimExpr &tiles, int64_t tileWarps, int64_t warpBytes) {
-  useWorkspace(tiles * DimExpr(slices * tileWarps * warpBytes));
-  useCounters(tiles * DimExpr(tileWarps));
-  items = tiles * DimExpr(slices);
-  split = type + "<" + std::to_string(slices) + ">{workspace, counters}";
+void DeviceFunction::splitProduct(const DimExpr &bytes, const DimExpr &meetings, std::string how) {
+  useWorkspace(bytes);
+  useCounters(meetings);
+  split = std::move(how);
 }
 
 void DeviceFunction::countResults(DimExpr launches) {

@@ -18,6 +18,7 @@
 #define OPTC_CODEGEN_GPU_DEVICEFUNCTION_H
 
 #include "codegen/kernel/KernelEmitter.h"
+#include "codegen/kernel/Tiling.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace optc {
@@ -56,6 +57,8 @@ public:
   int64_t blocksPerMultiprocessor = 0;
   /// There are at most as many blocks as the device has room for: they take turns.
   bool isPersistent = false;
+  /// Other ways that the work may be cut, the estimated one first (codegen/kernel/Tiling.h).
+  llvm::SmallVector<Tiling> tilings;
   /// Memory that is given at launch.
   int64_t sharedBytes = 0;
   std::vector<DeviceTensorMap> maps;
@@ -87,9 +90,9 @@ public:
   /// epilogue, memory, split). The epilogue has been begun and ended. A $ in the arguments stands for the next of `values`.
   void callProduct(std::string run, llvm::ArrayRef<std::string> arguments, mlir::ValueRange shape,
                    llvm::ArrayRef<std::string> moreOfShape = {}, mlir::ValueRange values = {});
-  /// What the product sums is cut into slices: each of the tiles has as many blocks, whose warps write so many bytes each. `type`: SplitK or SplitKeys
-  /// of the tile library.
-  void splitProduct(const std::string &type, int64_t slices, const DimExpr &tiles, int64_t tileWarps, int64_t warpBytes);
+  /// What the product sums is cut into parts of several blocks, which meet in so many bytes, with so many counters. `how`: StreamK or SplitKeys of the tile
+  /// library, of workspace and counters.
+  void splitProduct(const DimExpr &bytes, const DimExpr &meetings, std::string how);
   /// The kernel's launches share so many bytes of the device's memory, 16-byte aligned: the parameter `workspace`.
   void useWorkspace(DimExpr bytes);
   /// The kernel is launched so many times: the parameter `launch` counts from 0. A launch sees what those before it have written.

@@ -16,7 +16,7 @@
 //   f64, 32 and 64 bits  the same, summed in their type
 //   two of four stored   GemmSparseSm90, GemmSparseSm80, whatever the rows
 //
-// ProductTiling.h says how they are cut into tiles, and their k's into slices where tiles are few.
+// ProductTiling.h says how they are cut into tiles, and these into steps of several blocks where they fill a device badly.
 //
 //===----------------------------------------------------------------------===//
 
@@ -44,11 +44,11 @@ private:
   bool fitsMaps() const;
   bool isGemv() const;
   void useGemv();
-  void useSimt();
-  void useSm80();
-  void useSm90();
-  void useSparseSm80();
-  void useSparseSm90();
+  void useSimt(const GpuTarget &target);
+  void useSm80(const GpuTarget &target);
+  void useSm90(const GpuTarget &target);
+  void useSparseSm80(const GpuTarget &target);
+  void useSparseSm90(const GpuTarget &target);
   void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
   /// Of products of two dense operands.
   SmallVector<std::string> operands(bool byMaps) const;
@@ -109,13 +109,13 @@ void DeviceMatmul::useGemv() {
   call("GemvAlongN<" + name + std::to_string(vector) + ", " + std::to_string(wide) + ">", 1, operands(false));
 }
 
-void DeviceMatmul::useSimt() {
+void DeviceMatmul::useSimt(const GpuTarget &target) {
   int64_t most = std::min<int64_t>(4, 16 / bytes);
   std::string type = cudaType(element);
-  f.library = {"async", "product", "split_k", "gemm_simt"};
+  f.library = {"async", "product", "stream_k", "gemm_simt"};
   f.threads = 256;
-  // Sums of 8 bytes are not cut (split_k.cuh), and fill the registers of a small tile.
-  ProductTiling tiling = bytes == 8 ? ProductTiling{smallSimtTile(), 1} : chooseTiling(size(16), simtTiles(size(16)));
+  // Sums of 8 bytes are not cut (stream_k.cuh), and fill the registers of a small tile.
+  ProductTiling tiling = bytes == 8 ? ProductTiling{smallSimtTile()} : chooseTiling(f, target, size(16), simtTiles(size(16)));
   int64_t lhsLanes = dividingLanes(c.k, most), rhsLanes = dividingLanes(rhsAlongN() ? c.n : c.k, most);
   // The registers of a large tile leave room for a second one where few are needed for addresses.
   if (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant())
@@ -127,11 +127,11 @@ void DeviceMatmul::useSimt() {
        epilogueLanes(4), operands(false));
 }
 
-void DeviceMatmul::useSm80() {
-  f.library = {"async", "product", "split_k", "mma", "gemm_sm80"};
+void DeviceMatmul::useSm80(const GpuTarget &target) {
+  f.library = {"async", "product", "stream_k", "mma", "gemm_sm80"};
   f.threads = 256;
   int64_t lhsPiece = pieceOf(c.k), rhsPiece = c.inColumns ? 16 : pieceOf(rhsAlongN() ? c.n : c.k);
-  ProductTiling tiling = chooseTiling(size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece), isE4M3(c)));
+  ProductTiling tiling = chooseTiling(f, target, size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece), isE4M3(c)));
   const ProductTile &tile = tiling.tile;
   f.sharedBytes = warpTileBytes(tile);
   // The addresses of many small pieces take more than half of the registers, as do sums by steps.
@@ -144,10 +144,10 @@ void DeviceMatmul::useSm80() {
        epilogueLanes(8), operands(false));
 }
 
-void DeviceMatmul::useSm90() {
-  ProductTiling tiling = chooseTiling(size(128 / bytes), warpgroupTiles(isE4M3(c)));
+void DeviceMatmul::useSm90(const GpuTarget &target) {
+  ProductTiling tiling = chooseTiling(f, target, size(128 / bytes), warpgroupTiles(isE4M3(c)));
   int64_t columns = tiling.tile.columns;
-  f.library = {"async", "product", "split_k", "wgmma", "gemm_sm90"};
+  f.library = {"async", "product", "stream_k", "wgmma", "gemm_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
@@ -168,11 +168,12 @@ void DeviceMatmul::useSm90() {
 }
 
 /// Instructions' rows are the result's columns.
-void DeviceMatmul::useSparseSm80() {
-  f.library = {"async", "product", "split_k", "mma", "gemm_sm80", "sparse", "gemm_sparse_sm80"};
+void DeviceMatmul::useSparseSm80(const GpuTarget &target) {
+  f.library = {"async", "product", "stream_k", "mma", "gemm_sm80", "sparse", "gemm_sparse_sm80"};
   f.threads = 256;
   ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
-  ProductTiling tiling = chooseTiling(turned, sparseWarpTiles());
+  ProductTiling tiling = chooseTiling(f, target, turned, sparseWarpTiles());
+  f.tilings.clear(); // positions cannot be made up
   f.sharedBytes = sparseWarpTileBytes(tiling.tile);
   int64_t piece = pieceOf(c.k);
   if (piece < 8)
@@ -182,13 +183,14 @@ void DeviceMatmul::useSparseSm80() {
        epilogueLanes(8), {pointerOf(c.lhs), pointerOf(c.rhs), pointerOf(c.positions)});
 }
 
-void DeviceMatmul::useSparseSm90() {
-  f.library = {"async", "product", "split_k", "wgmma", "gemm_sm90", "sparse", "gemm_sparse_sm90"};
+void DeviceMatmul::useSparseSm90(const GpuTarget &target) {
+  f.library = {"async", "product", "stream_k", "wgmma", "gemm_sm90", "sparse", "gemm_sparse_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
   ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
-  ProductTiling tiling = chooseTiling(turned, sparseWarpgroupTiles());
+  ProductTiling tiling = chooseTiling(f, target, turned, sparseWarpgroupTiles());
+  f.tilings.clear();
   f.sharedBytes = sparseWarpgroupTileBytes(tiling.tile);
   useTiling(f, turned, tiling);
   Dims values = dimsOf(c.rhs);
@@ -199,17 +201,17 @@ void DeviceMatmul::useSparseSm90() {
 
 void DeviceMatmul::run(const GpuTarget &target) {
   if (c.positions && target.hasWgmma() && pieceOf(c.k) == 16)
-    useSparseSm90();
+    useSparseSm90(target);
   else if (c.positions)
-    useSparseSm80();
+    useSparseSm80(target);
   else if (isGemv())
     useGemv();
   else if (!fitsTensorCores())
-    useSimt();
+    useSimt(target);
   else if (target.hasWgmma() && fitsMaps())
-    useSm90();
+    useSm90(target);
   else
-    useSm80();
+    useSm80(target);
 }
 
 } // namespace

@@ -24,16 +24,26 @@ std::string optc::multiplied(const ContractionKernel &c) {
   return c.isTf32() ? "tf32" : isE4M3(c) ? "f8" : element.isInteger(8) ? "u8" : cudaType(element);
 }
 
+ProductTiling optc::chooseTiling(DeviceFunction &f, const GpuTarget &target, const ProductSize &size, ArrayRef<ProductTile> tiles) {
+  SmallVector<ProductTiling> all = rankTilings(size, tiles);
+  if (target.isPortable)
+    return all.front();
+  if ((size.batch * size.rows * size.columns * size.steps).constant())
+    for (const ProductTiling &tiling : all)
+      f.tilings.push_back(tiling.numbers());
+  ArrayRef<int64_t> measured = tilingOf(f.kernel, target.name);
+  auto found = llvm::find_if(all, [&](const ProductTiling &tiling) { return ArrayRef<int64_t>(tiling.numbers()) == measured; });
+  return found == all.end() ? all.front() : *found;
+}
+
 void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
-  // Half of the registers are enough for all but the largest tiles; left to itself the compiler would rather spill than take more than a quarter.
-  if (!f.blocksPerMultiprocessor && tiling.tile.sums() <= 64 * 128)
-    f.blocksPerMultiprocessor = 2;
-  DimExpr tiles = tiling.tile.count(size);
-  if (tiling.slices == 1) {
-    f.items = tiles;
+  if (!f.blocksPerMultiprocessor && tiling.tile.resident > 1)
+    f.blocksPerMultiprocessor = tiling.tile.resident;
+  f.items = tiling.tile.count(size);
+  if (!tiling.units)
     return;
-  }
-  f.splitProduct("SplitK", tiling.slices, tiles, 8, tiling.tile.sums() / 8 * 4);
+  f.items = tiling.units;
+  f.splitProduct(unitBytes(tiling), tiling.streamed * 8, "StreamK{workspace, counters, " + std::to_string(tiling.units) + ", " + std::to_string(tiling.streamed) + "}");
 }
 
 int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most) {

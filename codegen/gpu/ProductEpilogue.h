@@ -4,6 +4,7 @@
 
 #include "codegen/gpu/DeviceFunction.h"
 #include "codegen/gpu/ProductTiling.h"
+#include "codegen/gpu/Target.h"
 #include "codegen/kernel/Contraction.h"
 
 namespace optc {
@@ -18,7 +19,9 @@ int64_t dividingLanes(const DimExpr &d, int64_t most);
 /// An operand's type as the tile library multiplies it: bytes of the left one are unsigned.
 std::string multiplied(const ContractionKernel &c);
 
-/// Blocks for the tiles of a product, or for their slices.
+/// As it was measured for the target, if it was (codegen/kernel/Tiling.h), else as estimates rank it. What may be measured is the function's `tilings` then.
+ProductTiling chooseTiling(DeviceFunction &f, const GpuTarget &target, const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
+/// Blocks for the tiles of a product, or for the units that their steps are cut into.
 void useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling);
 
 /// Columns that the epilogue takes at a time: 16 bytes of the widest value that it reads or writes along them.

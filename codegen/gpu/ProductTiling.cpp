@@ -1,6 +1,7 @@
 //===- ProductTiling.cpp - How products are cut into blocks' work ---------===//
 
 #include "codegen/gpu/ProductTiling.h"
+#include "llvm/ADT/STLExtras.h"
 #include <algorithm>
 #include <limits>
 
@@ -11,48 +12,71 @@ using namespace optc;
 
 /// Sums that are written and read again pass the second-level cache; a warp waits for it to take its own, to count them, and to give the first.
 static constexpr double kMeetCycles = 2000, kSumBytesPerCycle = 64;
-/// What a product in slices has to save: less may be the model's error.
+/// What cutting tiles has to save: less may be the model's error.
 static constexpr double kWorthwhile = 0.85;
 static constexpr int64_t kMostSlices = 64;
 
-/// Cycles of the multiprocessor that has the most to do.
-static double cyclesOf(const ProductTile &tile, int64_t tiles, int64_t steps, int64_t slices) {
-  auto ceildiv = [](int64_t x, int64_t y) { return double((x + y - 1) / y); };
-  double cycles = ceildiv(tiles * slices, kMultiprocessors) * ceildiv(steps, slices) * tile.stepCycles;
-  return slices == 1 ? cycles : cycles + kMeetCycles + double((slices + 1) * tile.sums() * 4) / kSumBytesPerCycle;
+static int64_t ceildiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+int64_t optc::streamedTiles(int64_t tiles, int64_t units) { return tiles < 2 * units ? tiles : units + tiles % units; }
+
+int64_t optc::unitBytes(const ProductTiling &tiling) {
+  return tiling.units * (tiling.units % tiling.streamed == 0 ? 1 : 2) * tiling.tile.sums() * 4;
 }
 
-ProductTiling optc::chooseTiling(const ProductSize &size, ArrayRef<ProductTile> tiles) {
+/// Cycles of the multiprocessor that has the most to do. `units`: 0 where no tile is cut.
+static double cyclesOf(const ProductTile &tile, int64_t tiles, int64_t steps, int64_t units, int64_t streamed) {
+  if (!units)
+    return double(ceildiv(tiles, kMultiprocessors) * steps) * tile.stepCycles;
+  int64_t ofUnit = ceildiv(streamed * steps, units) + (tiles - streamed) / units * steps;
+  // A tile's sums are read once for each unit that it is in; units that are not a multiple of the tiles write those of two.
+  int64_t ofTile = ceildiv(units, streamed), cut = units % streamed == 0 ? 1 : 2;
+  return double(ceildiv(units, kMultiprocessors) * ofUnit) * tile.stepCycles + kMeetCycles +
+         double((cut + ofTile + cut - 1) * tile.sums() * 4) / kSumBytesPerCycle;
+}
+
+SmallVector<ProductTiling> optc::rankTilings(const ProductSize &size, ArrayRef<ProductTile> tiles) {
   constexpr int64_t kMany = 1 << 20;
   std::optional<int64_t> steps = size.steps.constant();
-  ProductTiling best{tiles.front(), 1};
-  double bestCycles = std::numeric_limits<double>::infinity();
-  auto offer = [&](const ProductTile &tile, int64_t slices, double cycles) {
-    if (cycles < bestCycles) {
-      best = {tile, slices};
-      bestCycles = cycles;
-    }
+  SmallVector<ProductTiling> all;
+  SmallVector<std::pair<double, size_t>> ranks; // equal ones in their order
+  auto add = [&](const ProductTiling &tiling, double cycles) {
+    ranks.push_back({cycles, all.size()});
+    all.push_back(tiling);
   };
   for (const ProductTile &tile : tiles) {
     std::optional<int64_t> count = tile.count(size).constant();
     int64_t columns = size.columns.constant().value_or(kMany);
     // Of unknown sizes all waves are full.
-    offer(tile, 1, count ? cyclesOf(tile, *count, steps.value_or(1), 1)
-                         : double(kMany / tile.rows * ((columns + tile.columns - 1) / tile.columns)) / kMultiprocessors * tile.stepCycles);
+    double cycles = count ? cyclesOf(tile, *count, steps.value_or(1), 0, 0)
+                          : double(kMany / tile.rows * ceildiv(columns, tile.columns)) / kMultiprocessors * tile.stepCycles;
+    add({tile}, cycles);
   }
-  const double whole = bestCycles;
   for (const ProductTile &tile : tiles) {
     std::optional<int64_t> count = tile.count(size).constant();
-    for (int64_t s = 2; count && steps && s <= std::min(*steps, kMostSlices); ++s)
-      if (double cycles = cyclesOf(tile, *count, *steps, s); cycles < kWorthwhile * whole)
-        offer(tile, s, cycles);
+    if (!count || *count < 1 || !steps)
+      continue;
+    auto offer = [&](int64_t units) {
+      int64_t streamed = streamedTiles(*count, units);
+      // Their products are numbers of 32 bits.
+      if (streamed * *steps >= units && streamed * *steps < std::numeric_limits<int32_t>::max())
+        add({tile, units, streamed}, cyclesOf(tile, *count, *steps, units, streamed) / kWorthwhile);
+    };
+    for (int64_t s = 2; s <= std::min(*steps, kMostSlices) && *count < kMultiprocessors; ++s)
+      offer(*count * s);
+    if (*count % (kMultiprocessors * tile.resident) != 0)
+      offer(kMultiprocessors * tile.resident);
   }
-  return best;
+  llvm::sort(ranks);
+  return llvm::map_to_vector(ranks, [&](const auto &rank) { return all[rank.second]; });
 }
+
+/// Sums of a tile of 256 threads that half of the registers are enough for; left to itself the compiler would rather spill than take more than a quarter.
+static constexpr int64_t kHalfOfRegisters = 64 * 128;
 
 /// 128 bytes of k.
 SmallVector<ProductTile> optc::warpTiles(int64_t piece, bool bySteps) {
-  auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * (rows + columns)) / 16}; };
+  auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * (rows + columns)) / 16, rows * columns <= kHalfOfRegisters ? 2 : 1}; };
   SmallVector<ProductTile> tiles = {tile(64, 64), tile(64, 128), tile(128, 64), tile(128, 128)};
   tiles.truncate(piece == 16 ? (bySteps ? 3 : 4) : piece < 4 ? 1 : 2);
   return tiles;
@@ -70,7 +94,7 @@ SmallVector<ProductTile> optc::warpgroupTiles(bool bySteps) {
 // Instructions take as long as dense ones of half of the k's; the left operand is as long as ever.
 
 SmallVector<ProductTile> optc::sparseWarpTiles() {
-  auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * (rows + 2 * columns)) / 16}; };
+  auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * (rows + 2 * columns)) / 16, rows * columns <= kHalfOfRegisters ? 2 : 1}; };
   return {tile(64, 64), tile(128, 64), tile(128, 128)};
 }
 
@@ -82,7 +106,7 @@ SmallVector<ProductTile> optc::sparseWarpgroupTiles() {
 }
 
 /// 16 k's.
-ProductTile optc::smallSimtTile() { return {64, 64, 640}; }
+ProductTile optc::smallSimtTile() { return {64, 64, 640, 2}; }
 
 SmallVector<ProductTile> optc::simtTiles(const ProductSize &size) {
   ProductTile large{128, 128, 2304}, small = smallSimtTile();

@@ -1,9 +1,9 @@
 //===- ProductTiling.h - How products are cut into blocks' work -*- C++ -*-===//
 //
-// A block has a tile of the result. Which tiles, and into how many slices their k's are cut where the tiles are too few for a device
-// (tile/split_k.cuh), is what takes the fewest cycles of the longest-running multiprocessor:
+// A block has a tile of the result. Which tiles, and into how many units their steps of k are cut where the tiles fill a device badly
+// (tile/stream_k.cuh), is what takes the fewest cycles of the longest-running multiprocessor:
 //
-//   waves * steps of a slice * cycles of a step    and for a product in slices: write and count the sums, read those of all slices
+//   waves * steps of a unit * cycles of a step    and where tiles are cut: write and count the sums, read those of all units of a tile
 //
 // Products of a few rows are not cut: the threads of a block have their k's in slices already (tile/gemv.cuh), and are enough to read at a device's speed.
 //
@@ -11,6 +11,7 @@
 #ifndef OPTC_CODEGEN_GPU_PRODUCTTILING_H
 #define OPTC_CODEGEN_GPU_PRODUCTTILING_H
 
+#include "codegen/kernel/Tiling.h"
 #include "ir/DimExpr.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
@@ -30,6 +31,8 @@ struct ProductTile {
   int64_t rows, columns;
   /// Of a step of k: its products, and what it copies beside them.
   double stepCycles;
+  /// Blocks that a multiprocessor has at a time, whose cycles these are then.
+  int64_t resident = 1;
 
   DimExpr count(const ProductSize &size) const { return size.batch * DimExpr::ceildiv(size.rows, rows) * DimExpr::ceildiv(size.columns, columns); }
   int64_t sums() const { return rows * columns; }
@@ -37,12 +40,21 @@ struct ProductTile {
 
 struct ProductTiling {
   ProductTile tile;
-  /// 1: a tile is one block's. Sizes that are not known are taken to be many.
-  int64_t slices;
-};
+  /// 0: tiles are not cut. Sizes that are not known are taken to be many.
+  int64_t units = 0;
+  /// So many of the tiles are cut.
+  int64_t streamed = 0;
 
-/// The best of some tiles, the first of equals.
-ProductTiling chooseTiling(const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
+  /// As codegen/kernel/Tiling.h has it.
+  Tiling numbers() const { return {tile.rows, tile.columns, units}; }
+};
+/// Of some tiles as many as make all units equally long, and leave each of these at least a tile's steps where there are as many tiles.
+int64_t streamedTiles(int64_t tiles, int64_t units);
+/// Bytes of the sums that units write: 16-byte aligned (tile/stream_k.cuh).
+int64_t unitBytes(const ProductTiling &tiling);
+
+/// All ways to cut a product into some tiles that the estimates have no reason against, the fastest first: equal ones in the order of the tiles.
+llvm::SmallVector<ProductTiling> rankTilings(const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
 
 /// Tiles of GemmSm80 and ConvSm80 for rows that are copied in pieces of so many bytes: the smaller these are, the more rows a thread copies.
 llvm::SmallVector<ProductTile> warpTiles(int64_t piece, bool bySteps);

@@ -1,6 +1,7 @@
 //===- Contraction.cpp - Kernels around a matrix product ------------------===//
 
 #include "codegen/kernel/Contraction.h"
+#include "codegen/kernel/Tiling.h"
 #include "codegen/kernel/CompressedRows.h"
 #include "codegen/kernel/SparseRows.h"
 #include "codegen/kernel/StridedView.h"
@@ -259,6 +260,10 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
   auto rows = c.m.constant();
   if ((rows && *rows < 4) || c.gatherRows || c.isCompressed())
     c.panelsPerTile = 4;
+  if (ArrayRef<int64_t> tiling = tilingOf(kernel, kCpuTiling); tiling.size() == 2 && c.isFreelyCut() && tiling[0] > 0 && tiling[1] > 0) {
+    c.panelsPerTile = std::min<int64_t>(tiling[0], 8);
+    c.rowsPerBlock = tiling[1];
+  }
   return c;
 }
 

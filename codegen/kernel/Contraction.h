@@ -27,7 +27,7 @@ namespace optc {
 
 /// Columns of a panel of packed weights, on every level.
 constexpr int64_t kPanel = 16;
-/// Output rows of one tile of work: at most so many.
+/// Output rows of one tile of work: at most so many, unless others are faster (Tiling.h).
 constexpr int64_t kRowBlock = 84;
 /// The tallest tile of registers of any level (rows).
 constexpr int64_t kMaxTileRows = 14;
@@ -114,6 +114,10 @@ struct ContractionKernel {
 
   /// Panels that one tile of work covers: 2, or more where there are few rows, or where they are copied.
   int64_t panelsPerTile = 2;
+  /// Rows of f32 that a tile of work covers at most.
+  int64_t rowsPerBlock = kRowBlock;
+  /// f32 by f32 that is stored as it is: the two above may be any (Tiling.h).
+  bool isFreelyCut() const { return !narrow && !inColumns && !unpacked && !isCompressed() && !blocks && !gatherRows; }
   /// Compressed: false where there are always few rows, which dequantise in registers.
   bool isCompressed() const { return compressed || sparse; }
   bool mayUnpack() const { return isCompressed() && !(m.constant() && *m.constant() <= kDirectRows); }
@@ -135,7 +139,7 @@ struct ContractionKernel {
   /// Narrow operands: rows of the lhs are copied, as taps are gathered or as they are shorter than a row of panels.
   bool copiesRows() const { return isConv || k != paddedK(); }
   /// Output rows that one tile of work covers at most.
-  int64_t rowBlock() const { return !narrow ? kRowBlock : isConv ? kCopiedRows : kReadRows; }
+  int64_t rowBlock() const { return !narrow ? rowsPerBlock : isConv ? kCopiedRows : kReadRows; }
 };
 
 /// Bytes of an element that a product reads as narrow operand; what is cast from bf16 has 2.

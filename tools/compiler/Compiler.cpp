@@ -11,6 +11,7 @@
 #include "tools/compiler/NativeModel.h"
 #include "tools/compiler/Guard.h"
 #include "tools/compiler/RoundWeights.h"
+#include "tools/compiler/Tune.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
@@ -129,8 +130,15 @@ static PipelineOptions onThisMachine(PipelineOptions options) {
   return options;
 }
 
-/// `calibration`: the ranges, where it took any.
-static CompileResult compile(const CompileOptions &options, Calibration &calibration) {
+/// What a compile learns that a file keeps: ranges, and how kernels are cut, where it measures any.
+namespace {
+struct Learnt {
+  Calibration calibration;
+  Tuning tuning;
+};
+} // namespace
+
+static CompileResult compile(const CompileOptions &options, Learnt &learnt) {
   CompileResult result;
   auto fail = [&](ExitCode code, const std::string &message) {
     result.code = code;
@@ -170,6 +178,8 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     return fail(ExitCode::badModel, "optc: error: kernels for a GPU need a target of one (--target=sm_90)");
   if (options.bfloat && gpuTargets.empty())
     return fail(ExitCode::badModel, "optc: error: --bf16 and --" + options.weights + " both say how weights are stored");
+  if (!options.tuning.empty() && (gpuTargets.empty() ? targets.size() : options.tune ? gpuTargets.size() : 1) > 1)
+    return fail(ExitCode::badModel, std::string("optc: error: --") + (options.tune ? "tune takes one target" : "tuning takes one target of a CPU"));
   if (options.tf32 && gpuTargets.empty())
     return fail(ExitCode::badModel, "optc: error: --tf32 is for GPUs (--target=sm_90): CPUs multiply bf16 (--bf16)");
   if ((options.emit == Emit::llvm || options.emit == Emit::assembly) && targets.empty())
@@ -180,6 +190,11 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
   DiagnosticCollector diagnostics(context, result, model);
+
+  // A file that is yet to be written has nothing.
+  if (!options.tuning.empty() && (!options.tune || llvm::sys::fs::exists(options.tuning)))
+    if (Error error = readTuning(options.tuning, learnt.tuning))
+      return failWith(error);
 
   progress("import");
   std::vector<AdapterFile> adapters;
@@ -245,7 +260,7 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
   pipeline.keepRounding = options.keepRounding;
   if (!options.quantization.int8)
     pipeline.levels = levels;
-  else if (Error error = prepareQuantization(module, options.quantization, levels, options.jobs, progress, calibration, notes))
+  else if (Error error = prepareQuantization(module, options.quantization, levels, options.jobs, progress, learnt.calibration, notes))
     return failWith(error);
   pipeline.fma = llvm::all_of(targets, [](const CpuTarget &target) { return target.has(OPTC_CPU_X86_64_V3); });
   pipeline.weights = options.weights == "fp16" ? "f16" : options.weights == "fp8" ? "f8" : options.weights == "weights-int8" ? "int8" : options.weights;
@@ -306,6 +321,14 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     return result;
   if (!pipeline.levels.empty())
     noteFloatRegions(module, notes);
+  if (!options.tuning.empty()) {
+    std::vector<TunableKernel> kernels = tunableKernels(module.lookupSymbol<func::FuncOp>("main"), targets, gpuTargets);
+    if (options.tune)
+      if (Error error = measureTilings(kernels, targets, gpuTargets, options, progress, learnt.tuning))
+        return failWith(error);
+    size_t known = applyTuning(kernels, learnt.tuning);
+    notes.push_back(llvm::formatv("{0} of {1} kernels that may be cut in several ways are as {2} has them", known, kernels.size(), llvm::sys::path::filename(options.tuning)));
+  }
   sayNotes();
   if (options.emit == Emit::mlir)
     return writeText(options, printModule(module), result);
@@ -345,6 +368,8 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
     header.command += " --tf32";
   if (options.lineInfo)
     header.command += " --line-info";
+  if (!options.tuning.empty())
+    header.command += " --tuning=" + llvm::sys::path::filename(options.tuning).str();
   for (const GpuTarget &target : gpuTargets) {
     header.targets.push_back(target.name);
     header.command += " --target=" + target.name;
@@ -404,17 +429,22 @@ static CompileResult compile(const CompileOptions &options, Calibration &calibra
 }
 
 CompileResult optc::compile(const CompileOptions &options) {
-  Calibration calibration;
-  CompileResult result = ::compile(options, calibration);
-  const std::string &save = options.quantization.save;
-  if (result.code != ExitCode::ok || save.empty())
+  Learnt learnt;
+  CompileResult result = ::compile(options, learnt);
+  if (result.code != ExitCode::ok)
     return result;
   // Last, so that a compile that fails leaves no file.
-  if (Error error = writeCalibration(save, calibration)) {
+  auto keep = [&](Error error) {
+    if (!error || result.code != ExitCode::ok)
+      return;
     if (!options.output.empty() && options.output != "-")
       llvm::sys::fs::remove(options.output);
     result.messages.push_back(error.where + ": error: " + error.message);
     result.code = error.exitCode;
-  }
+  };
+  if (const std::string &save = options.quantization.save; !save.empty())
+    keep(writeCalibration(save, learnt.calibration));
+  if (options.tune)
+    keep(writeTuning(options.tuning, learnt.tuning));
   return result;
 }

@@ -42,6 +42,9 @@ struct CompileOptions {
   int64_t weightBlock = 0;
   /// Every quantisation of the model rounds as it is written.
   bool keepRounding = false;
+  /// File that says how kernels are cut (tools/compiler/TuningFile.h); empty: as is estimated. `tune`: what it lacks is measured on this machine first.
+  std::string tuning;
+  bool tune = false;
   /// File of the NVRTC library; empty: where it is usually found.
   std::string nvrtc;
   /// Code for GPUs is kept in a folder and taken from there; empty: codegen/gpu/CodeCache.h's usual one.

@@ -52,11 +52,15 @@ Error NativeModel::build(ModuleOp module, unsigned jobs, std::unique_ptr<Pass> f
   auto target = parseCpuTarget("native");
   if (!target)
     return internalError(llvm::toString(target.takeError()));
+  return build(*built, {*target}, jobs);
+}
+
+Error NativeModel::build(BuiltPlan &built, ArrayRef<CpuTarget> targets, unsigned jobs) {
   SmallString<128> path;
   if (std::error_code error = llvm::sys::fs::createTemporaryFile("optc", "so", path))
     return Error::at("optc", "a temporary file cannot be made: " + error.message());
   file = std::make_unique<llvm::FileRemover>(path);
-  if (Error error = writeCompiled(*built, {*target}, jobs, path, [](const std::string &) {}))
+  if (Error error = writeCompiled(built, targets, jobs, path, [](const std::string &) {}))
     return error;
   return load(path.str().str());
 }

@@ -31,11 +31,16 @@ public:
   /// `module` as it is after recognition (passes/Pipelines.h); `first` is a pass over its functions before the rest.
   Error build(mlir::ModuleOp module, unsigned jobs, std::unique_ptr<mlir::Pass> first = nullptr,
               const PipelineOptions &pipeline = {});
+  /// Of a plan, for the CPU's part `targets`.
+  Error build(BuiltPlan &built, llvm::ArrayRef<CpuTarget> targets, unsigned jobs);
   Error load(const std::string &path);
 
   const Plan &plan() const { return model->plan(); }
   /// The message is without a place: the caller knows whose inputs they are.
   Error run(llvm::ArrayRef<HostValue> inputs);
+  /// Times each step from now on.
+  void profile(bool on) { session->profile(on); }
+  const std::vector<StepTime> &times() const { return session->times(); }
   /// Of the last run; overwritten by the next.
   llvm::ArrayRef<HostValue> outputs() const { return results; }
 

@@ -1,46 +1,12 @@
 //===- Inputs.cpp - Random inputs -----------------------------------------===//
 
 #include "tools/optc-run/Inputs.h"
+#include "tools/tensors/RandomTensor.h"
 #include "tools/tensors/TensorFile.h"
 
 using namespace optc;
 
 namespace {
-
-/// splitmix64, https://prng.di.unimi.it/splitmix64.c
-struct Random {
-  uint64_t state;
-  uint64_t next() {
-    uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-  }
-};
-
-void fill(Value &value, int64_t bound, Random &random) {
-  constexpr int64_t kBlock = 256;
-  double reals[kBlock];
-  int64_t integers[kBlock];
-  if (value.type == DType::boolean)
-    bound = 2;
-  if (value.type == DType::u2 || value.type == DType::i2 || value.type == DType::i4)
-    bound = std::min<int64_t>(bound, value.type == DType::i4 ? 8 : 2);
-  else if (value.type == DType::u4)
-    bound = std::min<int64_t>(bound, 16);
-  for (int64_t done = 0, total = value.size(); done < total; done += kBlock) {
-    int64_t n = std::min(kBlock, total - done);
-    for (int64_t i = 0; i < n; ++i) {
-      uint64_t r = random.next();
-      reals[i] = double(r >> 11) * 0x1p-53;
-      integers[i] = int64_t(r % uint64_t(bound));
-    }
-    if (classOf(value.type) == Class::f64)
-      store(value, done, n, reals);
-    else
-      store(value, done, n, integers);
-  }
-}
 
 std::string joined(const std::vector<Port> &ports) {
   std::string text;
@@ -104,7 +70,7 @@ Error optc::randomInputs(const Options &options, const std::vector<Port> &ports,
       for (int64_t i = 0; i < value.size(); ++i)
         value.as<std::string>()[i] = "text " + std::to_string(random.next() % uint64_t(bound));
     else
-      fill(value, bound, random);
+      fillRandom(value, bound, random);
     values.push_back(std::move(value));
   }
   return Error::success();

@@ -138,6 +138,8 @@ int main(int argc, char **argv) {
     ("metric", "command that gives the worth of {outputs}, a folder with those of each golden set", cxxopts::value<std::string>())
     ("max-drop", "how far the metric may be below that of f32: 0.01", cxxopts::value<std::string>())
     ("compare-layers", "print each node's error in 8 bits, worst first: text, json, svg", cxxopts::value<std::string>()->implicit_value("text"))
+    ("tune", "measure on this machine how kernels are cut best, keep it in a file, and cut them so", cxxopts::value<std::string>())
+    ("tuning", "cut kernels as a file of --tune has them", cxxopts::value<std::string>())
     ("nvrtc", "NVRTC's library, for what runs on GPUs", cxxopts::value<std::string>()->default_value(""))
     ("cache-dir", "folder that keeps code for GPUs from compile to compile", cxxopts::value<std::string>())
     ("no-cache", "code for GPUs is neither kept nor taken from where it is kept")
@@ -205,6 +207,11 @@ int main(int argc, char **argv) {
       if (compile.weightBlock < 16 || compile.weightBlock > 65536 || compile.weightBlock % 8 != 0)
         return usageError("--int4-block=" + std::to_string(compile.weightBlock) + ": expected a multiple of 8 from 16 to 65536");
     }
+    if (flags.count("tune") && flags.count("tuning"))
+      return usageError("--tune and --tuning both name the file: one is enough");
+    compile.tune = flags.count("tune");
+    if (compile.tune || flags.count("tuning"))
+      compile.tuning = flags[compile.tune ? "tune" : "tuning"].as<std::string>();
     compile.nvrtc = flags["nvrtc"].as<std::string>();
     compile.jobs = flags["jobs"].as<unsigned>();
     compile.verifyPasses = flags.count("verify-passes");

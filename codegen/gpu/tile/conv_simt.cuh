@@ -3,7 +3,7 @@
 // An implicit matrix product of f32 (gemm_simt.cuh): a row is a pixel of the result, a k an input channel under a tap, gathered from
 // the image as the tile is read.
 //
-// The launch: 256 threads, GemmSimt's memory, a block a tile (of kSlices a slice, split_k.cuh). image [batch, height, width, channels]; filter in panels [columns / 16][taps *
+// The launch: 256 threads, GemmSimt's memory, blocks that have tiles or parts of them (stream_k.cuh). image [batch, height, width, channels]; filter in panels [columns / 16][taps *
 // channels][16]. Vectors of kLanes elements divide the channels.
 //
 //===----------------------------------------------------------------------===//
@@ -62,28 +62,26 @@ template <typename T, int kTile, int kImageLanes> struct ConvSimt {
     }
   };
 
-  template <int kLanes, int kSlices = 1, typename Epilogue>
-  static __device__ void run(const T *image, const float *panels, const ConvShape &s, const Epilogue &epilogue, u8 *memory,
-                             const SplitK<kSlices> &split = {}) {
+  template <int kLanes, typename Split = WholeTiles, typename Epilogue>
+  static __device__ void run(const T *images, const float *panels, const ConvShape &s, const Epilogue &epilogue, u8 *memory,
+                             const Split &split = {}) {
     const TileOrder order = {(s.rows + kTile - 1) / kTile, (s.columns + kTile - 1) / kTile};
-    const int tiles = order.count() * s.batch, tile = split.tileOf(int(blockIdx.x), tiles), batch = tile / order.count();
-    int rowTile, columnTile;
-    order.place(tile % order.count(), rowTile, columnTile);
-    const int row = rowTile * kTile, column = columnTile * kTile;
-    image += i64(batch) * s.height * s.width * s.channels;
-    Image a;
-    a.place(row, s);
-    Filter b;
-    float *stages = reinterpret_cast<float *>(memory);
-    auto read = [&](int k) {
-      a.read(image, k, s);
-      b.read(panels, column, k, s);
-    };
-    auto write = [&](int stage) {
-      a.tile.write(stages + stage * Product::kTileFloats);
-      b.write(stages + stage * Product::kTileFloats + kDepth * kPitch);
-    };
-    Product::template multiply<kLanes>(read, write, stages, {batch, row, column, tile, split.sliceOf(int(blockIdx.x), tiles)},
-                                       {s.batch, s.rows, s.columns, s.depth}, split, epilogue);
+    split.template each<false>(order.count() * s.batch, (s.depth + kDepth - 1) / kDepth, [&](const TileShare &share) {
+      const TilePlace place = order.placeOf<kTile, kTile>(share.tile);
+      const T *image = images + i64(place.batch) * s.height * s.width * s.channels;
+      Image a;
+      a.place(place.row, s);
+      Filter b;
+      float *stages = reinterpret_cast<float *>(memory);
+      auto read = [&](int k) {
+        a.read(image, k, s);
+        b.read(panels, place.column, k, s);
+      };
+      auto write = [&](int stage) {
+        a.tile.write(stages + stage * Product::kTileFloats);
+        b.write(stages + stage * Product::kTileFloats + kDepth * kPitch);
+      };
+      Product::template multiply<kLanes>(read, write, stages, place, share, {s.batch, s.rows, s.columns, s.depth}, split, epilogue);
+    });
   }
 };

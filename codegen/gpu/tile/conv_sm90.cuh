@@ -16,9 +16,9 @@ template <typename T, int kColumns, int kPiece, int kPadding> struct ConvSm90 {
   static constexpr int kSharedBytes = Product::kSharedBytes, kBehind = 2, kCopiers = 128;
   static_assert(Product::kStages > kBehind, "a stage that is waited for is none whose bytes are on their way");
 
-  template <int kSlices>
+  template <typename Split>
   static __device__ void copyAll(const typename Product::Work &work, const u8 *images, const TensorMap *filter, const ConvShape &s,
-                                 const SplitK<kSlices> &split) {
+                                 const Split &split) {
     ImageRows<T, Product::kRows, kPiece, kPadding, kCopiers> pixels;
     typename Product::Ring ring, arrived;
     int under = 0; // stages whose bytes are on their way
@@ -27,10 +27,10 @@ template <typename T, int kColumns, int kPiece, int kPadding> struct ConvSm90 {
       barrier_arrive(work.full + arrived.stage);
       arrived.next();
     };
-    for (int item = blockIdx.x; item < kSlices * work.tiles(); item += gridDim.x) {
-      const TilePlace place = work.placeOf(item, split);
+    work.each(split, [&](const TileShare &share) {
+      const TilePlace place = work.placeOf(share);
       pixels.place(place.row, s);
-      for (int k = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps); k < end; ++k, ring.next()) {
+      for (int k = share.begin; k < share.end; ++k, ring.next()) {
         barrier_wait(work.empty + ring.stage, ring.phase ^ 1);
         u8 *stage = work.stages + ring.stage * Product::kStageBytes;
         if (threadIdx.x == 0) {
@@ -46,15 +46,15 @@ template <typename T, int kColumns, int kPiece, int kPadding> struct ConvSm90 {
           arrive();
         }
       }
-    }
+    });
     wait_copies<0>();
     for (; under > 0; --under)
       arrive();
   }
 
-  template <int kLanes, int kSlices = 1, typename Epilogue>
+  template <int kLanes, typename Split = WholeTiles, typename Epilogue>
   static __device__ void run(const void *images, const TensorMap *filter, const ConvShape &s, const Epilogue &epilogue, u8 *memory,
-                             const SplitK<kSlices> &split = {}) {
+                             const Split &split = {}) {
     const ProductShape shape = {1, s.batch * s.rows, s.columns, s.depth};
     const typename Product::Work work(shape, memory);
     // Its threads, and the filter's bytes.

@@ -3,7 +3,7 @@
 // What is strictly f32, or has rows that no tensor core takes, or is summed in double or integers: 256 threads, a tile of kTile x kTile, 8 x 8 sums a
 // thread for 128, 4 x 4 for 64. Tiles of 16 k's lie in shared memory with k outermost; the next one is read into registers while one is multiplied.
 //
-// The launch: 256 threads, kSharedBytes of memory, a block a tile (of kSlices a slice, split_k.cuh). lhs [batch, rows, depth], rhs [batch, depth, columns], or
+// The launch: 256 threads, kSharedBytes of memory, blocks that have tiles or parts of them (stream_k.cuh). lhs [batch, rows, depth], rhs [batch, depth, columns], or
 // [batch, columns, depth] where kAlongK. Vectors of kLhsLanes and kRhsLanes elements divide the rows of lhs and rhs.
 //
 //===----------------------------------------------------------------------===//
@@ -71,18 +71,18 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
   template <int kLanes> struct RhsTile<false, kLanes> { typedef AlongN<kLanes> type; };
 
   /// read(k) takes both tiles from k on into registers, write(stage) puts them into shared memory, where `tiles` is.
-  template <int kLanes, typename Read, typename Write, int kSlices, typename Epilogue>
-  static __device__ void multiply(const Read &read, const Write &write, const Sum *tiles, const TilePlace &place, const ProductShape &shape,
-                                  const SplitK<kSlices> &split, const Epilogue &epilogue) {
+  template <int kLanes, typename Read, typename Write, typename Split, typename Epilogue>
+  static __device__ void multiply(const Read &read, const Write &write, const Sum *tiles, const TilePlace &place, const TileShare &share, const ProductShape &shape,
+                                  const Split &split, const Epilogue &epilogue) {
     const int batch = place.batch, row = place.row, column = place.column;
     // A thread has rows 4 * y + 64 * i and columns 4 * x + 64 * j, four of each.
     const int x = threadIdx.x % 16, y = threadIdx.x / 16;
     Sum sums[kParts][4][kParts][4] = {};
-    const int steps = (shape.depth + kDepth - 1) / kDepth, end = split.begin(place.slice + 1, steps) * kDepth;
-    read(split.begin(place.slice, steps) * kDepth);
+    const int begin = share.begin * kDepth, end = share.end * kDepth;
+    read(begin);
     write(0);
     __syncthreads();
-    for (int k = split.begin(place.slice, steps) * kDepth, stage = 0; k < end; k += kDepth, stage ^= 1) {
+    for (int k = begin, stage = 0; k < end; k += kDepth, stage ^= 1) {
       if (k + kDepth < end)
         read(k + kDepth);
       const Sum *ta = tiles + stage * kTileFloats, *tb = ta + kDepth * kPitch;
@@ -108,53 +108,49 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
         write(stage ^ 1);
       __syncthreads();
     }
-    Sum(&all)[16 * kParts * kParts] = reinterpret_cast<Sum(&)[16 * kParts * kParts]>(sums);
-    const int warp = place.tile * (kThreads / 32) + threadIdx.x / 32;
-    if (!split.arrive(all, warp, place.slice))
-      return;
-    split.total(all, all, 0, warp);
     static_assert(4 % kLanes == 0, "a thread has 4 neighbouring columns");
+    constexpr int kSums = 16 * kParts * kParts;
+    split.template finish<kSums>(reinterpret_cast<const Sum(&)[kSums]>(sums), share, threadIdx.x / 32, [&](const Sum *all, int) {
 #pragma unroll
-    for (int i = 0; i < kParts; ++i)
+      for (int i = 0; i < kParts; ++i)
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
+        for (int r = 0; r < 4; ++r)
 #pragma unroll
-        for (int j = 0; j < kParts; ++j)
+          for (int j = 0; j < kParts; ++j)
 #pragma unroll
-          for (int c = 0; c < 4; c += kLanes) {
-            const int atRow = row + 4 * y + 64 * i + r, atColumn = column + 4 * x + 64 * j + c;
-            if (atRow < shape.rows && atColumn < shape.columns) {
-              Vec<Sum, kLanes> sum;
+            for (int c = 0; c < 4; c += kLanes) {
+              const int atRow = row + 4 * y + 64 * i + r, atColumn = column + 4 * x + 64 * j + c;
+              if (atRow < shape.rows && atColumn < shape.columns) {
+                Vec<Sum, kLanes> sum;
 #pragma unroll
-              for (int l = 0; l < kLanes; ++l)
-                sum[l] = sums[i][r][j][c + l];
-              epilogue(batch, atRow, atColumn, epilogue_value(sum));
+                for (int l = 0; l < kLanes; ++l)
+                  sum[l] = all[((i * 4 + r) * kParts + j) * 4 + c + l];
+                epilogue(batch, atRow, atColumn, epilogue_value(sum));
+              }
             }
-          }
+    });
   }
 
-  template <int kLanes, int kSlices = 1, typename Epilogue>
-  static __device__ void run(const T *lhs, const T *rhs, int rhsBatches, const ProductShape &shape, const Epilogue &epilogue,
-                             u8 *memory, const SplitK<kSlices> &split = {}) {
+  template <int kLanes, typename Split = WholeTiles, typename Epilogue>
+  static __device__ void run(const T *lhsMatrices, const T *rhsMatrices, int rhsBatches, const ProductShape &shape, const Epilogue &epilogue,
+                             u8 *memory, const Split &split = {}) {
     const TileOrder order = {(shape.rows + kTile - 1) / kTile, (shape.columns + kTile - 1) / kTile};
-    const int tiles = order.count() * shape.batch, tile = split.tileOf(int(blockIdx.x), tiles), batch = tile / order.count();
-    int rowTile, columnTile;
-    order.place(tile % order.count(), rowTile, columnTile);
-    const int row = rowTile * kTile, column = columnTile * kTile;
-    lhs += i64(batch) * shape.rows * shape.depth;
-    rhs += i64(rhsBatches > 1 ? batch : 0) * shape.columns * shape.depth;
-
-    AlongK<kLhsLanes> a;
-    typename RhsTile<kAlongK, kRhsLanes>::type b;
-    Sum *stages = reinterpret_cast<Sum *>(memory);
-    auto read = [&](int k) {
-      a.read(lhs, row, shape.rows, k, shape.depth);
-      b.read(rhs, column, shape.columns, k, shape.depth);
-    };
-    auto write = [&](int stage) {
-      a.write(stages + stage * kTileFloats);
-      b.write(stages + stage * kTileFloats + kDepth * kPitch);
-    };
-    multiply<kLanes>(read, write, stages, {batch, row, column, tile, split.sliceOf(int(blockIdx.x), tiles)}, shape, split, epilogue);
+    split.template each<false>(order.count() * shape.batch, (shape.depth + kDepth - 1) / kDepth, [&](const TileShare &share) {
+      const TilePlace place = order.placeOf<kTile, kTile>(share.tile);
+      const T *lhs = lhsMatrices + i64(place.batch) * shape.rows * shape.depth;
+      const T *rhs = rhsMatrices + i64(rhsBatches > 1 ? place.batch : 0) * shape.columns * shape.depth;
+      AlongK<kLhsLanes> a;
+      typename RhsTile<kAlongK, kRhsLanes>::type b;
+      Sum *stages = reinterpret_cast<Sum *>(memory);
+      auto read = [&](int k) {
+        a.read(lhs, place.row, shape.rows, k, shape.depth);
+        b.read(rhs, place.column, shape.columns, k, shape.depth);
+      };
+      auto write = [&](int stage) {
+        a.write(stages + stage * kTileFloats);
+        b.write(stages + stage * kTileFloats + kDepth * kPitch);
+      };
+      multiply<kLanes>(read, write, stages, place, share, shape, split, epilogue);
+    });
   }
 };

@@ -3,7 +3,7 @@
 // 8 warps, 4 by 2, share a tile of kRows x kColumns. Threads copy tiles of 128 bytes of k into a ring of stages a piece at a
 // time (cp.async), warps read them as matrices (ldmatrix) and multiply in registers (mma.sync). Works from sm_80 on.
 //
-// The launch: 256 threads, kSharedBytes of memory, a block a tile (of kSlices a slice, split_k.cuh). lhs [batch, rows, depth] and rhs [batch, columns, depth],
+// The launch: 256 threads, kSharedBytes of memory, blocks that have tiles or parts of them (stream_k.cuh). lhs [batch, rows, depth] and rhs [batch, columns, depth],
 // or for elements of 2 bytes with kAlongN rhs [batch, depth, columns]. Bytes of a row are multiples of kLhsPiece and kRhsPiece
 // (1, 2, 4, 8 or 16). Where kPadded, rows of rhs are padded with zeros to a multiple of 16 bytes.
 //
@@ -37,19 +37,19 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
   }
 
   /// copy(step, lhs, rhs) starts the copies of a step's tiles to where they belong.
-  template <int kLanes, typename Copy, int kSlices, typename Epilogue>
-  static __device__ void multiply(const Copy &copy, const TilePlace &place, const ProductShape &shape, const SplitK<kSlices> &split,
+  template <int kLanes, typename Copy, typename Split, typename Epilogue>
+  static __device__ void multiply(const Copy &copy, const TilePlace &place, const TileShare &share, const ProductShape &shape, const Split &split,
                                   const Epilogue &epilogue, u8 *stages) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warpRow = warp / 2 * kWarpRows, warpColumn = warp % 2 * kWarpColumns;
-    const int bytes = shape.depth * int(sizeof(T)), steps = (bytes + 127) / 128;
-    const int begin = split.begin(place.slice, steps), end = split.begin(place.slice + 1, steps);
+    const int bytes = shape.depth * int(sizeof(T));
     auto start = [&](int step) {
       u8 *stage = stages + step % kStages * kStageBytes;
       copy(step, stage, stage + kLhsBytes);
     };
+    __syncthreads(); // what sums were exchanged through has been read
     Sum sums[kWarpRows / 16][kWarpColumns / 2] = {};
     constexpr bool bySteps = kSumsBySteps<T>;
-    run_steps<kStages>(begin, end, start, [&](int step) {
+    run_steps<kStages>(share.begin, share.end, start, [&](int step) {
       const u8 *a = stages + step % kStages * kStageBytes, *b = a + kLhsBytes;
       Sum stepSums[bySteps ? kWarpRows / 16 : 1][bySteps ? kWarpColumns / 2 : 4] = {};
       auto part = [&](int k) { // 32 bytes of k
@@ -90,42 +90,34 @@ template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int 
             sums[i][j] += stepSums[i][j];
     });
     constexpr int kRowSums = kWarpColumns / 2, kSums = kWarpRows / 16 * kRowSums;
-    const Sum(&all)[kSums] = reinterpret_cast<const Sum(&)[kSums]>(sums);
-    const int warpOfAll = place.tile * (kThreads / 32) + warp;
-    if (!split.arrive(all, warpOfAll, place.slice))
-      return;
     Sum *mine = reinterpret_cast<Sum *>(stages) + warp * (Exchange::kBytes / sizeof(Sum));
-#pragma unroll
-    for (int i = 0; i < kWarpRows / 16; ++i) {
-      Sum some[kRowSums];
-      split.total(some, all, i * kRowSums, warpOfAll);
-      Exchange::template store<kLanes>(mine, some, place.batch, place.row + warpRow + 16 * i, place.column + warpColumn, shape, epilogue);
-    }
+    split.template finish<kRowSums>(reinterpret_cast<const Sum(&)[kSums]>(sums), share, warp, [&](const Sum *some, int first) {
+      Exchange::template store<kLanes>(mine, some, place.batch, place.row + warpRow + 16 * (first / kRowSums), place.column + warpColumn, shape, epilogue);
+    });
   }
 
-  template <int kLanes, int kSlices = 1, typename Epilogue>
+  template <int kLanes, typename Split = WholeTiles, typename Epilogue>
   static __device__ void run(const void *lhsMatrices, const void *rhsMatrices, int rhsBatches, const ProductShape &shape,
-                             const Epilogue &epilogue, u8 *stages, const SplitK<kSlices> &split = {}) {
+                             const Epilogue &epilogue, u8 *stages, const Split &split = {}) {
     const TileOrder order = {(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns};
-    const int tiles = order.count() * shape.batch, tile = split.tileOf(int(blockIdx.x), tiles), batch = tile / order.count();
-    int rowTile, columnTile;
-    order.place(tile % order.count(), rowTile, columnTile);
-    const int row = rowTile * kRows, column = columnTile * kColumns;
     const i64 lhsBytes = i64(shape.depth) * sizeof(T), rhsBytes = kPadded ? (lhsBytes + 15) / 16 * 16 : lhsBytes;
-    const u8 *lhs = static_cast<const u8 *>(lhsMatrices) + batch * shape.rows * lhsBytes;
-    const u8 *rhs = static_cast<const u8 *>(rhsMatrices) + (rhsBatches > 1 ? batch : 0) * shape.columns * rhsBytes;
-    auto copy = [&](int step, u8 *lhsTile, u8 *rhsTile) {
-      copyRows<kRows, kLhsPiece>(lhsTile, lhs, row, shape.rows, i64(step) * 128, lhsBytes);
-      if constexpr (kAlongN) {
-        // Tiles of 64 columns, a row for each k.
+    split.template each<false>(order.count() * shape.batch, (shape.depth + kDepth - 1) / kDepth, [&](const TileShare &share) {
+      const TilePlace place = order.placeOf<kRows, kColumns>(share.tile);
+      const u8 *lhs = static_cast<const u8 *>(lhsMatrices) + place.batch * shape.rows * lhsBytes;
+      const u8 *rhs = static_cast<const u8 *>(rhsMatrices) + (rhsBatches > 1 ? place.batch : 0) * shape.columns * rhsBytes;
+      auto copy = [&](int step, u8 *lhsTile, u8 *rhsTile) {
+        copyRows<kRows, kLhsPiece>(lhsTile, lhs, place.row, shape.rows, i64(step) * 128, lhsBytes);
+        if constexpr (kAlongN) {
+          // Tiles of 64 columns, a row for each k.
 #pragma unroll
-        for (int c = 0; c < kColumns / 64; ++c)
-          copyRows<kDepth, kRhsPiece>(rhsTile + c * kDepth * 128, rhs, step * kDepth, shape.depth, (i64(column) + 64 * c) * sizeof(T),
-                                      i64(shape.columns) * sizeof(T));
-      } else {
-        copyRows<kColumns, kRhsPiece>(rhsTile, rhs, column, shape.columns, i64(step) * 128, rhsBytes);
-      }
-    };
-    multiply<kLanes>(copy, {batch, row, column, tile, split.sliceOf(int(blockIdx.x), tiles)}, shape, split, epilogue, stages);
+          for (int c = 0; c < kColumns / 64; ++c)
+            copyRows<kDepth, kRhsPiece>(rhsTile + c * kDepth * 128, rhs, step * kDepth, shape.depth, (i64(place.column) + 64 * c) * sizeof(T),
+                                        i64(shape.columns) * sizeof(T));
+        } else {
+          copyRows<kColumns, kRhsPiece>(rhsTile, rhs, place.column, shape.columns, i64(step) * 128, rhsBytes);
+        }
+      };
+      multiply<kLanes>(copy, place, share, shape, split, epilogue, stages);
+    });
   }
 };

@@ -6,7 +6,7 @@
 //   copies       wait until a stage is empty    expect its bytes, copy lhs and rhs boxes
 //   products     wait until a stage is full     4 products, once those before are done give their stage back
 //
-// Blocks stay and take tiles (of kSlices slices each, split_k.cuh) in turn, so that copies for the next tile run during a tile's epilogue.
+// Blocks stay and take tiles, or parts of them (stream_k.cuh), in turn, so that copies for the next tile run during a tile's epilogue.
 //
 // The launch: 384 threads, kSharedBytes of memory, as many blocks as the device has multiprocessors. lhs
 // [batch, rows, depth] and rhs [batch, columns, depth], or for elements of 2 bytes with kAlongN rhs [batch, depth,
@@ -51,23 +51,19 @@ template <int kRows, int kColumns, int kDepth, int kStageBytes, int kExchangeByt
       }
       __syncthreads();
     }
-    __device__ int tiles() const { return order.count() * batch; }
-    template <int kSlices> __device__ TilePlace placeOf(int item, const SplitK<kSlices> &split) const {
-      const int tile = split.tileOf(item, tiles());
-      int row, column;
-      order.place(tile % order.count(), row, column);
-      return {tile / order.count(), row * kRows, column * kColumns, tile, split.sliceOf(item, tiles())};
-    }
+    __device__ TilePlace placeOf(const TileShare &share) const { return order.template placeOf<kRows, kColumns>(share.tile); }
+    /// use(share) for all that the block has.
+    template <typename Split, typename Use> __device__ void each(const Split &split, const Use &use) const { split.template each<true>(order.count() * batch, steps, use); }
     /// By one thread: copy(stage, full, place, k) begins the copies of a step once its stage is empty; they arrive at the barrier.
-    template <int kSlices, typename Copy> __device__ void copyAll(const SplitK<kSlices> &split, const Copy &copy) const {
+    template <typename Split, typename Copy> __device__ void copyAll(const Split &split, const Copy &copy) const {
       Ring ring;
-      for (int item = blockIdx.x; item < kSlices * tiles(); item += gridDim.x) {
-        const TilePlace place = placeOf(item, split);
-        for (int k = split.begin(place.slice, steps), end = split.begin(place.slice + 1, steps); k < end; ++k, ring.next()) {
+      each(split, [&](const TileShare &share) {
+        const TilePlace place = placeOf(share);
+        for (int k = share.begin; k < share.end; ++k, ring.next()) {
           barrier_wait(empty + ring.stage, ring.phase ^ 1);
           copy(stages + ring.stage * kStageBytes, full + ring.stage, place, k);
         }
-      }
+      });
     }
   };
 };
@@ -99,8 +95,8 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
   }
 
   /// By the second and third warpgroup.
-  template <int kLanes, int kSlices, typename Epilogue>
-  static __device__ void multiplyAll(const Work &work, const ProductShape &shape, const Epilogue &epilogue, const SplitK<kSlices> &split) {
+  template <int kLanes, typename Split, typename Epilogue>
+  static __device__ void multiplyAll(const Work &work, const ProductShape &shape, const Epilogue &epilogue, const Split &split) {
     constexpr int kSums = kColumns / 2;
     Ring ring;
     Sum sums[kSums], stepSums[kSumsBySteps<T> ? kSums : 1];
@@ -110,15 +106,14 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
       if (threadIdx.x % 128 == 0)
         barrier_arrive(work.empty + stage);
     };
-    for (int item = blockIdx.x; item < kSlices * work.tiles(); item += gridDim.x) {
-      const TilePlace place = work.placeOf(item, split);
-      const int begin = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps);
+    work.each(split, [&](const TileShare &share) {
+      const TilePlace place = work.placeOf(share);
       int before = 0;
       if constexpr (kSumsBySteps<T>)
 #pragma unroll
         for (int i = 0; i < kSums; ++i)
           sums[i] = 0;
-      for (int k = begin; k < end; ++k, ring.next()) {
+      for (int k = share.begin; k < share.end; ++k, ring.next()) {
         barrier_wait(work.full + ring.stage, ring.phase);
         const u8 *stage = work.stages + ring.stage * kStageBytes;
         const u64 a = operand_along_k(stage + part * 64 * 128);
@@ -127,7 +122,7 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
         begin_products();
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          multiply<kAlongN>(T(), multiplied, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), i > 0 || (k > begin && !kSumsBySteps<T>));
+          multiply<kAlongN>(T(), multiplied, advance(a, 32 * i), advance(b, kAlongN ? 2048 * i : 32 * i), i > 0 || (k > share.begin && !kSumsBySteps<T>));
         end_products();
         hold(multiplied);
         if constexpr (kSumsBySteps<T>) {
@@ -141,7 +136,7 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
           continue;
         }
         wait_products<1>();
-        if (k > begin)
+        if (k > share.begin)
           giveBack(before);
         before = ring.stage;
       }
@@ -151,23 +146,19 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
         giveBack(before);
       }
       const int top = place.row + part * 64 + warp * 16;
-      const int warpOfAll = place.tile * kWarps + part * 4 + warp;
       // Rows that do not exist are not worth the way through memory.
-      if (kSlices == 1 || (top < shape.rows && split.arrive(sums, warpOfAll, place.slice))) {
+      if (top < shape.rows) {
         Sum *mine = reinterpret_cast<Sum *>(work.exchange + (part * 4 + warp) * Exchange::kBytes);
-#pragma unroll
-        for (int c = 0; c < kColumns / kExchangeColumns; ++c) {
-          Sum some[kExchangeColumns / 2];
-          split.total(some, sums, c * kExchangeColumns / 2, warpOfAll);
-          Exchange::template store<kLanes>(mine, some, place.batch, top, place.column + c * kExchangeColumns, shape, epilogue);
-        }
+        split.template finish<kExchangeColumns / 2>(sums, share, part * 4 + warp, [&](const Sum *some, int first) {
+          Exchange::template store<kLanes>(mine, some, place.batch, top, place.column + 2 * first, shape, epilogue);
+        });
       }
-    }
+    });
   }
 
-  template <int kLanes, int kSlices = 1, typename Epilogue>
+  template <int kLanes, typename Split = WholeTiles, typename Epilogue>
   static __device__ void run(const TensorMap *lhs, const TensorMap *rhs, int rhsBatches, const ProductShape &shape,
-                             const Epilogue &epilogue, u8 *memory, const SplitK<kSlices> &split = {}) {
+                             const Epilogue &epilogue, u8 *memory, const Split &split = {}) {
     const Work work(shape, memory);
     if (threadIdx.x == 0) {
       prefetch_map(lhs);

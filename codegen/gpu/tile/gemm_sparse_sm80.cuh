@@ -2,7 +2,7 @@
 //
 // gemm_sm80.cuh with a right operand of which two of four are stored (sparse.cuh): 8 warps, 4 by 2, share kRows of its columns and kColumns of the result's rows.
 //
-// The launch: 256 threads, kSharedBytes of memory, a block a tile (of kSlices a slice). lhs [rows, depth], whose bytes are multiples of kPiece.
+// The launch: 256 threads, kSharedBytes of memory, blocks that have tiles or parts of them (stream_k.cuh). lhs [rows, depth], whose bytes are multiples of kPiece.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,69 +13,64 @@ template <typename T, int kRows, int kColumns, int kPiece> struct GemmSparseSm80
   static constexpr int kWarpRows = kRows / 4, kWarpColumns = kColumns / 2;
   typedef SumExchange<float, kWarpRows> Exchange;
 
-  template <int kLanes, int kSlices = 1, typename Epilogue>
+  template <int kLanes, typename Split = WholeTiles, typename Epilogue>
   static __device__ void run(const void *lhs, const void *values, const void *positions, const ProductShape &shape, const Epilogue &epilogue, u8 *stages,
-                             const SplitK<kSlices> &split = {}) {
+                             const Split &split = {}) {
     const TileOrder order = {(shape.columns + kRows - 1) / kRows, (shape.rows + kColumns - 1) / kColumns};
-    const int tile = split.tileOf(int(blockIdx.x), order.count()), slice = split.sliceOf(int(blockIdx.x), order.count());
-    int rowTile, columnTile;
-    order.place(tile, rowTile, columnTile);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warpRow = warp / 2 * kWarpRows, warpColumn = warp % 2 * kWarpColumns;
-    const int row = rowTile * kRows, column = columnTile * kColumns;
-    const int steps = (shape.depth + kSparseDepth - 1) / kSparseDepth;
-    const int begin = split.begin(slice, steps), end = split.begin(slice + 1, steps);
-    auto start = [&](int step) {
-      u8 *stage = stages + step % kStages * kStageBytes;
-      Dense::template copyRows<kRows, 16>(stage, static_cast<const u8 *>(values), row, shape.columns, i64(step) * 128, i64(steps) * 128);
+    split.template each<false>(order.count(), (shape.depth + kSparseDepth - 1) / kSparseDepth, [&](const TileShare &share) {
+      const TilePlace place = order.placeOf<kRows, kColumns>(share.tile);
+      const int row = place.row, column = place.column, steps = share.steps;
+      __syncthreads(); // what sums were exchanged through has been read
+      auto start = [&](int step) {
+        u8 *stage = stages + step % kStages * kStageBytes;
+        Dense::template copyRows<kRows, 16>(stage, static_cast<const u8 *>(values), row, shape.columns, i64(step) * 128, i64(steps) * 128);
 #pragma unroll
-      for (int half = 0; half < 2; ++half)
-        Dense::template copyRows<kColumns, kPiece>(stage + kValueBytes + half * kHalfBytes, static_cast<const u8 *>(lhs), column, shape.rows, i64(step) * 256 + half * 128,
-                                                   i64(shape.depth) * sizeof(T));
-    };
-    // Of the step that is next.
-    Vec<u32, 4> places[kWarpRows / 16];
-    auto findPlaces = [&](int step) {
-#pragma unroll
-      for (int i = 0; i < kWarpRows / 16; ++i)
-        places[i] = positions_of(positions, shape.columns, row + warpRow + 16 * i, steps, step);
-    };
-    if (begin < end)
-      findPlaces(begin);
-    float sums[kWarpRows / 16][kWarpColumns / 2] = {};
-    run_steps<kStages>(begin, end, start, [&](int step) {
-      const u8 *a = stages + step % kStages * kStageBytes, *b = a + kValueBytes;
-      Vec<u32, 4> now[kWarpRows / 16];
-#pragma unroll
-      for (int i = 0; i < kWarpRows / 16; ++i)
-        now[i] = places[i];
-      if (step + 1 < end)
-        findPlaces(step + 1);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) { // 32 k's
-        u32 x[kWarpRows / 16][4], y[kWarpColumns / 8][4];
+        for (int half = 0; half < 2; ++half)
+          Dense::template copyRows<kColumns, kPiece>(stage + kValueBytes + half * kHalfBytes, static_cast<const u8 *>(lhs), column, shape.rows, i64(step) * 256 + half * 128,
+                                                     i64(shape.depth) * sizeof(T));
+      };
+      // Of the step that is next.
+      Vec<u32, 4> places[kWarpRows / 16];
+      auto findPlaces = [&](int step) {
 #pragma unroll
         for (int i = 0; i < kWarpRows / 16; ++i)
-          load_matrices(x[i], swizzled_at(a, warpRow + 16 * i + lane % 16, 32 * k + lane / 16 * 16));
-#pragma unroll
-        for (int j = 0; j < kWarpColumns / 8; ++j)
-          load_matrices(y[j], swizzled_at(b + k / 2 * kHalfBytes, warpColumn + 8 * j + lane % 8, k % 2 * 64 + lane / 8 * 16));
+          places[i] = positions_of(positions, shape.columns, row + warpRow + 16 * i, steps, step);
+      };
+      if (share.begin < share.end)
+        findPlaces(share.begin);
+      float sums[kWarpRows / 16][kWarpColumns / 2] = {};
+      run_steps<kStages>(share.begin, share.end, start, [&](int step) {
+        const u8 *a = stages + step % kStages * kStageBytes, *b = a + kValueBytes;
+        Vec<u32, 4> now[kWarpRows / 16];
 #pragma unroll
         for (int i = 0; i < kWarpRows / 16; ++i)
+          now[i] = places[i];
+        if (step + 1 < share.end)
+          findPlaces(step + 1);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) { // 32 k's
+          u32 x[kWarpRows / 16][4], y[kWarpColumns / 8][4];
+#pragma unroll
+          for (int i = 0; i < kWarpRows / 16; ++i)
+            load_matrices(x[i], swizzled_at(a, warpRow + 16 * i + lane % 16, 32 * k + lane / 16 * 16));
 #pragma unroll
           for (int j = 0; j < kWarpColumns / 8; ++j)
-            multiply_sparse(T(), *reinterpret_cast<float(*)[4]>(&sums[i][4 * j]), x[i], y[j], now[i][k]);
-      }
-    });
-    constexpr int kRowSums = kWarpColumns / 2, kSums = kWarpRows / 16 * kRowSums;
-    const float(&all)[kSums] = reinterpret_cast<const float(&)[kSums]>(sums);
-    const int warpOfAll = tile * (kThreads / 32) + warp;
-    if (!split.arrive(all, warpOfAll, slice))
-      return;
-    float total[kSums];
-    split.total(total, all, 0, warpOfAll);
-    float *mine = reinterpret_cast<float *>(stages) + warp * (Exchange::kBytes / sizeof(float));
+            load_matrices(y[j], swizzled_at(b + k / 2 * kHalfBytes, warpColumn + 8 * j + lane % 8, k % 2 * 64 + lane / 8 * 16));
 #pragma unroll
-    for (int q = 0; q < kWarpColumns / 16; ++q)
-      Exchange::template storeTurned<kLanes, kRowSums>(mine, total + 8 * q, 0, column + warpColumn + 16 * q, row + warpRow, shape, epilogue);
+          for (int i = 0; i < kWarpRows / 16; ++i)
+#pragma unroll
+            for (int j = 0; j < kWarpColumns / 8; ++j)
+              multiply_sparse(T(), *reinterpret_cast<float(*)[4]>(&sums[i][4 * j]), x[i], y[j], now[i][k]);
+        }
+      });
+      constexpr int kRowSums = kWarpColumns / 2, kSums = kWarpRows / 16 * kRowSums;
+      float *mine = reinterpret_cast<float *>(stages) + warp * (Exchange::kBytes / sizeof(float));
+      split.template finish<kSums>(reinterpret_cast<const float(&)[kSums]>(sums), share, warp, [&](const float *all, int) {
+#pragma unroll
+        for (int q = 0; q < kWarpColumns / 16; ++q)
+          Exchange::template storeTurned<kLanes, kRowSums>(mine, all + 8 * q, 0, column + warpColumn + 16 * q, row + warpRow, shape, epilogue);
+      });
+    });
   }
 };

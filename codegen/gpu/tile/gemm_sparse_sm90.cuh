@@ -24,8 +24,8 @@ template <typename T, int kColumns> struct GemmSparseSm90 {
       copy_box(stage + kValueBytes + half * kHalfBytes, lhs, k * kSparseDepth + half * 64, place.column, 0, full);
   }
 
-  template <int kLanes, int kSlices, typename Epilogue>
-  static __device__ void multiplyAll(const Work &work, const void *positions, const ProductShape &shape, const Epilogue &epilogue, const SplitK<kSlices> &split) {
+  template <int kLanes, typename Split, typename Epilogue>
+  static __device__ void multiplyAll(const Work &work, const void *positions, const ProductShape &shape, const Epilogue &epilogue, const Split &split) {
     Ring ring;
     float sums[kColumns / 2];
     const int warp = threadIdx.x / 32 % 4, part = threadIdx.x / 128 - 1;
@@ -33,14 +33,13 @@ template <typename T, int kColumns> struct GemmSparseSm90 {
       if (threadIdx.x % 128 == 0)
         barrier_arrive(work.empty + stage);
     };
-    for (int item = blockIdx.x; item < kSlices * work.tiles(); item += gridDim.x) {
-      const TilePlace place = work.placeOf(item, split);
-      const int begin = split.begin(place.slice, work.steps), end = split.begin(place.slice + 1, work.steps);
+    work.each(split, [&](const TileShare &share) {
+      const TilePlace place = work.placeOf(share);
       const int top = place.row + part * 64 + warp * 16;
-      Vec<u32, 4> next = positions_of(positions, shape.columns, top, work.steps, begin);
-      for (int k = begin; k < end; ++k, ring.next()) {
+      Vec<u32, 4> next = positions_of(positions, shape.columns, top, work.steps, share.begin);
+      for (int k = share.begin; k < share.end; ++k, ring.next()) {
         const Vec<u32, 4> places = next;
-        if (k + 1 < end)
+        if (k + 1 < share.end)
           next = positions_of(positions, shape.columns, top, work.steps, k + 1);
         barrier_wait(work.full + ring.stage, ring.phase);
         const u8 *stage = work.stages + ring.stage * kStageBytes;
@@ -50,7 +49,7 @@ template <typename T, int kColumns> struct GemmSparseSm90 {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const u64 b = operand_along_k(stage + kValueBytes + i / 2 * kHalfBytes);
-          multiply_sparse(T(), sums, advance(a, 32 * i), advance(b, i % 2 * 64), places[i], k > begin || i > 0);
+          multiply_sparse(T(), sums, advance(a, 32 * i), advance(b, i % 2 * 64), places[i], k > share.begin || i > 0);
         }
         end_products();
         hold(sums);
@@ -59,23 +58,19 @@ template <typename T, int kColumns> struct GemmSparseSm90 {
         hold(sums);
         giveBack(ring.stage);
       }
-      const int warpOfAll = place.tile * Stages::kWarps + part * 4 + warp;
       // Columns that do not exist are not worth the way through memory.
-      if (kSlices == 1 || (top < shape.columns && split.arrive(sums, warpOfAll, place.slice))) {
+      if (top < shape.columns) {
         float *mine = reinterpret_cast<float *>(work.exchange + (part * 4 + warp) * Exchange::kBytes);
-#pragma unroll
-        for (int q = 0; q < kColumns / 16; ++q) {
-          float some[8];
-          split.total(some, sums, 8 * q, warpOfAll);
-          Exchange::template storeTurned<kLanes, 8>(mine, some, 0, place.column + 16 * q, top, shape, epilogue);
-        }
+        split.template finish<8>(sums, share, part * 4 + warp, [&](const float *some, int first) {
+          Exchange::template storeTurned<kLanes, 8>(mine, some, 0, place.column + 2 * first, top, shape, epilogue);
+        });
       }
-    }
+    });
   }
 
-  template <int kLanes, int kSlices = 1, typename Epilogue>
+  template <int kLanes, typename Split = WholeTiles, typename Epilogue>
   static __device__ void run(const TensorMap *lhs, const TensorMap *values, const void *positions, const ProductShape &shape, const Epilogue &epilogue, u8 *memory,
-                             const SplitK<kSlices> &split = {}) {
+                             const Split &split = {}) {
     const Work work({1, shape.columns, shape.rows, shape.depth}, memory);
     if (threadIdx.x == 0) {
       prefetch_map(lhs);

@@ -92,9 +92,9 @@ template <typename Epilogue> struct OfAllPixels {
   }
 };
 
-/// What a block has of a result: a tile, its number among those of all batches, and which slice of its k's (split_k.cuh).
+/// Where a tile begins.
 struct TilePlace {
-  int batch, row, column, tile, slice;
+  int batch, row, column;
 };
 
 /// Blocks take tiles in an order that keeps what they read together in the second-level cache: down the
@@ -109,6 +109,12 @@ struct TileOrder {
     const int inGroup = tile - first * columnTiles;
     row = first + inGroup % rows;
     column = inGroup / rows;
+  }
+  /// Of tiles of so many rows and columns, those of all batches numbered.
+  template <int kRows, int kColumns> __device__ TilePlace placeOf(int tile) const {
+    int row, column;
+    place(tile % count(), row, column);
+    return {tile / count(), row * kRows, column * kColumns};
   }
 };
 

@@ -1,7 +1,7 @@
 //===- split_keys.cuh - Attention of few queries and many keys --*- CUDA -*-===//
 //
 // Few queries of few heads leave most of a device without work, however many keys there are: while a text is decoded, each head has one query.
-// The tiles of keys are cut into slices, each of which is a block's, as split_k.cuh cuts the k's of a product. A slice has maxima and totals of its
+// The tiles of keys are cut into slices, each of which is a block's, as stream_k.cuh cuts the k's of a product. A slice has maxima and totals of its
 // own; the warp that comes last brings all of them to one scale:
 //
 //   sums = sum over slices of 2^(maximum of the slice - maximum of all) * sums of the slice      and so the totals

@@ -96,6 +96,9 @@ Subject tileSubject(const GpuTarget &target, std::vector<llvm::StringRef> symbol
     subject.kernels.push_back({product.symbol, product.columns ? 384 : 256, product.sharedBytes});
     subject.launches.push_back(launchOf(product, 2, 133, 72, 208));
     subject.launches.push_back(launchOf(product, 3, 72, 208, depth));
+    // Several whole tiles beside those that are cut.
+    if (product.units)
+      subject.launches.push_back(launchOf(product, 3, 133, 208, 208));
   }
   return subject;
 }
@@ -143,15 +146,15 @@ Subject makeSubject(const std::string &name) {
   if (name == "gemm_sm90")
     return tileSubject({"sm_90"}, {"bf16_128", "bf16_64_along_n"});
   if (name == "gemm_sparse_sm80")
-    return tileSubject({"sm_80"}, {"warp_sparse_f16_in_slices", "warp_sparse_in_pieces"});
+    return tileSubject({"sm_80"}, {"warp_sparse_f16_in_slices", "warp_sparse_in_units"});
   if (name == "gemm_sparse_sm90")
     return tileSubject({"sm_90"}, {"sparse_bf16_128", "sparse_f16_64_in_slices"});
   if (name == "e4m3")
     return tileSubject({"sm_90"}, {"f8_64", "warp_f8", "warp_f8_in_pieces"}, 720);
-  if (name == "split_k")
-    return modelSubject(*smallSplits(context), "sm_80", "SplitK<", {1});
-  if (name == "split_k_tiles")
-    return tileSubject({"sm_90"}, {"bf16_256_in_slices", "warp_bf16_in_slices"});
+  if (name == "stream_k")
+    return modelSubject(*smallSplits(context), "sm_80", "StreamK{", {1});
+  if (name == "stream_k_tiles")
+    return tileSubject({"sm_90"}, {"bf16_256_in_slices", "bf16_64_in_units", "warp_bf16_in_slices", "warp_i8_in_units"}, 720);
   if (name == "split_keys")
     return modelSubject(*smallDecoding(context), "sm_80", "SplitKeys<", {500});
   if (name == "attention_sm90")

@@ -11,26 +11,28 @@ using namespace optc;
 
 std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   std::vector<TileProduct> products;
-  auto byMaps = [&](const char *symbol, DType type, bool alongN, int64_t columns, int64_t slices = 1) {
+  auto byMaps = [&](const char *symbol, DType type, bool alongN, int64_t columns, int64_t slices = 1, int64_t units = 0) {
     if (target.hasWgmma())
-      products.push_back({symbol, type, alongN, columns, warpgroupTileBytes({128, columns, 0}), 128, columns, 0, slices});
+      products.push_back({symbol, type, alongN, columns, warpgroupTileBytes({128, columns, 0}), 128, columns, 0, slices, units});
   };
-  auto byPointers = [&](const char *symbol, DType type, bool alongN, int64_t rows = 128, int64_t columns = 128, int64_t moreDepth = 0, int64_t slices = 1) {
-    products.push_back({symbol, type, alongN, 0, warpTileBytes({rows, columns, 0}), rows, columns, moreDepth, slices});
+  auto byPointers = [&](const char *symbol, DType type, bool alongN, int64_t rows = 128, int64_t columns = 128, int64_t moreDepth = 0, int64_t slices = 1,
+                        int64_t units = 0) {
+    products.push_back({symbol, type, alongN, 0, warpTileBytes({rows, columns, 0}), rows, columns, moreDepth, slices, units});
   };
-  auto sparseByMaps = [&](const char *symbol, DType type, int64_t columns, int64_t slices) {
+  auto sparseByMaps = [&](const char *symbol, DType type, int64_t columns, int64_t slices, int64_t units = 0) {
     if (target.hasWgmma())
-      products.push_back({symbol, type, false, columns, sparseWarpgroupTileBytes({128, columns, 0}), 128, columns, 0, slices, true});
+      products.push_back({symbol, type, false, columns, sparseWarpgroupTileBytes({128, columns, 0}), 128, columns, 0, slices, units, true});
   };
-  auto sparseByPointers = [&](const char *symbol, DType type, int64_t rows, int64_t columns, int64_t moreDepth, int64_t slices) {
-    products.push_back({symbol, type, false, 0, sparseWarpTileBytes({rows, columns, 0}), rows, columns, moreDepth, slices, true});
+  auto sparseByPointers = [&](const char *symbol, DType type, int64_t rows, int64_t columns, int64_t moreDepth, int64_t slices,
+                              int64_t units = 0) {
+    products.push_back({symbol, type, false, 0, sparseWarpTileBytes({rows, columns, 0}), rows, columns, moreDepth, slices, units, true});
   };
   sparseByMaps("sparse_bf16_128", DType::bf16, 128, 1);
-  sparseByMaps("sparse_bf16_256", DType::bf16, 256, 1);
+  sparseByMaps("sparse_bf16_256_in_units", DType::bf16, 256, 1, 5);
   sparseByMaps("sparse_f16_64_in_slices", DType::f16, 64, 2);
   sparseByPointers("warp_sparse_bf16", DType::bf16, 128, 128, 0, 1);
   sparseByPointers("warp_sparse_f16_in_slices", DType::f16, 128, 64, 0, 2);
-  sparseByPointers("warp_sparse_in_pieces", DType::bf16, 64, 64, 2, 1);
+  sparseByPointers("warp_sparse_in_units", DType::bf16, 64, 64, 2, 1, 5);
   byMaps("bf16_64", DType::bf16, false, 64);
   byMaps("bf16_128", DType::bf16, false, 128);
   byMaps("bf16_256", DType::bf16, false, 256);
@@ -46,7 +48,8 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   byMaps("f8_64", DType::f8e4m3fn, false, 64);
   byMaps("bf16_256_in_slices", DType::bf16, true, 256, 3);
   byMaps("u8_192_in_slices", DType::u8, false, 192, 2);
-  byMaps("f8_128_in_slices", DType::f8e4m3fn, false, 128, 2);
+  byMaps("bf16_64_in_units", DType::bf16, false, 64, 1, 5);
+  byMaps("f8_128_in_units", DType::f8e4m3fn, false, 128, 1, 7);
   byPointers("warp_bf16", DType::bf16, false);
   byPointers("warp_bf16_along_n", DType::bf16, true);
   byPointers("warp_f16_along_n", DType::f16, true, 128, 64);
@@ -59,7 +62,7 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
   byPointers("warp_u8_bytes", DType::u8, false, 64, 64, 5);
   byPointers("warp_bf16_elements", DType::bf16, false, 64, 64, 3);
   byPointers("warp_bf16_in_slices", DType::bf16, false, 128, 128, 0, 3);
-  byPointers("warp_i8_in_slices", DType::i8, false, 64, 128, 0, 2);
+  byPointers("warp_i8_in_units", DType::i8, false, 64, 128, 0, 1, 5);
   return products;
 }
 
@@ -69,8 +72,8 @@ std::string optc::tileProductSource(const GpuTarget &target, llvm::function_ref<
   llvm::SmallVector<llvm::StringRef> lines;
   (*file)->getBuffer().split(lines, '\n');
   for (llvm::StringRef line : lines) {
-    // A kernel is a line: BY_MAPS(name, ...) or BY_POINTERS(name, ...).
-    bool isKernel = line.starts_with("BY_") || line.starts_with("SPARSE_");
+    // A kernel is a line: BY_MAPS(name, ...), CUT_BY_POINTERS(name, ...).
+    bool isKernel = line.starts_with("BY_") || line.starts_with("CUT_") || line.starts_with("SPARSE_");
     if (!isKernel || !isWanted || isWanted(line.split('(').second.split(',').first))
       text += line.str() + "\n";
   }
@@ -97,17 +100,22 @@ static BundleCase launchOfTiles(const TileProduct &product, int64_t batch, int64
            std::to_string(columns) + "x" + std::to_string(depth);
   int64_t tileRows = product.isSparse ? product.tileColumns : product.tileRows, tileColumns = product.isSparse ? product.tileRows : product.tileColumns;
   int64_t tiles = batch * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns);
-  c.blocks = tiles * product.slices;
-  if (product.slices > 1 || product.isSparse) {
-    c.workspace = c.blocks * product.tileRows * product.tileColumns * 4;
-    c.counters = tiles * 8;
+  c.blocks = tiles;
+  c.sizes = {batch, rows, columns, depth};
+  if (product.isCut()) {
+    int64_t perStep = product.isSparse ? 128 : 128 / int64_t(sizeOf(product.type)), steps = (depth + perStep - 1) / perStep;
+    ProductTiling tiling{{product.tileRows, product.tileColumns, 0}, std::min(product.units ? product.units : tiles * product.slices, tiles * steps)};
+    tiling.streamed = streamedTiles(tiles, tiling.units);
+    c.blocks = tiling.units;
+    c.sizes.insert(c.sizes.end(), {tiling.units, tiling.streamed});
+    c.workspace = unitBytes(tiling);
+    c.counters = tiling.streamed * 8;
   }
   c.threads = product.columns ? 384 : 256;
   c.sharedBytes = product.sharedBytes;
   c.isPersistent = product.columns != 0;
   c.checksIndices = c.timed = false;
   c.flops = 0;
-  c.sizes = {batch, rows, columns, depth};
   return c;
 }
 

@@ -22,9 +22,12 @@ struct TileProduct {
   int64_t sharedBytes;
   int64_t tileRows = 128, tileColumns = 128; // of operands that are read by pointers
   int64_t moreDepth = 0;                     // elements that rows are longer than a multiple of 16 bytes
-  int64_t slices = 1;
+  /// Steps of k are cut into slices of a tile's, or where there are `units` into so many of all tiles'.
+  int64_t slices = 1, units = 0;
   /// Of the right operand two of four are stored (codegen/gpu/tile/sparse.cuh); tileRows are its columns then, tileColumns the result's rows.
   bool isSparse = false;
+
+  bool isCut() const { return slices > 1 || units || isSparse; }
 };
 
 /// Those for a chip.

@@ -30,34 +30,37 @@ template <typename Out> struct Store {
                          Store<Out>{y, int(rows), int(columns)}, launch_memory()); \
   }
 
-// Whose k's are cut into slices.
-#define BY_MAPS_IN_SLICES(name, T, Out, kLanes, kColumns, kAlongN, kSlices) \
+// Whose steps of k are cut into units.
+#define CUT_BY_MAPS(name, T, Out, kLanes, kColumns, kAlongN) \
   extern "C" __global__ void __launch_bounds__(384, 1) \
-  name(const void *, const void *, Out *y, i64 batch, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters, \
+  name(const void *, const void *, Out *y, i64 batch, i64 rows, i64 columns, i64 depth, i64 units, i64 streamed, i8 *workspace, int *counters, \
        const __grid_constant__ TensorMap lhs, const __grid_constant__ TensorMap rhs) { \
     GemmSm90<T, kColumns, kAlongN>::run<kLanes>(&lhs, &rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
-                                                Store<Out>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+                                                Store<Out>{y, int(rows), int(columns)}, launch_memory(), \
+                                                StreamK{workspace, counters, int(units), int(streamed)}); \
   }
-#define BY_POINTERS_IN_SLICES(name, product, Out, kLanes, kSlices) \
+#define CUT_BY_POINTERS(name, product, Out, kLanes) \
   extern "C" __global__ void __launch_bounds__(256) \
-  name(const void *lhs, const void *rhs, Out *y, i64 batch, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters) { \
-    product::run<kLanes>(lhs, rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, \
-                         Store<Out>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+  name(const void *lhs, const void *rhs, Out *y, i64 batch, i64 rows, i64 columns, i64 depth, i64 units, i64 streamed, i8 *workspace, int *counters) { \
+    product::run<kLanes>(lhs, rhs, int(batch), {int(batch), int(rows), int(columns), int(depth)}, Store<Out>{y, int(rows), int(columns)}, \
+                         launch_memory(), StreamK{workspace, counters, int(units), int(streamed)}); \
   }
 
 // Of whose right operands two of four are stored.
-#define SPARSE_BY_MAPS(name, T, kLanes, kColumns, kSlices) \
+#define SPARSE_BY_MAPS(name, T, kLanes, kColumns) \
   extern "C" __global__ void __launch_bounds__(384, 1) \
-  name(const void *, const void *, const void *positions, float *y, i64, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters, \
-       const __grid_constant__ TensorMap lhs, const __grid_constant__ TensorMap values) { \
+  name(const void *, const void *, const void *positions, float *y, i64, i64 rows, i64 columns, i64 depth, i64 units, i64 streamed, i8 *workspace, \
+       int *counters, const __grid_constant__ TensorMap lhs, const __grid_constant__ TensorMap values) { \
     GemmSparseSm90<T, kColumns>::run<kLanes>(&lhs, &values, positions, {1, int(rows), int(columns), int(depth)}, \
-                                             Store<float>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+                                             Store<float>{y, int(rows), int(columns)}, launch_memory(), \
+                                             StreamK{workspace, counters, int(units), int(streamed)}); \
   }
-#define SPARSE_BY_POINTERS(name, product, kLanes, kSlices) \
+#define SPARSE_BY_POINTERS(name, product, kLanes) \
   extern "C" __global__ void __launch_bounds__(256) \
-  name(const void *lhs, const void *values, const void *positions, float *y, i64, i64 rows, i64 columns, i64 depth, i8 *workspace, int *counters) { \
-    product::run<kLanes>(lhs, values, positions, {1, int(rows), int(columns), int(depth)}, \
-                         Store<float>{y, int(rows), int(columns)}, launch_memory(), SplitK<kSlices>{workspace, counters}); \
+  name(const void *lhs, const void *values, const void *positions, float *y, i64, i64 rows, i64 columns, i64 depth, i64 units, i64 streamed, \
+       i8 *workspace, int *counters) { \
+    product::run<kLanes>(lhs, values, positions, {1, int(rows), int(columns), int(depth)}, Store<float>{y, int(rows), int(columns)}, \
+                         launch_memory(), StreamK{workspace, counters, int(units), int(streamed)}); \
   }
 
 #ifdef TILE_SM90
@@ -74,12 +77,13 @@ BY_MAPS(i8_256, i8, int, 8, 256, false)
 BY_MAPS(u8_128, u8, int, 8, 128, false)
 BY_MAPS(f8_128, f8, float, 4, 128, false)
 BY_MAPS(f8_64, f8, float, 8, 64, false)
-BY_MAPS_IN_SLICES(bf16_256_in_slices, bf16, float, 8, 256, true, 3)
-BY_MAPS_IN_SLICES(u8_192_in_slices, u8, int, 4, 192, false, 2)
-SPARSE_BY_MAPS(sparse_bf16_128, bf16, 8, 128, 1)
-SPARSE_BY_MAPS(sparse_bf16_256, bf16, 4, 256, 1)
-SPARSE_BY_MAPS(sparse_f16_64_in_slices, f16, 1, 64, 2)
-BY_MAPS_IN_SLICES(f8_128_in_slices, f8, float, 8, 128, false, 2)
+CUT_BY_MAPS(bf16_256_in_slices, bf16, float, 8, 256, true)
+CUT_BY_MAPS(bf16_64_in_units, bf16, float, 4, 64, false)
+CUT_BY_MAPS(u8_192_in_slices, u8, int, 4, 192, false)
+SPARSE_BY_MAPS(sparse_bf16_128, bf16, 8, 128)
+SPARSE_BY_MAPS(sparse_bf16_256_in_units, bf16, 4, 256)
+SPARSE_BY_MAPS(sparse_f16_64_in_slices, f16, 1, 64)
+CUT_BY_MAPS(f8_128_in_units, f8, float, 8, 128, false)
 #endif
 typedef GemmSm80<bf16, false, 128, 128, 16, 16, false> Bf16;
 typedef GemmSm80<bf16, true, 128, 128, 16, 16, false> Bf16AlongN;
@@ -101,13 +105,13 @@ BY_POINTERS(warp_f16_along_n, F16AlongN, float, 1)
 BY_POINTERS(warp_f16_in_pieces, F16InPieces, float, 4)
 BY_POINTERS(warp_tf32, Tf32, float, 4)
 BY_POINTERS(warp_i8, I8, int, 8)
-SPARSE_BY_POINTERS(warp_sparse_bf16, SparseBf16, 8, 1)
-SPARSE_BY_POINTERS(warp_sparse_f16_in_slices, SparseF16, 4, 2)
-SPARSE_BY_POINTERS(warp_sparse_in_pieces, SparseInPieces, 1, 1)
+SPARSE_BY_POINTERS(warp_sparse_bf16, SparseBf16, 8)
+SPARSE_BY_POINTERS(warp_sparse_f16_in_slices, SparseF16, 4)
+SPARSE_BY_POINTERS(warp_sparse_in_units, SparseInPieces, 1)
 BY_POINTERS(warp_f8, F8, float, 8)
 BY_POINTERS(warp_f8_in_pieces, F8InPieces, float, 4)
 BY_POINTERS(warp_u8, U8, int, 4)
 BY_POINTERS(warp_u8_bytes, U8Bytes, int, 8)
 BY_POINTERS(warp_bf16_elements, Bf16Elements, float, 2)
-BY_POINTERS_IN_SLICES(warp_bf16_in_slices, Bf16, float, 8, 3)
-BY_POINTERS_IN_SLICES(warp_i8_in_slices, I8, int, 4, 2)
+CUT_BY_POINTERS(warp_bf16_in_slices, Bf16, float, 8)
+CUT_BY_POINTERS(warp_i8_in_units, I8, int, 4)
