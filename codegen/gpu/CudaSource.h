@@ -30,7 +30,7 @@ struct CudaKernel {
   int64_t threads = 0;
   /// There are at most as many blocks as the device has multiprocessors.
   bool isPersistent = false;
-  /// Ways that its work may be cut, the estimated one first (codegen/kernel/Tiling.h).
+  /// Ways to cut its work that may be measured, the estimated one first (codegen/kernel/Tiling.h).
   llvm::SmallVector<Tiling> tilings = {};
   /// Memory that is given at launch, in bytes.
   int64_t sharedBytes = 0;

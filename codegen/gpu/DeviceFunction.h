@@ -57,7 +57,7 @@ public:
   int64_t blocksPerMultiprocessor = 0;
   /// There are at most as many blocks as the device has room for: they take turns.
   bool isPersistent = false;
-  /// Other ways that the work may be cut, the estimated one first (codegen/kernel/Tiling.h).
+  /// Ways to cut the work that may be measured, the estimated one first (codegen/kernel/Tiling.h).
   llvm::SmallVector<Tiling> tilings;
   /// Memory that is given at launch.
   int64_t sharedBytes = 0;

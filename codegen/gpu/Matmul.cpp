@@ -173,7 +173,6 @@ void DeviceMatmul::useSparseSm80(const GpuTarget &target) {
   f.threads = 256;
   ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
   ProductTiling tiling = chooseTiling(f, target, turned, sparseWarpTiles());
-  f.tilings.clear(); // positions cannot be made up
   f.sharedBytes = sparseWarpTileBytes(tiling.tile);
   int64_t piece = pieceOf(c.k);
   if (piece < 8)
@@ -190,7 +189,6 @@ void DeviceMatmul::useSparseSm90(const GpuTarget &target) {
   f.isPersistent = true;
   ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
   ProductTiling tiling = chooseTiling(f, target, turned, sparseWarpgroupTiles());
-  f.tilings.clear();
   f.sharedBytes = sparseWarpgroupTileBytes(tiling.tile);
   useTiling(f, turned, tiling);
   Dims values = dimsOf(c.rhs);

@@ -28,7 +28,8 @@ ProductTiling optc::chooseTiling(DeviceFunction &f, const GpuTarget &target, con
   SmallVector<ProductTiling> all = rankTilings(size, tiles);
   if (target.isPortable)
     return all.front();
-  if ((size.batch * size.rows * size.columns * size.steps).constant())
+  // Positions of two of four cannot be made up.
+  if ((size.batch * size.rows * size.columns * size.steps).constant() && !readContraction(f.kernel)->positions)
     for (const ProductTiling &tiling : all)
       f.tilings.push_back(tiling.numbers());
   ArrayRef<int64_t> measured = tilingOf(f.kernel, target.name);

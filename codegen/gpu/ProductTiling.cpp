@@ -14,7 +14,7 @@ using namespace optc;
 static constexpr double kMeetCycles = 2000, kSumBytesPerCycle = 64;
 /// What cutting tiles has to save: less may be the model's error.
 static constexpr double kWorthwhile = 0.85;
-static constexpr int64_t kMostSlices = 64;
+static constexpr int64_t kMostSlices = 64, kMostUnitBytes = 48 << 20;
 
 static int64_t ceildiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
@@ -58,14 +58,15 @@ SmallVector<ProductTiling> optc::rankTilings(const ProductSize &size, ArrayRef<P
       continue;
     auto offer = [&](int64_t units) {
       int64_t streamed = streamedTiles(*count, units);
-      // Their products are numbers of 32 bits.
-      if (streamed * *steps >= units && streamed * *steps < std::numeric_limits<int32_t>::max())
+      // Their products are numbers of 32 bits, and sums have to stay in the second-level cache.
+      if (streamed * *steps >= units && streamed * *steps < std::numeric_limits<int32_t>::max() && unitBytes({tile, units, streamed}) <= kMostUnitBytes)
         add({tile, units, streamed}, cyclesOf(tile, *count, *steps, units, streamed) / kWorthwhile);
     };
     for (int64_t s = 2; s <= std::min(*steps, kMostSlices) && *count < kMultiprocessors; ++s)
       offer(*count * s);
-    if (*count % (kMultiprocessors * tile.resident) != 0)
-      offer(kMultiprocessors * tile.resident);
+    // A wave, unless that is whole tiles or has been offered.
+    if (int64_t wave = kMultiprocessors * tile.resident; *count % wave != 0 && (wave % *count != 0 || wave / *count > std::min(*steps, kMostSlices)))
+      offer(wave);
   }
   llvm::sort(ranks);
   return llvm::map_to_vector(ranks, [&](const auto &rank) { return all[rank.second]; });

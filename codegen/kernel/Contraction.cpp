@@ -260,8 +260,8 @@ std::optional<ContractionKernel> optc::readContraction(KernelOp kernel) {
   auto rows = c.m.constant();
   if ((rows && *rows < 4) || c.gatherRows || c.isCompressed())
     c.panelsPerTile = 4;
-  if (ArrayRef<int64_t> tiling = tilingOf(kernel, kCpuTiling); tiling.size() == 2 && c.isFreelyCut() && tiling[0] > 0 && tiling[1] > 0) {
-    c.panelsPerTile = std::min<int64_t>(tiling[0], 8);
+  if (ArrayRef<int64_t> tiling = tilingOf(kernel, kCpuTiling); tiling.size() == 2 && c.isFreelyCut() && tiling[0] > 0 && tiling[0] <= kMostPanels && tiling[1] > 0) {
+    c.panelsPerTile = tiling[0];
     c.rowsPerBlock = tiling[1];
   }
   return c;

@@ -29,6 +29,8 @@ namespace optc {
 constexpr int64_t kPanel = 16;
 /// Output rows of one tile of work: at most so many, unless others are faster (Tiling.h).
 constexpr int64_t kRowBlock = 84;
+/// Panels that a tile of work may have: their sums fit the registers of one row.
+constexpr int64_t kMostPanels = 8;
 /// The tallest tile of registers of any level (rows).
 constexpr int64_t kMaxTileRows = 14;
 /// Rows and columns whose sums of narrow operands are in scratch together.

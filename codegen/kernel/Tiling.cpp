@@ -34,11 +34,13 @@ SmallVector<Tiling> optc::cpuTilings(KernelOp kernel) {
     if (!llvm::is_contained(tilings, tiling))
       tilings.push_back(tiling);
   };
-  // Wider and narrower tiles of columns, then as many rows as half of a block, and as two.
+  // Wider and narrower tiles of columns, then as many rows as half of a block, and as two; each where that makes another number of blocks. What is packed
+  // by the kernel is packed for all rows.
+  auto blocksOf = [&](int64_t rows) { return (*c->m.constant() + rows - 1) / rows; };
   for (int64_t rows : {kRowBlock, kRowBlock / 2, 2 * kRowBlock})
-    for (int64_t panels : {2, 4, 1})
-      if (panels == 1 || (panels - 1) * kPanel < *c->n.constant())
-        if (rows <= kRowBlock / 2 ? *c->m.constant() > rows : rows == kRowBlock || *c->m.constant() > kRowBlock)
+    if (rows == kRowBlock || (c->packed && blocksOf(rows) != blocksOf(kRowBlock)))
+      for (int64_t panels : {2, 4, 1})
+        if (panels == 1 || (panels - 1) * kPanel < *c->n.constant())
           offer(panels, rows);
   return tilings.size() > 1 ? tilings : SmallVector<Tiling>();
 }

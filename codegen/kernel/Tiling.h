@@ -4,7 +4,7 @@
 //
 // Without the attribute a kernel is cut as its generator estimates; with it as tools/compiler/Tune.h has found to be faster on such a machine. What the
 // numbers are is the generator's to say: of GPUs codegen/gpu/ProductTiling.h, of CPUs, under the name `cpu`, ContractionKernel's panelsPerTile and
-// rowsPerBlock. Numbers that the generator does not offer have no effect.
+// rowsPerBlock. What cannot be has no effect.
 //
 //===----------------------------------------------------------------------===//
 #ifndef OPTC_CODEGEN_KERNEL_TILING_H

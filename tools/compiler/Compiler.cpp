@@ -433,7 +433,7 @@ CompileResult optc::compile(const CompileOptions &options) {
   CompileResult result = ::compile(options, learnt);
   if (result.code != ExitCode::ok)
     return result;
-  // Last, so that a compile that fails leaves no file.
+  // Last: a compile that fails before leaves no file.
   auto keep = [&](Error error) {
     if (!error || result.code != ExitCode::ok)
       return;

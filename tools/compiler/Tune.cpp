@@ -167,7 +167,8 @@ Error optc::measureTilings(ArrayRef<TunableKernel> kernels, ArrayRef<CpuTarget> 
     cpuTargets.push_back(llvm::cantFail(parseCpuTarget("x86-64-v3")));
   for (auto [i, tunable] : llvm::enumerate(kernels)) {
     std::pair place{tunable.target, tunable.hash};
-    if (tuning.kernels.count(place))
+    // What another version of the compiler offered is measured anew.
+    if (auto known = tuning.kernels.find(place); known != tuning.kernels.end() && llvm::is_contained(tunable.tilings, known->second.tiling))
       continue;
     progress("tune " + std::to_string(i + 1) + " of " + std::to_string(kernels.size()) + ": " + tunable.what);
     TunableKernel tried = tunable;

@@ -212,6 +212,9 @@ int main(int argc, char **argv) {
     compile.tune = flags.count("tune");
     if (compile.tune || flags.count("tuning"))
       compile.tuning = flags[compile.tune ? "tune" : "tuning"].as<std::string>();
+    for (const char *flag : {"tune", "tuning"})
+      if (flags.count(flag) && (flags.count("compare-layers") || flags["emit"].as<std::string>() == "ptx"))
+        return usageError(std::string("--") + flag + " has no effect with " + (flags.count("compare-layers") ? "--compare-layers" : "--emit=ptx, which is for other chips"));
     compile.nvrtc = flags["nvrtc"].as<std::string>();
     compile.jobs = flags["jobs"].as<unsigned>();
     compile.verifyPasses = flags.count("verify-passes");

@@ -11,12 +11,27 @@ optc, optc_run, driver, folder = sys.argv[1:]
 folder = pathlib.Path(folder)
 gpu = dict(os.environ, LD_LIBRARY_PATH=driver, OPTC_FAKE_GPU="arch=90")
 
-MODEL = """<ir_version: 9, opset_import: ["" : 20]>
-main ({type}[{m}, {k}] x, {type}[{m}, {k}] r, {type}[{k}, {n}] w, {type}[{n}] b) => ({type}[{m}, {n}] y, {type}[{m}, {n}] z) {{
+def products(type, m, n, k, weights=None):
+    """Two equal products; with weights in the model, or as an input."""
+    w = f"{type}[{k}, {n}] w"
+    text = ", ".join(f"{v:.6g}" for v in weights.ravel()) if weights is not None else ""
+    return f"""<ir_version: 9, opset_import: ["" : 20]>
+main ({type}[{m}, {k}] x, {type}[{m}, {k}] r, {"" if text else w + ", "}{type}[{n}] b) => ({type}[{m}, {n}] y, {type}[{m}, {n}] z) {f"<{w} = {{{text}}}>" if text else ""} {{
   [first] p = MatMul (x, w)
   [bias] y = Add (p, b)
   [second] q = MatMul (r, w)
   [bias2] z = Add (q, b)
+}}
+"""
+
+
+def windows(weights):
+    text = ", ".join(f"{v:.6g}" for v in weights.ravel())
+    o, c, h, w = weights.shape
+    return f"""<ir_version: 9, opset_import: ["" : 20]>
+main (float[1, {c}, 27, 29] x, float[1, {c}, 27, 29] r) => (float[1, {o}, 14, 15] y, float[1, {o}, 14, 15] z) <float[{o}, {c}, {h}, {w}] w = {{{text}}}> {{
+  [first] y = Conv <pads = [1, 1, 1, 1], strides = [2, 2]> (x, w)
+  [second] z = Conv <pads = [1, 1, 1, 1], strides = [2, 2]> (r, w)
 }}
 """
 
@@ -27,16 +42,14 @@ def call(*command, environment=None):
     return done.stdout, done.stderr
 
 
-def run(name, shape, flags, environment, tilings):
+def run(name, text, shapes, flags, environment, tilings, tolerance):
     """Of a model with two equal kernels: the file, what it does, and results with each of `tilings`."""
     model = folder / f"{name}.onnxtxt"
-    model.write_text(MODEL.format(**shape))
-    random = np.random.default_rng(1)
+    model.write_text(text)
     inputs = folder / f"{name}.in"
     inputs.mkdir()
-    m, n, k = shape["m"], shape["n"], shape["k"]
-    for i, dims in enumerate([(m, k), (m, k), (k, n), (n,)]):
-        np.save(inputs / f"input_{i}.npy", random.standard_normal(dims).astype(np.float32 if shape["type"] == "float" else np.float16))
+    for i, dims in enumerate(shapes):
+        np.save(inputs / f"input_{i}.npy", random.standard_normal(dims).astype(np.float16 if name == "gpu" else np.float32))
 
     def compile_with(tuning, to):
         return call(optc, model, *flags, tuning, "-o", folder / to, environment=environment)[1]
@@ -68,9 +81,7 @@ def run(name, shape, flags, environment, tilings):
         chosen.write_text(json.dumps(dict(written, kernels=[dict(entry, tiling=tiling)])))
         said = compile_with(f"--tuning={chosen}", f"{name}.chosen.so")
         assert "1 of 1 kernels" in said, (tiling, said)
-        # Sums are cut elsewhere: up to their rounding the same.
-        call(optc_run, folder / f"{name}.chosen.so", "--inputs", inputs, "--expected", usual, "--rtol=1e-5" if shape["type"] == "float" else "--rtol=2e-3",
-             "--atol=1e-4" if shape["type"] == "float" else "--atol=1e-2", environment=environment)
+        call(optc_run, folder / f"{name}.chosen.so", "--inputs", inputs, "--expected", usual, *tolerance, environment=environment)
         if tiling != entry["estimated"]:
             lowered, _ = call(optc, model, *[f for f in flags if f != "--emit-host-emulation"], f"--tuning={chosen}", "--emit=mlir", environment=environment)
             numbers = ", ".join(str(n) for n in tiling)
@@ -78,6 +89,7 @@ def run(name, shape, flags, environment, tilings):
     # Numbers that no generator offers have no effect.
     chosen.write_text(json.dumps(dict(written, kernels=[dict(entry, tiling=[7, 7, 7])])))
     assert "0 of 1 kernels" in compile_with(f"--tuning={chosen}", f"{name}.chosen.so")
+    assert "1 of 1 kernels" in compile_with(f"--tune={chosen}", f"{name}.chosen.so") # they are measured anew
     print(f"{entry['target'] if name == 'gpu' else name}: {len(tilings)} tilings agree")
 
 
@@ -88,10 +100,14 @@ def refused(name, tuning, why):
     assert done.returncode == 1 and why in done.stderr and not (folder / "x.so").exists(), (tuning, done.stderr)
 
 
-# More rows than two blocks have, columns that no panel divides.
-run("cpu", {"type": "float", "m": 171, "n": 75, "k": 90}, [], None, [[2, 84], [4, 84], [1, 84], [2, 42], [4, 42], [2, 168]])
-# One tile or two, whole and in slices of their 16 steps.
-run("gpu", {"type": "float16", "m": 100, "n": 96, "k": 1024}, ["--target=sm_90", "--emit-host-emulation"], gpu, [[128, 64, 0], [128, 128, 4], [128, 64, 16]])
+random = np.random.default_rng(1)
+# More rows than two blocks have, columns that no panel divides. Sums are the same bits.
+run("cpu", products("float", 171, 75, 90, random.standard_normal((90, 75))), [(171, 90), (171, 90), (75,)], [], None,
+    [[2, 84], [4, 84], [1, 84], [2, 42], [4, 42], [2, 168]], ["--rtol=0", "--atol=0"])
+run("window", windows(random.standard_normal((40, 24, 3, 3))), [(1, 24, 27, 29)] * 2, [], None, [[2, 84], [1, 84], [2, 42], [1, 42], [2, 168]], ["--rtol=0", "--atol=0"])
+# One tile or two, whole and in slices of their 16 steps: sums are cut elsewhere.
+run("gpu", products("float16", 100, 96, 1024), [(100, 1024), (100, 1024), (1024, 96), (96,)], ["--target=sm_90", "--emit-host-emulation"], gpu,
+    [[128, 64, 0], [128, 128, 4], [128, 64, 16]], ["--rtol=2e-3", "--atol=1e-2"])
 
 entry = json.loads((folder / "cpu.json").read_text())["kernels"][0]
 file = {"format": "optc-tuning", "version": 1, "kernels": [entry]}
