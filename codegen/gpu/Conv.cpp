@@ -24,22 +24,23 @@ namespace {
 
 class DeviceConv {
 public:
-  DeviceConv(DeviceFunction &f, const ContractionKernel &c, ConvOp conv)
-      : f(f), c(c), conv(conv), image(dimsOf(c.lhs)), element(memoryType(elementOf(c.lhs))), spatial(image.size() - 2),
+  DeviceConv(DeviceFunction &f, const GpuTarget &target, const ContractionKernel &c, ConvOp conv)
+      : f(f), target(target), c(c), conv(conv), image(dimsOf(c.lhs)), element(memoryType(elementOf(c.lhs))), spatial(image.size() - 2),
         depth(image.back() * numElements(ArrayRef<DimExpr>(dimsOf(conv.getW())).drop_back(2))), bytes(element.getIntOrFloatBitWidth() / 8),
         piece(dividingLanes(image.back(), 16 / bytes) * bytes) {}
-  void run(const GpuTarget &target);
+  void run();
 
 private:
-  void useSimt(const GpuTarget &target);
-  void useSm80(const GpuTarget &target);
-  void useSm90(const GpuTarget &target);
+  void useSimt();
+  void useSm80();
+  void useSm90();
   /// Rows are the pixels of all results.
   ProductSize allPixels() const { return {1, c.batch * c.m, c.n, DimExpr::ceildiv(depth, 128 / bytes)}; }
   void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
   std::string pointerOf(BlockArgument operand) const { return f.parameters[operand.getArgNumber()].name; }
 
   DeviceFunction &f;
+  const GpuTarget &target;
   const ContractionKernel &c;
   ConvOp conv;
   Dims image;
@@ -65,19 +66,19 @@ void DeviceConv::call(const std::string &product, int64_t lanes, ArrayRef<std::s
   f.finish();
 }
 
-void DeviceConv::useSimt(const GpuTarget &target) {
+void DeviceConv::useSimt() {
   f.library = {"async", "product", "stream_k", "gemm_simt", "conv_simt"};
   f.threads = 256;
   ProductSize size{c.batch, c.m, c.n, DimExpr::ceildiv(depth, 16)};
-  ProductTiling tiling = chooseTiling(f, target, size, simtTiles(size));
+  ProductTiling tiling = chooseTiling(f, c, target, size, simtTiles(size));
   f.sharedBytes = simtTileBytes(tiling.tile);
   useTiling(f, size, tiling);
   std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";
   call(product, epilogueLanes(f.kernel, c, 4), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
 
-void DeviceConv::useSm80(const GpuTarget &target) {
-  ProductTiling tiling = chooseTiling(f, target, allPixels(), warpTiles(piece, isE4M3(c)));
+void DeviceConv::useSm80() {
+  ProductTiling tiling = chooseTiling(f, c, target, allPixels(), warpTiles(piece, isE4M3(c)));
   const ProductTile &tile = tiling.tile;
   f.library = {"async", "product", "stream_k", "mma", "image_rows", "gemm_sm80", "conv_sm80"};
   f.threads = 256;
@@ -90,8 +91,8 @@ void DeviceConv::useSm80(const GpuTarget &target) {
   call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
 
-void DeviceConv::useSm90(const GpuTarget &target) {
-  ProductTiling tiling = chooseTiling(f, target, allPixels(), warpgroupTiles(isE4M3(c)));
+void DeviceConv::useSm90() {
+  ProductTiling tiling = chooseTiling(f, c, target, allPixels(), warpgroupTiles(isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "stream_k", "image_rows", "wgmma", "gemm_sm90", "conv_sm90"};
   f.threads = 384;
@@ -105,15 +106,15 @@ void DeviceConv::useSm90(const GpuTarget &target) {
   call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), "&map0"});
 }
 
-void DeviceConv::run(const GpuTarget &target) {
+void DeviceConv::run() {
   // Smaller pieces would keep one warpgroup longer than the products of the others do.
   constexpr int64_t kLeastPiece = 8;
   if (!c.inColumns)
-    useSimt(target);
+    useSimt();
   else if (target.hasWgmma() && piece >= kLeastPiece)
-    useSm90(target);
+    useSm90();
   else
-    useSm80(target);
+    useSm80();
 }
 
 } // namespace
@@ -123,6 +124,6 @@ LogicalResult optc::generateDeviceConv(DeviceFunction &f, const GpuTarget &targe
   auto conv = c ? dyn_cast<ConvOp>(c->root) : ConvOp();
   if (!conv || c->codes || c->blocks || tensorOf(c->lhs).getRank() > 4 || !(c->inColumns || (c->packed && !c->narrow && elementOf(c->lhs).isF32())))
     return failure();
-  DeviceConv(f, *c, conv).run(target);
+  DeviceConv(f, target, *c, conv).run();
   return success();
 }

@@ -12,7 +12,6 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace optc;
@@ -33,16 +32,6 @@ std::string inComment(StringRef name) {
   for (char &c : text)
     if (static_cast<unsigned char>(c) < ' ' || c == '\x7f' || c == '\\')
       c = '?';
-  return text;
-}
-
-std::string typeText(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  for (const DimExpr &d : dimsOf(type))
-    os << (d.isConstant() ? d.str() : "(" + d.str() + ")") << "x";
-  os << tensor.getElementType();
   return text;
 }
 
@@ -68,13 +57,13 @@ std::string commentOf(DeviceFunction &f, const CudaKernel &kernel, ArrayRef<std:
     os << " and " << nodes.size() - kMostNames << " more";
   os << "\n// ";
   for (auto [i, type] : llvm::enumerate(f.kernel.getOperandTypes()))
-    os << (i ? ", " : " ") << "x" << i << ": " << typeText(type);
+    os << (i ? ", " : " ") << "x" << i << ": " << tensorText(type);
   os << " ->";
   for (auto [i, type] : llvm::enumerate(f.kernel.getResultTypes())) {
     os << (i ? ", " : " ") << "y" << i;
     if (auto operand = inPlaceOperand(f.kernel, i))
       os << " in x" << *operand;
-    os << ": " << typeText(type);
+    os << ": " << tensorText(type);
   }
   for (auto [i, symbol] : llvm::enumerate(kernel.symbols))
     os << (i ? ", " : "; ") << "s" << i << " = " << symbol;
@@ -130,10 +119,8 @@ public:
   /// Gives the kernel its definition and its launch, and its comment; an error: why there is none.
   llvm::Expected<std::string> emit(const std::string &text, const GpuTarget &target, CudaKernel &kernel,
                                    ArrayRef<std::string> nodes) {
-    OwningOpRef<ModuleOp> parsed = parseSourceString<ModuleOp>(text, ParserConfig(&context));
-    assert(parsed && "canonical text can be read back");
-    KernelOp op;
-    parsed->walk([&](KernelOp found) { op = found; });
+    OwningOpRef<ModuleOp> parsed;
+    KernelOp op = parse(text, parsed);
     nameOps(op);
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
     DeviceFunction f(op, *module, kernel.symbol);
@@ -155,7 +142,6 @@ public:
     kernel.blocks = f.blocks();
     kernel.threads = f.threads;
     kernel.isPersistent = f.isPersistent;
-    kernel.tilings = f.tilings;
     kernel.sharedBytes = f.sharedBytes;
     // In the model's context, and by the model's names.
     kernel.maps = f.maps;
@@ -171,7 +157,21 @@ public:
     return commentOf(f, kernel, nodes);
   }
 
+  SmallVector<Tiling> tilings(const std::string &text, const GpuTarget &target) {
+    OwningOpRef<ModuleOp> parsed, module = ModuleOp::create(UnknownLoc::get(&context));
+    DeviceFunction f(parse(text, parsed), *module, "kernel");
+    const Kind *kind = kindOf(f.kernel);
+    return kind && succeeded(kind->generate(f, target)) ? f.tilings : SmallVector<Tiling>();
+  }
+
 private:
+  KernelOp parse(const std::string &text, OwningOpRef<ModuleOp> &parsed) {
+    parsed = parseSourceString<ModuleOp>(text, ParserConfig(&context));
+    assert(parsed && "canonical text can be read back");
+    KernelOp op;
+    parsed->walk([&](KernelOp found) { op = found; });
+    return op;
+  }
   static DialectRegistry registry() {
     DialectRegistry r;
     r.insert<OptcDialect, arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
@@ -240,7 +240,7 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
     auto [it, inserted] = numbers.try_emplace(canonical.text, texts.size());
     if (inserted) {
       std::string symbol = names == KernelNames::byPosition ? "optc_kernel_" + std::to_string(texts.size())
-                                                            : "optc_" + kernel.getKind().str() + "_" + llvm::utohexstr(llvm::xxh3_64bits(canonical.text), true, 16);
+                                                            : "optc_" + kernel.getKind().str() + "_" + canonical.hash();
       source.kernels.push_back({symbol, kernel, canonical.text, canonical.symbols});
       texts.push_back(canonical.text);
       nodes.emplace_back();
@@ -266,4 +266,12 @@ CudaSource optc::emitCuda(func::FuncOp model, const GpuTarget &target,
   llvm::erase_if(source.kernels, [&](const CudaKernel &kernel) { return source.refusals.contains(kernel.text); });
   source.text = libraryOf(source.kernels) + kernels;
   return source;
+}
+
+std::vector<SmallVector<Tiling>> optc::deviceTilings(ArrayRef<std::string> texts, const GpuTarget &target) {
+  Emitter emitter;
+  std::vector<SmallVector<Tiling>> all;
+  for (const std::string &text : texts)
+    all.push_back(emitter.tilings(text, target));
+  return all;
 }

@@ -30,8 +30,6 @@ struct CudaKernel {
   int64_t threads = 0;
   /// There are at most as many blocks as the device has multiprocessors.
   bool isPersistent = false;
-  /// Ways to cut its work that may be measured, the estimated one first (codegen/kernel/Tiling.h).
-  llvm::SmallVector<Tiling> tilings = {};
   /// Memory that is given at launch, in bytes.
   int64_t sharedBytes = 0;
   /// The last parameters.
@@ -69,6 +67,9 @@ std::string unitOf(llvm::ArrayRef<CudaKernel> kernels);
 CudaSource emitCuda(mlir::func::FuncOp model, const GpuTarget &target,
                     llvm::function_ref<llvm::SmallVector<std::string>(mlir::Operation *)> nodesOf,
                     KernelNames names = KernelNames::byPosition);
+
+/// Ways to cut each of the kernels that may be measured, the estimated one first (codegen/kernel/Tiling.h); by their canonical texts.
+std::vector<llvm::SmallVector<Tiling>> deviceTilings(llvm::ArrayRef<std::string> texts, const GpuTarget &target);
 
 } // namespace optc
 

@@ -31,9 +31,9 @@ namespace {
 
 class DeviceMatmul {
 public:
-  DeviceMatmul(DeviceFunction &f, const ContractionKernel &c)
-      : f(f), c(c), element(memoryType(elementOf(c.lhs))), bytes(element.getIntOrFloatBitWidth() / 8) {}
-  void run(const GpuTarget &target);
+  DeviceMatmul(DeviceFunction &f, const GpuTarget &target, const ContractionKernel &c)
+      : f(f), target(target), c(c), element(memoryType(elementOf(c.lhs))), bytes(element.getIntOrFloatBitWidth() / 8) {}
+  void run();
 
 private:
   /// Along k unless it lies along n.
@@ -44,11 +44,11 @@ private:
   bool fitsMaps() const;
   bool isGemv() const;
   void useGemv();
-  void useSimt(const GpuTarget &target);
-  void useSm80(const GpuTarget &target);
-  void useSm90(const GpuTarget &target);
-  void useSparseSm80(const GpuTarget &target);
-  void useSparseSm90(const GpuTarget &target);
+  void useSimt();
+  void useSm80();
+  void useSm90();
+  void useSparseSm80();
+  void useSparseSm90();
   void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
   /// Of products of two dense operands.
   SmallVector<std::string> operands(bool byMaps) const;
@@ -58,6 +58,7 @@ private:
   std::string pointerOf(BlockArgument operand) const { return f.parameters[operand.getArgNumber()].name; }
 
   DeviceFunction &f;
+  const GpuTarget &target;
   const ContractionKernel &c;
   Type element;
   int64_t bytes; // of an element
@@ -109,13 +110,13 @@ void DeviceMatmul::useGemv() {
   call("GemvAlongN<" + name + std::to_string(vector) + ", " + std::to_string(wide) + ">", 1, operands(false));
 }
 
-void DeviceMatmul::useSimt(const GpuTarget &target) {
+void DeviceMatmul::useSimt() {
   int64_t most = std::min<int64_t>(4, 16 / bytes);
   std::string type = cudaType(element);
   f.library = {"async", "product", "stream_k", "gemm_simt"};
   f.threads = 256;
   // Sums of 8 bytes are not cut (stream_k.cuh), and fill the registers of a small tile.
-  ProductTiling tiling = bytes == 8 ? ProductTiling{smallSimtTile()} : chooseTiling(f, target, size(16), simtTiles(size(16)));
+  ProductTiling tiling = bytes == 8 ? ProductTiling{smallSimtTile()} : chooseTiling(f, c, target, size(16), simtTiles(size(16)));
   int64_t lhsLanes = dividingLanes(c.k, most), rhsLanes = dividingLanes(rhsAlongN() ? c.n : c.k, most);
   // The registers of a large tile leave room for a second one where few are needed for addresses.
   if (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant())
@@ -127,11 +128,11 @@ void DeviceMatmul::useSimt(const GpuTarget &target) {
        epilogueLanes(4), operands(false));
 }
 
-void DeviceMatmul::useSm80(const GpuTarget &target) {
+void DeviceMatmul::useSm80() {
   f.library = {"async", "product", "stream_k", "mma", "gemm_sm80"};
   f.threads = 256;
   int64_t lhsPiece = pieceOf(c.k), rhsPiece = c.inColumns ? 16 : pieceOf(rhsAlongN() ? c.n : c.k);
-  ProductTiling tiling = chooseTiling(f, target, size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece), isE4M3(c)));
+  ProductTiling tiling = chooseTiling(f, c, target, size(128 / bytes), warpTiles(std::min(lhsPiece, rhsPiece), isE4M3(c)));
   const ProductTile &tile = tiling.tile;
   f.sharedBytes = warpTileBytes(tile);
   // The addresses of many small pieces take more than half of the registers, as do sums by steps.
@@ -144,8 +145,8 @@ void DeviceMatmul::useSm80(const GpuTarget &target) {
        epilogueLanes(8), operands(false));
 }
 
-void DeviceMatmul::useSm90(const GpuTarget &target) {
-  ProductTiling tiling = chooseTiling(f, target, size(128 / bytes), warpgroupTiles(isE4M3(c)));
+void DeviceMatmul::useSm90() {
+  ProductTiling tiling = chooseTiling(f, c, target, size(128 / bytes), warpgroupTiles(isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "stream_k", "wgmma", "gemm_sm90"};
   f.threads = 384;
@@ -168,11 +169,11 @@ void DeviceMatmul::useSm90(const GpuTarget &target) {
 }
 
 /// Instructions' rows are the result's columns.
-void DeviceMatmul::useSparseSm80(const GpuTarget &target) {
+void DeviceMatmul::useSparseSm80() {
   f.library = {"async", "product", "stream_k", "mma", "gemm_sm80", "sparse", "gemm_sparse_sm80"};
   f.threads = 256;
   ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
-  ProductTiling tiling = chooseTiling(f, target, turned, sparseWarpTiles());
+  ProductTiling tiling = chooseTiling(f, c, target, turned, sparseWarpTiles());
   f.sharedBytes = sparseWarpTileBytes(tiling.tile);
   int64_t piece = pieceOf(c.k);
   if (piece < 8)
@@ -182,13 +183,13 @@ void DeviceMatmul::useSparseSm80(const GpuTarget &target) {
        epilogueLanes(8), {pointerOf(c.lhs), pointerOf(c.rhs), pointerOf(c.positions)});
 }
 
-void DeviceMatmul::useSparseSm90(const GpuTarget &target) {
+void DeviceMatmul::useSparseSm90() {
   f.library = {"async", "product", "stream_k", "wgmma", "gemm_sm90", "sparse", "gemm_sparse_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
   ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
-  ProductTiling tiling = chooseTiling(f, target, turned, sparseWarpgroupTiles());
+  ProductTiling tiling = chooseTiling(f, c, target, turned, sparseWarpgroupTiles());
   f.sharedBytes = sparseWarpgroupTileBytes(tiling.tile);
   useTiling(f, turned, tiling);
   Dims values = dimsOf(c.rhs);
@@ -197,19 +198,19 @@ void DeviceMatmul::useSparseSm90(const GpuTarget &target) {
   call("GemmSparseSm90<" + multiplied(c) + ", " + std::to_string(tiling.tile.columns) + ">", epilogueLanes(8), {"&map0", "&map1", pointerOf(c.positions)});
 }
 
-void DeviceMatmul::run(const GpuTarget &target) {
+void DeviceMatmul::run() {
   if (c.positions && target.hasWgmma() && pieceOf(c.k) == 16)
-    useSparseSm90(target);
+    useSparseSm90();
   else if (c.positions)
-    useSparseSm80(target);
+    useSparseSm80();
   else if (isGemv())
     useGemv();
   else if (!fitsTensorCores())
-    useSimt(target);
+    useSimt();
   else if (target.hasWgmma() && fitsMaps())
-    useSm90(target);
+    useSm90();
   else
-    useSm80(target);
+    useSm80();
 }
 
 } // namespace
@@ -222,6 +223,6 @@ LogicalResult optc::generateDeviceMatmul(DeviceFunction &f, const GpuTarget &tar
   }
   if (!c || c->isConv || c->packed || c->isCompressed() || c->blocks || c->codes || c->bfloat)
     return failure();
-  DeviceMatmul(f, *c).run(target);
+  DeviceMatmul(f, target, *c).run();
   return success();
 }

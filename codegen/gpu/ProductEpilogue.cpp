@@ -24,12 +24,12 @@ std::string optc::multiplied(const ContractionKernel &c) {
   return c.isTf32() ? "tf32" : isE4M3(c) ? "f8" : element.isInteger(8) ? "u8" : cudaType(element);
 }
 
-ProductTiling optc::chooseTiling(DeviceFunction &f, const GpuTarget &target, const ProductSize &size, ArrayRef<ProductTile> tiles) {
+ProductTiling optc::chooseTiling(DeviceFunction &f, const ContractionKernel &c, const GpuTarget &target, const ProductSize &size, ArrayRef<ProductTile> tiles) {
   SmallVector<ProductTiling> all = rankTilings(size, tiles);
   if (target.isPortable)
     return all.front();
   // Positions of two of four cannot be made up.
-  if ((size.batch * size.rows * size.columns * size.steps).constant() && !readContraction(f.kernel)->positions)
+  if ((size.batch * size.rows * size.columns * size.steps).constant() && !c.positions)
     for (const ProductTiling &tiling : all)
       f.tilings.push_back(tiling.numbers());
   ArrayRef<int64_t> measured = tilingOf(f.kernel, target.name);

@@ -20,7 +20,7 @@ int64_t dividingLanes(const DimExpr &d, int64_t most);
 std::string multiplied(const ContractionKernel &c);
 
 /// As it was measured for the target, if it was (codegen/kernel/Tiling.h), else as estimates rank it. What may be measured is the function's `tilings` then.
-ProductTiling chooseTiling(DeviceFunction &f, const GpuTarget &target, const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
+ProductTiling chooseTiling(DeviceFunction &f, const ContractionKernel &c, const GpuTarget &target, const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
 /// Blocks for the tiles of a product, or for the units that their steps are cut into.
 void useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling);
 

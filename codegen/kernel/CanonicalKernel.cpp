@@ -4,7 +4,9 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace optc;
@@ -49,6 +51,18 @@ SmallVector<std::string> optc::registerSymbols(KernelOp canonical) {
       ordered[i] = symbol;
   }
   return ordered;
+}
+
+std::string CanonicalKernel::hash() const { return llvm::utohexstr(llvm::xxh3_64bits(text), /*LowerCase=*/true, 16); }
+
+std::string optc::tensorText(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (const DimExpr &d : dimsOf(type))
+    os << (d.isConstant() ? d.str() : "(" + d.str() + ")") << "x";
+  os << tensor.getElementType();
+  return text;
 }
 
 CanonicalKernel optc::canonicalize(KernelOp kernel) {

@@ -38,8 +38,13 @@ struct CanonicalKernel {
   std::string text;
   /// The kernel's registers: the enclosing plan's symbol for s0, s1, ...
   llvm::SmallVector<std::string> symbols;
+  /// Of the text: 16 hex digits.
+  std::string hash() const;
 };
 CanonicalKernel canonicalize(KernelOp kernel);
+
+/// A tensor's type for people: 128x(n)xbf16.
+std::string tensorText(mlir::Type type);
 
 /// Symbols of a canonical kernel in the order of its registers.
 llvm::SmallVector<std::string> registerSymbols(KernelOp canonical);

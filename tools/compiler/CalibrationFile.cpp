@@ -80,21 +80,13 @@ Error optc::writeCalibration(const std::string &path, const Calibration &calibra
 }
 
 Error optc::readCalibration(const std::string &path, Calibration &calibration) {
-  std::string text;
-  if (Error error = readFile(path, text))
-    return error;
   auto refuse = [&](const llvm::Twine &why) { return Error::at(path, why.str()); };
-  json::Value parsed = nullptr;
-  if (Error error = parseJson(path, text, parsed))
+  json::Object top;
+  if (Error error = readJsonFile(path, kFormat, kVersion, "a calibration file (--save-calib writes one)", top))
     return error;
-  const json::Object *top = parsed.getAsObject();
-  if (!top || top->getString("format") != kFormat)
-    return refuse("is not a calibration file (--save-calib writes one)");
-  if (top->getInteger("version") != kVersion)
-    return refuse("has another version than " + llvm::Twine(kVersion));
-  auto method = top->getString("method");
-  auto samples = top->getInteger("samples");
-  const json::Array *tensors = top->getArray("tensors");
+  auto method = top.getString("method");
+  auto samples = top.getInteger("samples");
+  const json::Array *tensors = top.getArray("tensors");
   if (!method || !samples || !tensors)
     return refuse("lacks 'method', 'samples' or 'tensors'");
   if (!parseCalibrationMethod(method->str()) || *samples < 1)
@@ -119,14 +111,14 @@ Error optc::readCalibration(const std::string &path, Calibration &calibration) {
       return refuse("tensor '" + *name + "': low and high are no range");
     calibration.tensors.push_back({name->str(), Observer::Bounds{*low, *high}});
   }
-  calibration.equalized = top->getBoolean("equalized").value_or(false);
-  calibration.smoothAlpha = top->getNumber("smooth_alpha");
+  calibration.equalized = top.getBoolean("equalized").value_or(false);
+  calibration.smoothAlpha = top.getNumber("smooth_alpha");
   if (calibration.smoothAlpha && !(*calibration.smoothAlpha >= 0 && *calibration.smoothAlpha <= 1))
     return refuse("'smooth_alpha' is not between 0 and 1");
-  if (calibration.smoothAlpha.has_value() != (top->get("channel_max") != nullptr))
+  if (calibration.smoothAlpha.has_value() != (top.get("channel_max") != nullptr))
     return refuse("'smooth_alpha' and 'channel_max' go together");
-  std::string problem = readChannels(*top, "corrections", calibration.corrections);
+  std::string problem = readChannels(top, "corrections", calibration.corrections);
   if (problem.empty())
-    problem = readChannels(*top, "channel_max", calibration.channelMax);
+    problem = readChannels(top, "channel_max", calibration.channelMax);
   return problem.empty() ? Error::success() : refuse(problem);
 }

@@ -184,8 +184,8 @@ static CompileResult compile(const CompileOptions &options, Learnt &learnt) {
     return fail(ExitCode::badModel, "optc: error: --tf32 is for GPUs (--target=sm_90): CPUs multiply bf16 (--bf16)");
   if ((options.emit == Emit::llvm || options.emit == Emit::assembly) && targets.empty())
     return fail(ExitCode::badModel, "optc: error: LLVM IR and assembly need the target of a CPU; of a GPU there are cuda and ptx");
-  // What the GPU does not run.
-  if (targets.empty() && !isGpuEmit(options.emit))
+  // What the GPU does not run, of artefacts that are written or measured.
+  if (targets.empty() && (!isGpuEmit(options.emit) || options.tune))
     targets.push_back(llvm::cantFail(parseCpuTarget("x86-64-v3")));
 
   MLIRContext context(MLIRContext::Threading::DISABLED);

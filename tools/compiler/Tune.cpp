@@ -8,61 +8,48 @@
 #include "tools/tensors/RandomTensor.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/Support/SHA256.h"
 #include <chrono>
 #include <cmath>
 
 using namespace mlir;
 using namespace optc;
 
-/// 16 hex digits.
-static std::string hashOf(StringRef text) {
-  llvm::SHA256 hash;
-  hash.update(text);
-  return llvm::toHex(hash.final(), /*LowerCase=*/true).substr(0, 16);
-}
-
 static std::string whatOf(KernelOp kernel) {
-  auto typesOf = [](TypeRange types) {
-    return llvm::join(llvm::map_range(types, [](Type type) {
-                        std::string text;
-                        llvm::raw_string_ostream(text) << type;
-                        StringRef inner = text;
-                        inner.consume_front("tensor<");
-                        inner.consume_back(">");
-                        return inner.str();
-                      }), ", ");
-  };
+  auto typesOf = [](TypeRange types) { return llvm::join(llvm::map_range(types, tensorText), ", "); };
   return kernel.getKind().str() + " " + typesOf(kernel.getOperandTypes()) + " -> " + typesOf(kernel.getResultTypes());
 }
 
 std::vector<TunableKernel> optc::tunableKernels(func::FuncOp model, ArrayRef<CpuTarget> targets, ArrayRef<GpuTarget> gpuTargets) {
-  // By their canonical texts, in the model's order.
-  std::vector<std::pair<std::string, SmallVector<KernelOp>>> all;
+  // Distinct kernels in the model's order.
+  std::vector<std::string> texts;
+  std::vector<TunableKernel> distinct;
   llvm::StringMap<size_t> numbers;
   model.walk<WalkOrder::PreOrder>([&](KernelOp kernel) {
-    if (kernel.getKind() == "matmul" || kernel.getKind() == "conv") {
-      std::string text = canonicalize(kernel).text;
-      auto [it, isNew] = numbers.try_emplace(text, all.size());
-      if (isNew)
-        all.push_back({text, {}});
-      all[it->second].second.push_back(kernel);
+    if (kernel.getKind() != "matmul" && kernel.getKind() != "conv")
+      return WalkResult::skip();
+    CanonicalKernel canonical = canonicalize(kernel);
+    auto [it, isNew] = numbers.try_emplace(canonical.text, texts.size());
+    if (isNew) {
+      distinct.push_back({{}, "", canonical.hash(), whatOf(kernel), "", {}});
+      texts.push_back(canonical.text);
     }
+    distinct[it->second].uses.push_back(kernel);
     return WalkResult::skip();
   });
   std::vector<TunableKernel> tunable;
-  auto add = [&](const auto &kernel, StringRef target, StringRef attribute, SmallVector<Tiling> tilings) {
-    const auto &[text, uses] = kernel;
-    if (tilings.size() > 1)
-      tunable.push_back({uses, target.str(), hashOf(text), whatOf(uses.front()), attribute.str(), std::move(tilings)});
+  auto add = [&](StringRef target, StringRef attribute, ArrayRef<SmallVector<Tiling>> tilings) {
+    for (auto [kernel, ways] : llvm::zip(distinct, tilings))
+      if (ways.size() > 1) {
+        tunable.push_back(kernel);
+        tunable.back().target = target;
+        tunable.back().attribute = attribute;
+        tunable.back().tilings = ways;
+      }
   };
   for (const GpuTarget &target : gpuTargets)
-    for (CudaKernel &kernel : emitCuda(model, target, [](Operation *) { return SmallVector<std::string>(); }).kernels)
-      if (auto it = numbers.find(kernel.text); it != numbers.end())
-        add(all[it->second], target.name, target.name, std::move(kernel.tilings));
+    add(target.name, target.name, deviceTilings(texts, target));
   if (gpuTargets.empty())
-    for (const auto &kernel : all)
-      add(kernel, targets.front().name, kCpuTiling, cpuTilings(kernel.second.front()));
+    add(targets.front().name, kCpuTiling, llvm::map_to_vector(distinct, [](const TunableKernel &kernel) { return cpuTilings(kernel.uses.front()); }));
   return tunable;
 }
 
@@ -162,9 +149,6 @@ Error optc::measureTilings(ArrayRef<TunableKernel> kernels, ArrayRef<CpuTarget> 
     error.exitCode = code;
     return error;
   };
-  SmallVector<CpuTarget> cpuTargets(targets);
-  if (cpuTargets.empty()) // of a GPU's text alone
-    cpuTargets.push_back(llvm::cantFail(parseCpuTarget("x86-64-v3")));
   for (auto [i, tunable] : llvm::enumerate(kernels)) {
     std::pair place{tunable.target, tunable.hash};
     // What another version of the compiler offered is measured anew.
@@ -187,7 +171,7 @@ Error optc::measureTilings(ArrayRef<TunableKernel> kernels, ArrayRef<CpuTarget> 
       return internalError("no plan for a kernel to be measured");
     NativeModel model;
     SmallVector<double> times;
-    Error error = model.build(*built, cpuTargets, options.jobs);
+    Error error = model.build(*built, targets, options.jobs);
     if (!error)
       error = timesOf(model, !gpuTargets.empty(), times);
     if (error && error.exitCode != ExitCode::internal)

@@ -54,19 +54,11 @@ static bool readTiling(const json::Object &entry, llvm::StringRef key, Tiling &t
 }
 
 Error optc::readTuning(const std::string &path, Tuning &tuning) {
-  std::string text;
-  if (Error error = readFile(path, text))
-    return error;
   auto refuse = [&](const llvm::Twine &why) { return Error::at(path, why.str()); };
-  json::Value parsed = nullptr;
-  if (Error error = parseJson(path, text, parsed))
+  json::Object top;
+  if (Error error = readJsonFile(path, kFormat, kVersion, "a tuning file (--tune writes one)", top))
     return error;
-  const json::Object *top = parsed.getAsObject();
-  if (!top || top->getString("format") != kFormat)
-    return refuse("is not a tuning file (--tune writes one)");
-  if (top->getInteger("version") != kVersion)
-    return refuse("has another version than " + llvm::Twine(kVersion));
-  const json::Array *entries = top->getArray("kernels");
+  const json::Array *entries = top.getArray("kernels");
   if (!entries)
     return refuse("lacks 'kernels'");
   for (size_t i = 0; i < entries->size(); ++i) {

@@ -4,7 +4,7 @@
 //    "kernels": [{"target": "sm_90", "kernel": "3f2a08c1d5e6b794", "what": "matmul 128x3072xbf16, 3072x768xbf16 -> 128x768xbf16",
 //                 "tiling": [128, 64, 72], "nanoseconds": 5120, "estimated": [128, 64, 48], "estimated_nanoseconds": 5870}, ...]}
 //
-// `kernel` is a hash of the kernel's canonical text, `estimated` what a compile without the file takes. The same for CPUs, whose target is a level, and GPUs.
+// `kernel` is a hash of the kernel's canonical text, `estimated` what a compile without the file takes. The same for CPUs, whose target is a level with its extensions, and GPUs.
 // Entries are in the order of targets and hashes; those of other machines and models stay when a file is written again.
 //
 //===----------------------------------------------------------------------===//
