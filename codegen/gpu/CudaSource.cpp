@@ -161,7 +161,8 @@ public:
     OwningOpRef<ModuleOp> parsed, module = ModuleOp::create(UnknownLoc::get(&context));
     DeviceFunction f(parse(text, parsed), *module, "kernel");
     const Kind *kind = kindOf(f.kernel);
-    return kind && succeeded(kind->generate(f, target)) ? f.tilings : SmallVector<Tiling>();
+    // What GPUs have no code for is the CPU's.
+    return kind && succeeded(kind->generate(f, target)) && !findUnprintable(f) ? f.tilings : SmallVector<Tiling>();
   }
 
 private:
