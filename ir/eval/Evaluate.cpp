@@ -324,6 +324,10 @@ FailureOr<HostValue> optc::evaluateWeight(mlir::Value value, llvm::DenseMap<mlir
       return failure();
     inputs.push_back(*input);
   }
+  if (isa<ReshapeOp>(op) && tensorOf(value).hasStaticShape() && tensorOf(value).getNumElements() == inputs.front().size()) {
+    inputs.front().dims = tensorOf(value).getShape().vec(); // the same bytes, not a copy of them
+    return inputs.front();
+  }
   SmallVector<const HostValue *> pointers;
   unsigned next = 0;
   for (mlir::Value operand : referenceOperands(op))

@@ -41,7 +41,7 @@ mlir::ElementsAttr elementsOf(const HostValue &value, mlir::RankedTensorType typ
 Status evaluate(mlir::Operation *op, llvm::ArrayRef<const HostValue *> inputs, llvm::SmallVectorImpl<HostValue> &outputs,
                 const llvm::StringMap<int64_t> &symbols = {});
 
-/// Evaluates a weight. Intermediate results are kept in `cache` while it lives. A failure is no error by itself: what it was is for
+/// Evaluates a weight; the result may be a view of a constant's memory. Intermediate results are kept in `cache` while it lives. A failure is no error by itself: what it was is for
 /// `problem`, with the node.
 mlir::FailureOr<HostValue> evaluateWeight(mlir::Value value, llvm::DenseMap<mlir::Value, HostValue> &cache, std::string *problem = nullptr);
 

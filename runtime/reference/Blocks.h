@@ -146,7 +146,7 @@ void copyElements(DType type, void *to, int64_t toBegin, const void *from, int64
 /// y in row-major order from x at `offset`, with one stride (in elements, any sign) for each dim of y. The
 /// caller has checked that every position is inside x.
 void copyView(const Value &x, int64_t offset, std::span<const int64_t> strides, Value &y);
-/// x with its dims in the order given, in memory of its own.
+/// x with its dims in the order given (a permutation of all of them); x itself where that is its own.
 Value permuted(const Value &x, const std::vector<int64_t> &order);
 /// Zeroes every element: memory handed in by a caller holds anything.
 void clear(Value &y);

@@ -9,8 +9,9 @@
 
 using namespace optc;
 
-/// x with its dims in the order given, in memory of its own.
 Value optc::permuted(const Value &x, const std::vector<int64_t> &order) {
+  if (std::is_sorted(order.begin(), order.end()))
+    return x;
   std::vector<int64_t> own = stridesOf(x.dims), dims, strides;
   for (int64_t d : order) {
     dims.push_back(x.dims[size_t(d)]);
