@@ -32,8 +32,8 @@ bool optc::isDeviceConv(Operation *root) {
 RightOperand::RightOperand(OpBuilder &b, Operation *root, const DimExpr &rows, bool gpu, bool widens) : b(b), root(root), widens(widens) {
   bool isFew = rows.constant() && *rows.constant() <= kGemvRows;
   // More rows: the table is unpacked once, by a kernel of its own.
-  if (gpu && root->hasAttr(kUnpacksRhs) && !isFew) {
-    buildKernel(unpackers(), table(), "loops", root, [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
+  if (gpu && root->hasAttr(kUnpacksRhs) && !isFew && !(widens && isMultipliedInCodes(rows, table()))) {
+    buildKernel(unpackers(), table(), "loops", table().getDefiningOp(), [](OpBuilder &builder, Operation *op, IRMapping &mapping) { builder.clone(*op, mapping); });
     root->removeAttr(kUnpacksRhs);
   }
   form = choose(rows, gpu);

@@ -7,7 +7,7 @@
 //   columns     constant, for a GPU's instructions: a row of k's for each column
 //   taps        the filter of a depthwise convolution; of bytes in words (ByteDepthwise.h)
 //   fewer       panels without zeros, in few bits, or blocks that are not 0
-//   table       for a GPU: rows in few bits, unpacked as they are multiplied where these are few
+//   table       for a GPU: rows in few bits, unpacked as they are multiplied where it is by few rows
 //   twoOfFour   for a GPU: values and positions
 //   turned      bytes, e4m3 and values of tf32 that are not constant, for a GPU: along k
 //

@@ -82,6 +82,8 @@ static std::optional<BlockCodes> readCodes(const HostValue &codes, const HostVal
       out.scales.push_back(float(s[first * out.n + j]));
       out.zeros.push_back(int8_t((zero ? z[first * out.n + j] : 0) - shift));
     }
+  if (llvm::all_of(out.zeros, [](int8_t z) { return z == 0; }))
+    out.zeros.clear();
   return out;
 }
 

@@ -15,6 +15,7 @@
 //   others, f32          GemmSimt: exact multiply-adds of f32
 //   f64, 32 and 64 bits  the same, summed in their type
 //   two of four stored   GemmSparseSm90, GemmSparseSm80, whatever the rows
+//   few bits             GemmCodesSm80: unpacked as they are multiplied
 //
 // ProductTiling.h says how they are cut into tiles, and these into steps of several blocks where they fill a device badly.
 //
@@ -23,6 +24,7 @@
 #include "codegen/gpu/CudaExpression.h"
 #include "codegen/gpu/Generators.h"
 #include "codegen/gpu/ProductEpilogue.h"
+#include "codegen/kernel/CompressedRows.h"
 
 using namespace mlir;
 using namespace optc;
@@ -49,6 +51,7 @@ private:
   void useSm90();
   void useSparseSm80();
   void useSparseSm90();
+  void useCodes(const CompressedRows &table);
   void call(const std::string &product, int64_t lanes, ArrayRef<std::string> operands);
   /// Of products of two dense operands.
   SmallVector<std::string> operands(bool byMaps) const;
@@ -198,8 +201,28 @@ void DeviceMatmul::useSparseSm90() {
   call("GemmSparseSm90<" + multiplied(c) + ", " + std::to_string(tiling.tile.columns) + ">", epilogueLanes(8), {"&map0", "&map1", pointerOf(c.positions)});
 }
 
+void DeviceMatmul::useCodes(const CompressedRows &table) {
+  f.library = {"async", "product", "stream_k", "mma", "gemm_sm80", "gemm_codes_sm80"};
+  f.threads = 256;
+  bool isPacked = tensorOf(table.words).getRank() == 3;
+  int64_t piece = pieceOf(c.k);
+  ProductTiling tiling = chooseTiling(f, c, target, size(64), codesTiles(piece));
+  f.sharedBytes = codesTileBytes(tiling.tile, isPacked ? 4 : 8);
+  if (piece < 8)
+    f.blocksPerMultiprocessor = 1;
+  useTiling(f, size(64), tiling);
+  auto argument = [&](Value x) { return x ? pointerOf(cast<BlockArgument>(x)) : "nullptr"; };
+  std::string code = isPacked ? "i4" : isa<FloatType>(elementOf(table.words)) ? "f8" : "i8";
+  std::string rows = "CodeRows<" + code + ", " + cudaType(memoryType(elementOf(table.scales))) + ", " + std::to_string(table.block) + ">";
+  call("GemmCodesSm80<" + multiplied(c) + ", " + rows + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(tiling.tile.columns) + ", " +
+           std::to_string(piece) + ">",
+       epilogueLanes(8), {pointerOf(c.lhs), "{" + argument(table.words) + ", " + argument(table.scales) + ", " + argument(table.zeros) + "}"});
+}
+
 void DeviceMatmul::run() {
-  if (c.positions && target.hasWgmma() && pieceOf(c.k) == 16)
+  if (c.unpacked)
+    useCodes(*readRows(c.root->getOperand(1)));
+  else if (c.positions && target.hasWgmma() && pieceOf(c.k) == 16)
     useSparseSm90();
   else if (c.positions)
     useSparseSm80();
@@ -217,7 +240,7 @@ void DeviceMatmul::run() {
 
 LogicalResult optc::generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target) {
   std::optional<ContractionKernel> c = readContraction(f.kernel);
-  if (c && c->unpacked && !c->isConv) {
+  if (c && c->unpacked && !c->isConv && *c->m.constant() <= kGemvRows) {
     generateDeviceUnpackingGemv(f, *c);
     return success();
   }

@@ -54,7 +54,7 @@ int64_t optc::epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t
         bytes, memoryType(cast<RankedTensorType>(type).getElementType()).getIntOrFloatBitWidth() / 8);
   };
   for (auto [i, type] : llvm::enumerate(kernel.getOperandTypes()))
-    if (i != c.lhs.getArgNumber() && i != c.rhs.getArgNumber())
+    if (i != c.lhs.getArgNumber() && (!c.rhs || i != c.rhs.getArgNumber()))
       widen(type);
   llvm::for_each(kernel.getResultTypes(), widen);
   return dividingLanes(c.n, std::min<int64_t>(most, std::max<int64_t>(1, 16 / bytes)));

@@ -83,6 +83,14 @@ SmallVector<ProductTile> optc::warpTiles(int64_t piece, bool bySteps) {
   return tiles;
 }
 
+/// 64 k's: a code takes some 4.5 instructions.
+SmallVector<ProductTile> optc::codesTiles(int64_t piece) {
+  auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * rows + 40 * columns) / 16, 2}; };
+  SmallVector<ProductTile> tiles = {tile(64, 64), tile(64, 128), tile(128, 64)};
+  tiles.truncate(piece == 16 ? 3 : piece < 4 ? 1 : 2);
+  return tiles;
+}
+
 /// 128 bytes of k.
 SmallVector<ProductTile> optc::warpgroupTiles(bool bySteps) {
   SmallVector<ProductTile> tiles;
@@ -126,6 +134,10 @@ int64_t optc::keySlices(const DimExpr &blocks, const DimExpr &keyTiles) {
 }
 
 int64_t optc::warpTileBytes(const ProductTile &tile) { return (tile.rows + tile.columns > 192 ? 3 : 4) * (tile.rows + tile.columns) * 128; }
+
+int64_t optc::codesTileBytes(const ProductTile &tile, int64_t bits) {
+  return (tile.rows + tile.columns > 128 ? 3 : 4) * ((tile.rows + tile.columns) * 128 + tile.columns * 8 * bits);
+}
 
 static int64_t stagesBytes(int64_t stage, int64_t exchange) {
   int64_t overhead = 8 * exchange + 256 + 1024;

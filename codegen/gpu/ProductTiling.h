@@ -72,8 +72,12 @@ int64_t keySlices(const DimExpr &blocks, const DimExpr &keyTiles);
 llvm::SmallVector<ProductTile> sparseWarpTiles();
 llvm::SmallVector<ProductTile> sparseWarpgroupTiles();
 
+/// Of GemmCodesSm80.
+llvm::SmallVector<ProductTile> codesTiles(int64_t piece);
+
 /// kSharedBytes of them.
 int64_t warpTileBytes(const ProductTile &tile);
+int64_t codesTileBytes(const ProductTile &tile, int64_t bits);
 int64_t warpgroupTileBytes(const ProductTile &tile);
 int64_t simtTileBytes(const ProductTile &tile);
 int64_t sparseWarpTileBytes(const ProductTile &tile);

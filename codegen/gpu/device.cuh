@@ -35,6 +35,8 @@ struct bf16 {
 };
 
 __device__ inline float bits_to_float(u32 bits) { return __uint_as_float(bits); }
+/// Byte i is that of the eight in x and y, x's first, whose number is digit i of `which`.
+__device__ inline u32 byte_permute(u32 x, u32 y, u32 which) { return __byte_perm(x, y, which); }
 
 /// The memory that is given at launch.
 __device__ inline u8 *launch_memory() {

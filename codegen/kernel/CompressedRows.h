@@ -36,6 +36,11 @@ CompressedRows packRows(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<u
 CompressedRows packRows(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<uint16_t> bits, int64_t length, int64_t rows, mlir::Type element);
 /// The table of f32.
 mlir::Value unpackRows(mlir::OpBuilder &b, mlir::Location loc, const CompressedRows &table);
+/// Reads what unpackRows has made of codes back, perhaps rounded since; nullopt where it is something else.
+std::optional<CompressedRows> readRows(mlir::Value table);
+/// Of a product of so many rows whose right operand is such a table, rounded to 16 bits: it is unpacked as it is multiplied, on a GPU
+/// (codegen/gpu/tile/gemm_codes_sm80.cuh).
+bool isMultipliedInCodes(const DimExpr &rows, mlir::Value table);
 
 } // namespace optc
 

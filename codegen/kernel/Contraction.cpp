@@ -75,6 +75,12 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
       std::swap(c.rhs, c.positions);
     return c.lhs != nullptr;
   }
+  if (op->hasAttr(kUnpacksRhs)) {
+    if (!c.lhs)
+      c.lhs = smallArgument(op.getLhs());
+    c.unpacked = true;
+    return c.lhs != nullptr;
+  }
   if (auto lhsSmall = smallArgument(op.getLhs())) {
     c.lhs = lhsSmall;
     c.rhs = smallArgument(op.getRhs());
@@ -90,10 +96,6 @@ static bool readMatmul(ContractOp op, ContractionKernel &c) {
     c.narrow = c.bfloat = c.packed = true;
     c.k = c.k * DimExpr(2);
     return c.lhs && c.rhs;
-  }
-  if (op->hasAttr(kUnpacksRhs)) {
-    c.unpacked = true;
-    return c.lhs != nullptr;
   }
   c.rhs = dyn_cast<BlockArgument>(op.getRhs());
   if (c.rhs)

@@ -85,17 +85,6 @@ __device__ inline void maskScores(float (&scores)[kKeys / 2], const Mask &mask, 
 }
 
 #ifndef OPTC_EMULATED
-/// Two elements in a register, the first in the lower half.
-__device__ inline u32 pack_pair(bf16, float x, float y) {
-  u32 pair;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
-  return pair;
-}
-__device__ inline u32 pack_pair(f16, float x, float y) {
-  u32 pair;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
-  return pair;
-}
 /// 2^x, with an error of some 2^-22.
 __device__ inline float exp2_fast(float x) {
   float y;

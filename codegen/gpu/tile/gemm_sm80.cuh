@@ -9,9 +9,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int kRhsPiece, bool kPadded> struct GemmSm80 {
+template <typename T, bool kAlongN, int kRows, int kColumns, int kLhsPiece, int kRhsPiece, bool kPadded, int kStages = (kRows + kColumns > 192) ? 3 : 4>
+struct GemmSm80 {
   typedef typename SumOf<T>::type Sum;
-  static constexpr int kThreads = 256, kDepth = 128 / sizeof(T), kStages = kRows + kColumns > 192 ? 3 : 4;
+  static constexpr int kThreads = 256, kDepth = 128 / sizeof(T);
   static constexpr int kLhsBytes = kRows * 128, kRhsBytes = kColumns * 128, kStageBytes = kLhsBytes + kRhsBytes;
   static constexpr int kSharedBytes = kStages * kStageBytes;
   static constexpr int kWarpRows = kRows / 4, kWarpColumns = kColumns / 2;

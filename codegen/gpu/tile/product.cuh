@@ -71,6 +71,20 @@ template <typename Sum, int kLanes> __device__ inline const Vec<Sum, kLanes> &ep
 }
 template <typename Sum> __device__ inline Sum epilogue_value(const Vec<Sum, 1> &sum) { return sum[0]; }
 
+#ifndef OPTC_EMULATED
+/// Two elements in a register, the first in the lower half.
+__device__ inline u32 pack_pair(bf16, float x, float y) {
+  u32 pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
+  return pair;
+}
+__device__ inline u32 pack_pair(f16, float x, float y) {
+  u32 pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
+  return pair;
+}
+#endif
+
 struct ProductShape {
   int batch, rows, columns, depth;
 };

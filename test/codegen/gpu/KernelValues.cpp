@@ -37,7 +37,7 @@ static void fillRange(Value &value, uint64_t seed, Fill fill, int64_t begin, int
     bool hasSpecials = fill == Fill::any && hashOf(seed + 1, uint64_t(at / kStretch)) % 4 == 0;
     for (int64_t i = 0; i < n; ++i) {
       uint64_t random = hashOf(seed, uint64_t(at + i));
-      integers[i] = fill == Fill::positions ? int32_t(randomPositions(random)) : int64_t(random % 7) + low;
+      integers[i] = fill == Fill::positions ? int32_t(randomPositions(random)) : fill == Fill::codes ? int8_t(random) : int64_t(random % 7) + low;
       bool isSpecial = hasSpecials && random % 29 == 0;
       floats[i] =
           isSpecial ? specials[(random >> 32) % std::size(specials)] : double(random >> 11) * 0x1p-51 - 2;

@@ -20,8 +20,8 @@ uint64_t hashOf(uint64_t seed, uint64_t i);
 
 /// What operands are filled with: small numbers, so that sums stay exact enough to compare, and now and then,
 /// but not in every stretch of 1024 elements, what is special: infinities, NaN, zeros of both signs; small numbers
-/// alone; positions of two of four in words of 32 bits (codegen/gpu/tile/sparse.cuh).
-enum class Fill { any, finite, positions };
+/// alone; positions of two of four in words of 32 bits (codegen/gpu/tile/sparse.cuh); codes of 4 or 8 bits in signed bytes, all that there are.
+enum class Fill { any, finite, positions, codes };
 void fillRandom(Value &value, uint64_t seed, Fill fill);
 
 /// What rounding may differ by, in parts of the expected value or of 1: between the ops of a kernel the

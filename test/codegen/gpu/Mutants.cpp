@@ -145,6 +145,8 @@ Subject makeSubject(const std::string &name) {
     return modelSubject(*wideConvolution(context), "sm_90", "ConvSm90<", {7});
   if (name == "gemm_sm90")
     return tileSubject({"sm_90"}, {"bf16_128", "bf16_64_along_n"});
+  if (name == "gemm_codes_sm80")
+    return tileSubject({"sm_80"}, {"codes_i4", "codes_i4_wide", "codes_i8_in_units", "codes_i8_zeros", "codes_f8"});
   if (name == "gemm_sparse_sm80")
     return tileSubject({"sm_80"}, {"warp_sparse_f16_in_slices", "warp_sparse_in_units"});
   if (name == "gemm_sparse_sm90")

@@ -27,6 +27,15 @@ std::vector<TileProduct> optc::tileProducts(const GpuTarget &target) {
                               int64_t units = 0) {
     products.push_back({symbol, type, false, 0, sparseWarpTileBytes({rows, columns, 0}), rows, columns, moreDepth, slices, units, true});
   };
+  auto ofCodes = [&](const char *symbol, DType type, int64_t rows, int64_t columns, TileProduct::Codes codes, int64_t moreDepth = 0, int64_t slices = 1, int64_t units = 0) {
+    products.push_back({symbol, type, false, 0, codesTileBytes({rows, columns, 0}, codes.bits), rows, columns, moreDepth, slices, units, false, codes});
+  };
+  ofCodes("codes_i4", DType::bf16, 64, 64, {4, 32});
+  ofCodes("codes_i4_wide", DType::bf16, 64, 128, {4, 64, false, true}, 0, 2);
+  ofCodes("codes_i4_tall", DType::f16, 128, 64, {4, 1 << 20, false, true}, 32);
+  ofCodes("codes_i8_in_units", DType::bf16, 64, 128, {8, 96}, 32, 1, 5);
+  ofCodes("codes_i8_zeros", DType::bf16, 64, 64, {8, 32, false, true});
+  ofCodes("codes_f8", DType::bf16, 128, 64, {8, 1 << 20, true});
   sparseByMaps("sparse_bf16_128", DType::bf16, 128, 1);
   sparseByMaps("sparse_bf16_256_in_units", DType::bf16, 256, 1, 5);
   sparseByMaps("sparse_f16_64_in_slices", DType::f16, 64, 2);
@@ -73,7 +82,7 @@ std::string optc::tileProductSource(const GpuTarget &target, llvm::function_ref<
   (*file)->getBuffer().split(lines, '\n');
   for (llvm::StringRef line : lines) {
     // A kernel is a line: BY_MAPS(name, ...), CUT_BY_POINTERS(name, ...).
-    bool isKernel = line.starts_with("BY_") || line.starts_with("CUT_") || line.starts_with("SPARSE_");
+    bool isKernel = line.starts_with("BY_") || line.starts_with("CUT_") || line.starts_with("SPARSE_") || line.starts_with("CODES_");
     if (!isKernel || !isWanted || isWanted(line.split('(').second.split(',').first))
       text += line.str() + "\n";
   }
@@ -152,12 +161,58 @@ static BundleCase sparseProductCase(const TileProduct &product, int64_t rows, in
   return c;
 }
 
+static BundleCase codesProductCase(const TileProduct &product, int64_t rows, int64_t columns, int64_t depth, std::vector<Value> &operands, Value &expected) {
+  const TileProduct::Codes &codes = product.codes;
+  depth = (depth + 31) / 32 * 32;
+  BundleCase c = launchOfTiles(product, 1, rows, columns, depth);
+  int64_t blocks = (depth + codes.block - 1) / codes.block;
+  auto add = [&](DType type, std::vector<int64_t> dims, Fill fill = Fill::finite) {
+    uint64_t seed = 1008 + operands.size(); // the scales' has some that are special
+    fillRandom(operands.emplace_back(Value::allocate(type, dims)), seed, fill);
+    c.operands.push_back({type, dims, seed, fill});
+  };
+  size_t first = operands.size();
+  add(product.type, {rows, depth});
+  add(codes.isFloat ? DType::f8e4m3fn : DType::i8, codes.bits == 4 ? std::vector<int64_t>{columns, depth / 32, 16} : std::vector<int64_t>{columns, depth},
+      codes.isFloat ? Fill::finite : Fill::codes);
+  add(DType::f16, {columns, blocks}, Fill::any);
+  add(DType::i8, {columns, blocks});
+  const Value *operand = &operands[first];
+  std::vector<double> x = elementsOf(operand[0]), numbers = elementsOf(operand[1]), scales = elementsOf(operand[2]), zeros = elementsOf(operand[3]);
+  Value weights = Value::allocate(product.type, {columns, depth});
+  for (int64_t n = 0; n < columns; ++n)
+    for (int64_t k = 0; k < depth; ++k) {
+      double number = codes.bits == 8 ? numbers[n * depth + k] : 0;
+      if (codes.bits == 4) {
+        int byte = int(numbers[n * depth / 2 + k / 32 * 16 + k % 16]) & 255, half = k % 32 < 16 ? byte & 15 : byte >> 4;
+        number = half < 8 ? half : half - 16;
+      }
+      int64_t at = n * blocks + k / codes.block;
+      double element = float((number - (codes.hasZeros ? zeros[at] : 0)) * scales[at]);
+      store(weights, n * depth + k, 1, &element);
+    }
+  std::vector<double> w = elementsOf(weights);
+  expected = Value::allocate(DType::f32, {1, rows, columns});
+  for (int64_t m = 0; m < rows; ++m)
+    for (int64_t n = 0; n < columns; ++n) {
+      double sum = 0;
+      for (int64_t k = 0; k < depth; ++k)
+        sum += x[m * depth + k] * w[n * depth + k];
+      store(expected, m * columns + n, 1, &sum);
+    }
+  double largest = codes.isFloat ? 1 : codes.bits == 4 ? 8 : 128;
+  c.results.push_back({expected.type, expected.dims, toleranceOf(expected.type, depth) * largest, -1, 0, 0});
+  return c;
+}
+
 BundleCase optc::tileProductCase(const TileProduct &product, int64_t batch, int64_t rows, int64_t columns,
                                  int64_t depth, std::vector<Value> &operands, Value &expected) {
   bool isInteger = sizeOf(product.type) == 1 && product.type != DType::f8e4m3fn;
   depth += product.moreDepth;
   if (product.isSparse)
     return sparseProductCase(product, rows, columns, depth, operands, expected);
+  if (product.codes.bits)
+    return codesProductCase(product, rows, columns, depth, operands, expected);
   BundleCase c = launchOfTiles(product, batch, rows, columns, depth);
   std::vector<int64_t> lhs = {batch, rows, depth}, rhs = {batch, columns, depth};
   if (product.alongN)

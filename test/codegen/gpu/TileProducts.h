@@ -26,8 +26,14 @@ struct TileProduct {
   int64_t slices = 1, units = 0;
   /// Of the right operand two of four are stored (codegen/gpu/tile/sparse.cuh); tileRows are its columns then, tileColumns the result's rows.
   bool isSparse = false;
+  /// The right operand is codes of so many bits (codegen/gpu/tile/gemm_codes_sm80.cuh), of which `block` share a scale, perhaps a zero; floats of 8 bits where
+  /// `isFloat`.
+  struct Codes {
+    int64_t bits = 0, block = 0;
+    bool isFloat = false, hasZeros = false;
+  } codes;
 
-  bool isCut() const { return slices > 1 || units || isSparse; }
+  bool isCut() const { return slices > 1 || units || isSparse || codes.bits; }
 };
 
 /// Those for a chip.

@@ -166,6 +166,13 @@ struct bf16 {
     return x;
   }
 };
+static uint32_t byte_permute(uint32_t x, uint32_t y, uint32_t which) {
+  uint64_t bytes = uint64_t(y) << 32 | x;
+  uint32_t result = 0;
+  for (int i = 0; i < 4; ++i)
+    result |= uint32_t(bytes >> 8 * (which >> 4 * i & 7) & 0xff) << 8 * i;
+  return result;
+}
 static float bits_to_float(uint32_t bits) {
   float x;
   std::memcpy(&x, &bits, 4);

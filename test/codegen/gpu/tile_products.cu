@@ -63,6 +63,15 @@ template <typename Out> struct Store {
                          launch_memory(), StreamK{workspace, counters, int(units), int(streamed)}); \
   }
 
+// Of whose right operands there are codes.
+#define CODES_BY_POINTERS(name, product, hasZeros, kLanes) \
+  extern "C" __global__ void __launch_bounds__(256) \
+  name(const void *lhs, const void *words, const f16 *scales, const i8 *zeros, float *y, i64, i64 rows, i64 columns, i64 depth, i64 units, i64 streamed, \
+       i8 *workspace, int *counters) { \
+    product::run<kLanes>(lhs, {words, scales, hasZeros ? zeros : nullptr}, {1, int(rows), int(columns), int(depth)}, Store<float>{y, int(rows), int(columns)}, \
+                         launch_memory(), StreamK{workspace, counters, int(units), int(streamed)}); \
+  }
+
 #ifdef TILE_SM90
 BY_MAPS(bf16_64, bf16, float, 4, 64, false)
 BY_MAPS(bf16_128, bf16, float, 8, 128, false)
@@ -94,6 +103,12 @@ typedef GemmSm80<i8, false, 64, 128, 16, 16, false> I8;
 typedef GemmSparseSm80<bf16, 128, 128, 16> SparseBf16;
 typedef GemmSparseSm80<f16, 128, 64, 16> SparseF16;
 typedef GemmSparseSm80<bf16, 64, 64, 4> SparseInPieces;
+typedef GemmCodesSm80<bf16, CodeRows<i4, f16, 32>, 64, 64, 16> CodesI4;
+typedef GemmCodesSm80<bf16, CodeRows<i4, f16, 64>, 64, 128, 16> CodesI4Wide;
+typedef GemmCodesSm80<f16, CodeRows<i4, f16, 1 << 20>, 128, 64, 16> CodesI4Tall;
+typedef GemmCodesSm80<bf16, CodeRows<i8, f16, 96>, 64, 128, 16> CodesI8;
+typedef GemmCodesSm80<bf16, CodeRows<i8, f16, 32>, 64, 64, 16> CodesI8Zeros;
+typedef GemmCodesSm80<bf16, CodeRows<f8, f16, 1 << 20>, 128, 64, 16> CodesF8;
 typedef GemmSm80<f8, false, 128, 128, 16, 16, false> F8;
 typedef GemmSm80<f8, false, 64, 64, 1, 4, false> F8InPieces;
 typedef GemmSm80<u8, false, 64, 64, 8, 8, false> U8;
@@ -108,6 +123,12 @@ BY_POINTERS(warp_i8, I8, int, 8)
 SPARSE_BY_POINTERS(warp_sparse_bf16, SparseBf16, 8)
 SPARSE_BY_POINTERS(warp_sparse_f16_in_slices, SparseF16, 4)
 SPARSE_BY_POINTERS(warp_sparse_in_units, SparseInPieces, 1)
+CODES_BY_POINTERS(codes_i4, CodesI4, false, 8)
+CODES_BY_POINTERS(codes_i4_wide, CodesI4Wide, true, 4)
+CODES_BY_POINTERS(codes_i4_tall, CodesI4Tall, true, 1)
+CODES_BY_POINTERS(codes_i8_in_units, CodesI8, false, 8)
+CODES_BY_POINTERS(codes_i8_zeros, CodesI8Zeros, true, 2)
+CODES_BY_POINTERS(codes_f8, CodesF8, false, 4)
 BY_POINTERS(warp_f8, F8, float, 8)
 BY_POINTERS(warp_f8_in_pieces, F8InPieces, float, 4)
 BY_POINTERS(warp_u8, U8, int, 4)

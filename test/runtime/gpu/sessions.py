@@ -99,12 +99,13 @@ for flag, share in (("--int4", 0.2), ("--weights-int8", 0.3), ("--fp8", 0.3), ("
         few = json.loads(subprocess.run([optc, f"{path}.onnx", flag, f"--target={target}", "--emit=report"], check=True, capture_output=True, text=True).stdout)["memory"]["weight_bytes"]
         assert few < share * whole, (flag, few, whole)
 
-# The same, multiplied in bf16: tensor cores have what is unpacked.
-for flag in ("--int4", "--weights-int8", "--fp8"):
+# The same, multiplied in bf16: tensor cores have what is unpacked, by products of a known number of rows themselves.
+for flag, code in (("--int4", "i4"), ("--weights-int8", "i8"), ("--fp8", "f8")):
     subprocess.run([optc, f"{path}.onnx", flag, "-q", "-o", f"{path}.few.cpu.so"], check=True, capture_output=True)
     for target, kernel in (("sm_80", "GemmSm80<bf16"), ("sm_90", "GemmSm90<bf16")):
         command = [optc, f"{path}.onnx", flag, "--bf16", f"--target={target}", "--fallback=error", "-q"]
-        assert kernel in subprocess.run([*command, "--emit=cuda"], check=True, capture_output=True, text=True).stdout, (flag, target)
+        cuda = subprocess.run([*command, "--emit=cuda"], check=True, capture_output=True, text=True).stdout
+        assert kernel in cuda and f"GemmCodesSm80<bf16, CodeRows<{code}, f16, " in cuda, (flag, target)
         subprocess.run([*command, "--emit-host-emulation", "-o", f"{path}.few.so"], check=True, capture_output=True)
         done = emulated(target, [run, f"{path}.few.so", f"{path}.few.cpu.so", "0.02", "n=1,20"])
         assert done.returncode == 0, (flag, done.stderr)
