@@ -4,6 +4,7 @@
 #include "codegen/gpu/CudaPrinter.h"
 #include "codegen/gpu/Generators.h"
 #include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/ScalarBuilder.h"
 #include "ir/eval/Evaluate.h"
 #include "ir/eval/Weight.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -44,6 +45,22 @@ std::string lineDirective(ArrayRef<std::string> nodes) {
   text += nodes.size() > kMostNames ? ", ...\"\n" : "\"\n";
   std::replace(text.begin() + 9, text.end() - 2, '"', '\'');
   return text;
+}
+
+/// Rounding to bf16, which bodies do on bits, is an instruction of GPUs; of what has been rounded a store rounds nothing.
+void useConversions(ModuleOp module) {
+  module.walk([](arith::BitcastOp op) {
+    mlir::Value x = roundedFromBFloat16(op.getResult());
+    if (!x)
+      return;
+    OpBuilder b(op);
+    mlir::Value narrow = b.create<arith::TruncFOp>(op.getLoc(), withLanes(b.getBF16Type(), lanesOf(x)), x);
+    op.replaceAllUsesWith(b.create<arith::ExtFOp>(op.getLoc(), op.getType(), narrow).getResult());
+  });
+  module.walk([](arith::TruncFOp op) {
+    if (auto wide = op.getIn().getDefiningOp<arith::ExtFOp>(); wide && wide.getIn().getType() == op.getType())
+      op.replaceAllUsesWith(wide.getIn());
+  });
 }
 
 /// What a reader wants to know of a kernel; `nodes` of all of its uses.
@@ -132,6 +149,7 @@ public:
     passes.addPass(createCSEPass());
     if (failed(passes.run(*module)))
       return llvm::createStringError("its code is not valid");
+    useConversions(*module);
     // From the last op backwards, so that what only dead ops use goes too.
     module->walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *dead) {
       if (isOpTriviallyDead(dead))
