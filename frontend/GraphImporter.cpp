@@ -129,6 +129,8 @@ Type GraphImporter::importType(const onnx::TypeProto &type, StringRef name) {
         throw NodeError{ProblemKind::badModel,
                         "dim " + std::to_string(i) + " is " + std::to_string(d.dim_value())};
       dims.push_back(d.dim_value());
+    } else if (auto expression = declaredExpression(d.dim_param())) {
+      dims.push_back(*expression);
     } else if (!d.dim_param().empty() && d.dim_param().find_first_not_of("?-1 ") != std::string::npos) {
       std::string symbol = DimExpr::symbolName(d.dim_param());
       symbol.erase(0, StringRef(symbol).find_first_not_of('$')); // `$` is kept for bound values
@@ -139,6 +141,15 @@ Type GraphImporter::importType(const onnx::TypeProto &type, StringRef name) {
     }
   }
   return tensorType(dims, element);
+}
+
+std::optional<DimExpr> GraphImporter::declaredExpression(StringRef text) const {
+  auto expression = DimExpr::parse(text);
+  if (!expression || expression->isConstant() || expression->asSymbol())
+    return std::nullopt;
+  bool areInputs = true;
+  expression->forEachSymbol([&](StringRef symbol) { areInputs &= inputSymbols.contains(symbol); });
+  return areInputs ? expression : std::nullopt;
 }
 
 Type GraphImporter::declaredType(StringRef name) {
@@ -208,8 +219,11 @@ void GraphImporter::run() {
   // dim_params are the user's names: reserved before any symbol is made up.
   for (const auto &input : graph.input())
     for (const auto &d : input.type().tensor_type().shape().dim())
-      if (!d.dim_param().empty())
+      if (!d.dim_param().empty()) {
         symbols.insert(DimExpr::symbolName(d.dim_param()));
+        if (DimExpr::isSymbolName(d.dim_param()) && d.dim_param()[0] != '$')
+          inputSymbols.insert(d.dim_param());
+      }
 
   SmallVector<DictionaryAttr> argumentNames, resultNames;
   auto named = [&](StringRef name) {

@@ -97,7 +97,10 @@ private:
   Scope *current = nullptr;
   int depth = 0;
   int64_t importedNodes = 0;
-  llvm::StringSet<> symbols, nodeNames, listedNodes;
+  /// A dim's name as exporters write it that computes with names of other inputs' dims ("past + 1"); nullopt where it is a name of its own.
+  std::optional<DimExpr> declaredExpression(llvm::StringRef text) const;
+  /// `inputSymbols`: those that are a whole dim of an input.
+  llvm::StringSet<> symbols, inputSymbols, nodeNames, listedNodes;
   /// Every node's name, in order.
   llvm::SmallVector<mlir::Attribute> nodeList;
   std::map<std::pair<std::string, std::string>, onnx::FunctionProto *> functions;

@@ -167,8 +167,10 @@ def RecognizeAttention : Pass<"recognize-attention", "::mlir::func::FuncOp"> {
   let description = [{
     before:  %s = optc.contract %q, %k;  %p = optc.softmax (%s * 0.125 + %mask);  %y = optc.contract %p, %v
     after:   %y = optc.attention %q, %k, %v, %mask {scale = 0.125}
+    Keys that are repeated for several heads are these heads' group; heads of one query each are queries of their group.
   }];
   let dependentDialects = ["::optc::OptcDialect"];
+  let options = [Option<"gpu", "gpu", "bool", "false", "For a GPU: of 16-bit floats, too">];
 }
 
 def FormAttention : Pass<"form-attention", "::mlir::func::FuncOp"> {

@@ -9,11 +9,11 @@
 using namespace mlir;
 
 void optc::buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
-  buildRecognition(passes);
+  buildRecognition(passes, options.gpu);
   buildLowering(passes, options);
 }
 
-void optc::buildRecognition(OpPassManager &passes) {
+void optc::buildRecognition(OpPassManager &passes, bool gpu) {
   // Exporters leave identities, duplicates and dead shape arithmetic.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createMergeDuplicates());
@@ -27,7 +27,7 @@ void optc::buildRecognition(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRecognizeGelu());
   passes.addNestedPass<func::FuncOp>(createRecognizeSoftmax());
   passes.addNestedPass<func::FuncOp>(createRecognizeNormalize());
-  passes.addNestedPass<func::FuncOp>(createRecognizeAttention());
+  passes.addNestedPass<func::FuncOp>(createRecognizeAttention({gpu}));
   // Transposed convolutions are convolutions to all that follows, calibration included.
   passes.addNestedPass<func::FuncOp>(createLowerConvTranspose());
   // Batch normalisations leave a factor a channel, which costs nothing in the weights.

@@ -38,7 +38,7 @@ struct PipelineOptions {
 void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options = {});
 /// Its two halves. Between them the model is written in the ops that it is made of, and nothing is laid out or fused:
 /// there ranges are observed and precisions chosen.
-void buildRecognition(mlir::OpPassManager &passes);
+void buildRecognition(mlir::OpPassManager &passes, bool gpu = false);
 void buildLowering(mlir::OpPassManager &passes, const PipelineOptions &options = {});
 /// Registers every pass and the pipeline `optc-default` with MLIR's registry, for optc-opt.
 void registerPasses();

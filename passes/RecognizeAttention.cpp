@@ -7,6 +7,13 @@
 //
 // A mask of zeros is none; one that is constant and hides the keys after each query is `causal`.
 //
+// Keys and values that are repeated for several heads are those heads' group; where each head has one query, these are the queries of their group, which
+// read keys once:
+//
+//   attention q [B, H, 1, D], k [B, G, T, D], ...   ⇒   reshape (attention (reshape q to [B, G, H / G, D]), k, ...)
+//
+// For a GPU attention is formed in 16-bit floats, too, whatever its softmax is computed in.
+//
 // A row whose scores are all -inf, for which softmax gives NaN, gives 0.
 //
 //===----------------------------------------------------------------------===//
@@ -26,7 +33,7 @@ using namespace optc;
 
 namespace {
 
-/// Fewer queries than this gain nothing: the kernel has a query in each lane.
+/// Fewer queries than this gain nothing: a CPU's kernel has a query in each lane, a GPU's is of 16-bit floats.
 constexpr int64_t kMinQueries = 8;
 
 /// The product over leading batch dims, rows of the left operand times something of the right.
@@ -46,11 +53,38 @@ Value withoutFactor(Value value, double &scale) {
   return product.factors.front();
 }
 
+/// What the other float type of an attention's softmax is cast from; of two floats.
+Value throughCast(Value x, bool gpu) {
+  auto cast = gpu ? x.getDefiningOp<CastOp>() : CastOp();
+  return cast && isa<FloatType>(elementOf(x)) && isa<FloatType>(elementOf(cast.getX())) ? cast.getX() : x;
+}
+
+/// [B, G, T, D] where x [B, H, T, D] is it with each of its matrices H / G times; null where it is something else.
+Value groupsOf(Value x) {
+  auto merged = x.getDefiningOp<ReshapeOp>();
+  auto repeated = merged ? merged.getX().getDefiningOp<BroadcastOp>() : BroadcastOp();
+  if (!repeated || tensorOf(x).getRank() != 4 || tensorOf(repeated.getY()).getRank() != 5 || tensorOf(repeated.getX()).getRank() != 5)
+    return {};
+  Dims all = dimsOf(x), wide = dimsOf(repeated.getY()), narrow = dimsOf(repeated.getX());
+  bool fits = narrow[2] == DimExpr(1) && wide[1].constant() && wide[2].constant() && all == Dims{wide[0], wide[1] * wide[2], wide[3], wide[4]} &&
+              narrow == Dims{wide[0], wide[1], 1, wide[3], wide[4]};
+  return fits ? repeated.getX() : Value();
+}
+
+Value reshaped(OpBuilder &b, Location loc, Value x, const Dims &dims) {
+  Type type = tensorType(dims, elementOf(x));
+  return x.getType() == type ? x : Value(b.create<ReshapeOp>(loc, type, x));
+}
+
 struct FormAttention : OpRewritePattern<ContractOp> {
-  using OpRewritePattern::OpRewritePattern;
+  FormAttention(MLIRContext *context, bool gpu) : OpRewritePattern(context), gpu(gpu) {}
+  const bool gpu;
   LogicalResult matchAndRewrite(ContractOp op, PatternRewriter &rewriter) const override {
-    auto softmax = op.getLhs().getDefiningOp<SoftmaxOp>();
-    if (!softmax || softmax.getLog() || !softmax->hasOneUse() || !elementOf(op.getY()).isF32())
+    Value weights = op.getLhs();
+    auto softmax = throughCast(weights, gpu).getDefiningOp<SoftmaxOp>();
+    Type element = elementOf(op.getY());
+    bool isHalf = gpu && (element.isF16() || element.isBF16());
+    if (!softmax || softmax.getLog() || !softmax->hasOneUse() || !weights.hasOneUse() || !(element.isF32() || isHalf))
       return rewriter.notifyMatchFailure(op, "the left operand is not a softmax used once");
     int64_t rank = tensorOf(op.getLhs()).getRank(), batchDims = rank - 2;
     if ((batchDims != 1 && batchDims != 2) || int64_t(softmax.getAxis()) != rank - 1 || !isBatched(op, batchDims, rank - 1))
@@ -58,12 +92,19 @@ struct FormAttention : OpRewritePattern<ContractOp> {
 
     double scale = 1;
     Value mask;
-    ContractOp scores = findScores(softmax.getX(), mask, scale);
-    if (!scores || !isBatched(scores, batchDims, rank - 1))
+    ContractOp scores = findScores(throughCast(softmax.getX(), gpu), mask, scale);
+    if (!scores || elementOf(scores.getY()) != element || !isBatched(scores, batchDims, rank - 1))
       return rewriter.notifyMatchFailure(op, "the softmax is not of a batched product");
     Value q = withoutFactor(scores.getLhs(), scale), k = withoutFactor(scores.getRhs(), scale), v = op.getRhs();
     bool valuesTurned = op.getRhsContract()[0] == rank - 1;
-    if (auto queries = dimsOf(q)[rank - 2].constant(); queries && *queries < kMinQueries)
+    bool keysTurned = scores.getRhsContract()[0] == rank - 2;
+    if (Value straight = keysTurned ? turnedFrom(k) : Value()) {
+      k = straight;
+      keysTurned = false;
+    }
+    Value groups = keysTurned ? Value() : groupsOf(k), valueGroups = valuesTurned ? Value() : groupsOf(v);
+    bool isGrouped = groups && valueGroups && dimsOf(groups)[1] == dimsOf(valueGroups)[1];
+    if (auto queries = dimsOf(q)[rank - 2].constant(); queries && *queries < kMinQueries && !isGrouped && !isHalf)
       return rewriter.notifyMatchFailure(op, "too few queries to fill vectors");
 
     Location loc = rewriter.getFusedLoc({op.getLoc(), softmax.getLoc(), scores.getLoc()});
@@ -79,7 +120,7 @@ struct FormAttention : OpRewritePattern<ContractOp> {
       dims.insert(dims.begin(), 4 - dims.size(), DimExpr(1));
       return Value(rewriter.create<ReshapeOp>(loc, tensorType(dims, elementOf(x)), x));
     };
-    if (scores.getRhsContract()[0] == rank - 2)
+    if (keysTurned)
       k = turn(k);
     if (valuesTurned)
       v = turn(v);
@@ -87,6 +128,13 @@ struct FormAttention : OpRewritePattern<ContractOp> {
       mask = broadcast.getX();
     MaskKind kind = mask ? kindOfMask(mask, dimsOf(q)[rank - 2], dimsOf(k)[rank - 2]) : MaskKind::none;
     mask = kind == MaskKind::other ? ranked(mask) : Value();
+    if (isGrouped) {
+      auto ungrouped = [&](Value x) {
+        Dims d = dimsOf(x);
+        return reshaped(rewriter, loc, x, {d[0], d[1], d[3], d[4]});
+      };
+      k = ungrouped(groups), v = ungrouped(valueGroups);
+    }
     Value y = rewriter.create<AttentionOp>(loc, ranked(q), ranked(k), ranked(v), mask, APFloat(scale), APFloat(0.0), kind == MaskKind::causal);
     if (y.getType() != op.getType())
       y = rewriter.create<ReshapeOp>(loc, op.getType(), y);
@@ -95,6 +143,15 @@ struct FormAttention : OpRewritePattern<ContractOp> {
   }
 
 private:
+  /// What has the last two dims of x exchanged; null where x is something else.
+  static Value turnedFrom(Value x) {
+    auto transpose = x.getDefiningOp<TransposeOp>();
+    if (!transpose)
+      return {};
+    auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, tensorOf(x).getRank()));
+    std::swap(permutation[permutation.size() - 1], permutation[permutation.size() - 2]);
+    return transpose.getPermutation() == ArrayRef<int64_t>(permutation) ? transpose.getX() : Value();
+  }
   /// Reads `scores * c + mask` (or without either).
   static ContractOp findScores(Value value, Value &mask, double &scale) {
     if (auto add = value.getDefiningOp<AddOp>()) {
@@ -113,10 +170,38 @@ private:
   }
 };
 
+/// Heads of one query each are the queries of their group.
+struct JoinHeads : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+    Dims q = dimsOf(op.getQ()), k = dimsOf(op.getK()), y = dimsOf(op.getY());
+    auto heads = q[1].constant(), groups = k[1].constant();
+    if (q[2] != DimExpr(1) || !heads || !groups || *groups < 1 || *groups >= *heads || *heads % *groups)
+      return failure();
+    DimExpr each = *heads / *groups;
+    Value mask = op.getMask();
+    if (mask) {
+      Dims m = dimsOf(mask);
+      if (m[1] != DimExpr(1) && m[1] != q[1])
+        return failure();
+      if (m[1] == q[1])
+        mask = reshaped(rewriter, op.getLoc(), mask, {m[0], k[1], each, m[3]});
+    }
+    Value queries = reshaped(rewriter, op.getLoc(), op.getQ(), {q[0], k[1], each, q[3]});
+    // One query sees all keys.
+    auto joined = rewriter.create<AttentionOp>(op.getLoc(), queries, op.getK(), op.getV(), mask, op.getScale(), op.getSoftcap(), false);
+    joined->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    rewriter.replaceOp(op, reshaped(rewriter, op.getLoc(), joined.getY(), y));
+    return success();
+  }
+};
+
 struct RecognizeAttention : optc::impl::RecognizeAttentionBase<RecognizeAttention> {
+  using RecognizeAttentionBase::RecognizeAttentionBase;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FormAttention>(&getContext());
+    patterns.add<FormAttention>(&getContext(), gpu);
+    patterns.add<JoinHeads>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -342,8 +342,7 @@ LogicalResult FrameBuilder::addOp(Operation *op) {
 LogicalResult FrameBuilder::build(Block &block, ArrayRef<mlir::Value> captured, const Sides &sides) {
   SmallVector<mlir::Value> inputs(block.args_begin(), block.args_end());
   inputs.append(captured.begin(), captured.end());
-  for (auto [i, value] : llvm::enumerate(inputs))
-    bindInput(i, value.getType());
+  bindInputs(inputs);
   for (auto [i, value] : llvm::enumerate(inputs)) {
     Storage storage;
     storage.kind = Storage::Kind::input;

@@ -42,7 +42,8 @@ private:
   RegisterId symbolRegister(llvm::StringRef symbol);
   RegisterId expressionRegister(const DimExpr &expr);
   bool isDefined(const DimExpr &expr);
-  void bindInput(uint32_t input, mlir::Type type);
+  /// Dims that are a symbol, the first time, bring it; others are checked.
+  void bindInputs(llvm::ArrayRef<mlir::Value> inputs);
   /// Gives fresh registers to the result dims that the op defines.
   void defineResultDims(mlir::Operation *op, Step &step);
   mlir::FailureOr<std::vector<RegisterId>> dimRegisters(mlir::Operation *op, mlir::Type type);

@@ -81,26 +81,28 @@ RegisterId FrameBuilder::expressionRegister(const DimExpr &expr) {
   return it->second;
 }
 
-void FrameBuilder::bindInput(uint32_t input, Type type) {
-  if (!isa<RankedTensorType>(type))
-    return;
-  for (auto [axis, dim] : llvm::enumerate(dimsOf(type))) {
-    DimBinding binding;
-    binding.input = input;
-    binding.axis = axis;
-    auto symbol = dim.asSymbol();
-    if (symbol && !symbols.count(*symbol) && (!parent || parent->symbolRegister(*symbol) == kNone)) {
-      binding.target = newRegister();
-      knownOnEntry.push_back(true);
-      symbols[*symbol] = binding.target;
-    } else {
-      binding.target = expressionRegister(dim);
-      binding.check = true;
-      if (binding.target == kNone || (dim.isConstant() && !parent))
-        continue; // a constant dim of the model's input is checked against its port
+void FrameBuilder::bindInputs(ArrayRef<mlir::Value> inputs) {
+  SmallVector<std::pair<DimBinding, DimExpr>> others; // may be of symbols that later inputs bring
+  for (auto [input, value] : llvm::enumerate(inputs)) {
+    if (!isa<RankedTensorType>(value.getType()))
+      continue;
+    for (auto [axis, dim] : llvm::enumerate(dimsOf(value))) {
+      DimBinding binding{uint32_t(input), uint32_t(axis)};
+      auto symbol = dim.asSymbol();
+      if (symbol && !symbols.count(*symbol) && (!parent || parent->symbolRegister(*symbol) == kNone)) {
+        binding.target = newRegister();
+        knownOnEntry.push_back(true);
+        symbols[*symbol] = binding.target;
+        frame.bindings.push_back(binding);
+      } else if (!dim.isConstant() || parent) { // a constant dim of the model's input is checked against its port
+        binding.check = true;
+        others.push_back({binding, dim});
+      }
     }
-    frame.bindings.push_back(binding);
   }
+  for (auto &[binding, dim] : others)
+    if ((binding.target = expressionRegister(dim)) != kNone)
+      frame.bindings.push_back(binding);
 }
 
 void FrameBuilder::defineResultDims(Operation *op, Step &step) {

@@ -75,8 +75,16 @@ std::string printModule(ModuleOp module) {
 /// Bindings (symbol=size) of the symbols in the inputs' types that `--shape` flags fix.
 static llvm::Expected<std::vector<std::string>> bindingsOf(func::FuncOp main, const std::vector<std::string> &shapes) {
   std::map<std::string, int64_t> values;
+  struct Computed {
+    std::string flag;
+    size_t dim;
+    DimExpr expression;
+    int64_t size;
+  };
+  std::vector<Computed> computed;
+  auto error = [](StringRef flag, const Twine &why) { return llvm::createStringError("--shape=" + Twine(flag) + ": " + why); };
   for (const std::string &flag : shapes) {
-    auto refuse = [&](const Twine &why) { return llvm::createStringError("--shape=" + Twine(flag) + ": " + why); };
+    auto refuse = [&](const Twine &why) { return error(flag, why); };
     // Names may hold '='.
     auto [name, text] = StringRef(flag).rsplit('=');
     if (text.contains(".."))
@@ -105,10 +113,22 @@ static llvm::Expected<std::vector<std::string>> bindingsOf(func::FuncOp main, co
         auto [it, inserted] = values.try_emplace(*symbol, size);
         if (!inserted && it->second != size)
           return refuse("'" + Twine(*symbol) + "' cannot be " + Twine(it->second) + " and " + Twine(size));
+      } else if (!dims[d].isConstant()) {
+        computed.push_back({flag, d, dims[d], size});
       } else if (dims[d] != DimExpr(size)) {
         return refuse("dim " + Twine(d) + " is " + dims[d].str());
       }
     }
+  }
+  for (const Computed &c : computed) {
+    auto size = c.expression.evaluate([&](StringRef symbol) {
+      auto it = values.find(symbol.str());
+      return it == values.end() ? std::nullopt : std::optional(it->second);
+    });
+    if (!size)
+      return error(c.flag, "dim " + Twine(c.dim) + " is " + c.expression.str() + ", which --shape of another input has to fix");
+    if (*size != c.size)
+      return error(c.flag, "dim " + Twine(c.dim) + " is " + c.expression.str() + ", " + Twine(*size));
   }
   std::vector<std::string> bindings;
   for (auto &[symbol, size] : values)
@@ -243,7 +263,7 @@ static CompileResult compile(const CompileOptions &options, Learnt &learnt) {
   if (!run([&](PassManager &passes) {
         if (!options.shapes.empty())
           passes.addPass(createSpecializeShapes({llvm::to_vector(bindings)}));
-        buildRecognition(passes);
+        buildRecognition(passes, !gpuTargets.empty());
       }))
     return result;
   std::vector<std::string> notes;

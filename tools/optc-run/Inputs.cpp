@@ -55,10 +55,8 @@ Error optc::randomInputs(const Options &options, const std::vector<Port> &ports,
                        "give --inputs");
     std::vector<int64_t> dims = port.dims;
     for (size_t d = 0; d < dims.size(); ++d)
-      if (dims[d] < 0) {
-        auto known = symbols.find(port.symbols[d]);
-        dims[d] = known == symbols.end() ? 1 : known->second;
-      }
+      if (dims[d] < 0)
+        dims[d] = sizeOfDim(port.symbols[d], symbols);
     if (auto given = options.shapes.find(port.name); given != options.shapes.end())
       dims = given->second;
     if (elementCount(dims) < 0)

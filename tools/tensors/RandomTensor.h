@@ -3,6 +3,7 @@
 #define OPTC_TOOLS_TENSORS_RANDOMTENSOR_H
 
 #include "runtime/reference/Value.h"
+#include <map>
 
 namespace optc {
 
@@ -19,6 +20,10 @@ struct Random {
 
 /// Reals from 0 to 1, integers from 0 to `bound` less one, or as many as the type has. Not of strings and complex numbers.
 void fillRandom(Value &value, int64_t bound, Random &random);
+
+/// The size of a dim from its expression in a Port, of names and integers that are added, subtracted and multiplied; names that are not known are 1, as
+/// is what is written otherwise.
+int64_t sizeOfDim(const std::string &expression, const std::map<std::string, int64_t> &symbols);
 
 } // namespace optc
 

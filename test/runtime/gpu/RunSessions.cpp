@@ -11,6 +11,7 @@
 #include "runtime/Model.h"
 #include "test/codegen/gpu/KernelValues.h"
 #include "tools/tensors/OutputError.h"
+#include "tools/tensors/RandomTensor.h"
 #include <cstdio>
 #include <map>
 #include <sstream>
@@ -67,14 +68,17 @@ int main(int argc, char **argv) {
   for (size_t v : order) {
     std::vector<Value> inputs;
     std::vector<const Value *> pointers;
+    std::map<std::string, int64_t> now;
+    for (auto &[symbol, list] : sizes)
+      now[symbol] = list[v % list.size()];
     for (const Port &port : plan.inputs) {
       std::vector<int64_t> dims = port.dims;
       for (size_t d = 0; d < dims.size(); ++d)
         if (dims[d] < 0) {
-          auto it = sizes.find(port.symbols[d]);
-          if (it == sizes.end())
-            return std::fprintf(stderr, "no size of '%s'\n", port.symbols[d].c_str()), 2;
-          dims[d] = it->second[v % it->second.size()];
+          const std::string &symbol = port.symbols[d];
+          if (symbol.find_first_of("+*") == std::string::npos && !sizes.count(symbol))
+            return std::fprintf(stderr, "no size of '%s'\n", symbol.c_str()), 2;
+          dims[d] = sizeOfDim(symbol, now);
         }
       inputs.push_back(Value::allocate(port.type, dims));
       fillRandom(inputs.back(), seed++, Fill::finite);

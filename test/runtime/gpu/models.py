@@ -3,7 +3,7 @@ import ml_dtypes
 import numpy
 from onnx import TensorProto, helper, numpy_helper
 
-from networks import FLOAT, bert, decoding, deep, gpt2, model, normal, random, resnet, sparse, weights
+from networks import FLOAT, bert, decoding, deep, gpt2, grouped, model, normal, random, resnet, sparse, weights
 
 
 def convolutions():
@@ -366,5 +366,5 @@ def bound():
 
 
 def models():
-    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, float8, sparse, weights, attention, recurrent, selection, detection, signals, placement, branches, deep, decoding):
+    for make in (many, bound, resnet, bert, gpt2, transformer, tuples, convolutions, halves, quantized, float8, sparse, weights, attention, recurrent, selection, detection, signals, placement, branches, deep, decoding, grouped):
         yield make.__name__, *make()

@@ -88,6 +88,36 @@ def decoding():
     return model(nodes, inputs, [("y", half, None)], opset=23), ["keys=3,500,1200"], 4e-3
 
 
+def grouped():
+    """Attention as exporters of language models write it: keys repeated for the heads of their group, a softmax in f32 between products of f16; of one token and of several."""
+    b = Builder()
+    half, heads, groups, width = TensorProto.FLOAT16, 4, 2, 16
+    constant = lambda *values: b.constant(numpy.array(values))
+    small = lambda *dims: b.constant((normal(*dims) / 8).astype(numpy.float16))
+
+    def repeated(x):
+        shape = b("Shape", x)
+        batch, length = b("Slice", shape, constant(0), constant(1)), b("Slice", shape, constant(2), constant(3))
+        wide = b("Concat", batch, constant(groups), constant(heads // groups), length, constant(width), axis=0)
+        merged = b("Concat", batch, constant(heads), length, constant(width), axis=0)
+        return b("Reshape", b("Expand", b("Unsqueeze", x, constant(2)), wide), merged)
+
+    def attention(x, past_k, past_v, mask, suffix):
+        q = b.heads(b("MatMul", x, small(64, heads * width)), heads, width)
+        k, v = (b("Concat", past, b.heads(b("MatMul", x, small(64, groups * width)), groups, width), axis=2, name=name + suffix)
+                for past, name in ((past_k, "k"), (past_v, "v")))
+        scores = b("Mul", b("MatMul", q, b("Transpose", repeated(k), perm=[0, 1, 3, 2])), b.constant(numpy.float16(0.25)))
+        weights = b("Cast", b("Softmax", b("Cast", b("Add", scores, mask), to=FLOAT), axis=-1), to=half)
+        y = b("Transpose", b("MatMul", weights, repeated(v)), perm=[0, 2, 1, 3])
+        b("MatMul", b("Reshape", y, constant(0, 0, heads * width)), small(heads * width, 64), name="y" + suffix)
+
+    attention("x", "past_k", "past_v", "mask", "")
+    attention("token", "past_k", "past_v", "seen", "_1")
+    inputs = [("x", half, ["b", "s", 64]), ("token", half, ["b", 1, 64]), ("mask", half, ["b", 1, "s", "past + s"]), ("seen", half, ["b", heads, 1, "past + 1"]),
+              ("past_k", half, ["b", groups, "past", width]), ("past_v", half, ["b", groups, "past", width])]
+    return model(b.nodes, inputs, [(name + suffix, half, None) for suffix in ("", "_1") for name in "ykv"], b.weights), ["b=1,2", "s=9,3", "past=30,700"], 4e-3
+
+
 def bert():
     """BERT in small: embeddings, two layers of attention with a mask and GELU, a pooler."""
     b = Builder()

@@ -1,6 +1,7 @@
 """sessions.py OPTC RUN-SESSIONS DRIVER FOLDER: whole models through a driver without a GPU give what they give on the CPU."""
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -39,6 +40,10 @@ for name, model, sizes, tolerance in models():
         if name in ("deep", "decoding"):
             source = subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit=cuda"], capture_output=True, text=True).stdout
             assert source.count("{workspace, counters") == (4 if name == "deep" else 1), source
+        if name == "grouped":
+            source = subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit=cuda"], capture_output=True, text=True).stdout
+            # Of two groups; each one's heads are the queries of the kernel for one token.
+            assert len(re.findall(r"AttentionSm80<f16, 16, 16, false>::run<8>.*\{int\(\w+\), int\([42]\), int\(2\), int\((?:s\d|2|n\w*)\),", source)) == 2 and "softmax" not in source, source
         if name in ("resnet", "deep", "bert", "gpt2", "convolutions", "attention", "halves", "quantized"):
             assert int(calls["cuGraphLaunch"]) >= 4, calls
             assert "note" not in subprocess.run([optc, f"{path}.onnx", f"--target={target}", "--emit-host-emulation", "--emit=report"], capture_output=True, text=True).stderr
