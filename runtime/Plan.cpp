@@ -13,7 +13,7 @@ using namespace optc;
 
 namespace {
 
-constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersion = 5;
 
 struct Writer {
   std::string bytes;
@@ -137,7 +137,7 @@ template <typename S> void visit(S &s, Frame &v) {
 template <typename S> void visit(S &s, Port &v) { visitAll(s, v.name, v.type, v.kind, v.dims, v.symbols); }
 template <typename S> void visit(S &s, BoxMap &v) { visitAll(s, v.operand, v.offset, v.sizes, v.strides, v.box); }
 template <typename S> void visit(S &s, DeviceKernel &v) {
-  visitAll(s, v.symbol, v.module, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.isPersistent, v.checksIndices, v.maps,
+  visitAll(s, v.symbol, v.module, v.sizes, v.registers, v.program, v.blocks, v.threads, v.sharedBytes, v.residentBlocks, v.checksIndices, v.maps,
            v.workspace, v.counters, v.repeats, v.counted);
 }
 template <typename S> void visit(S &s, DeviceModule &v) { visitAll(s, v.offset, v.bytes); }
@@ -255,7 +255,7 @@ std::string optc::print(const Plan &plan) {
     for (const DeviceKernel &k : image.kernels) {
       for (const Instruction &i : k.program)
         out += "    " + instructionText(i) + "\n";
-      out += "  " + k.symbol + " of r0 to r" + std::to_string(k.sizes) + ": blocks " + registerText(k.blocks) + (k.isPersistent ? " at most" : "") + ", threads " +
+      out += "  " + k.symbol + " of r0 to r" + std::to_string(k.sizes) + ": blocks " + registerText(k.blocks) + (k.residentBlocks ? " at most" : "") + ", threads " +
              std::to_string(k.threads) + ", shared " + std::to_string(k.sharedBytes);
       const std::pair<const char *, RegisterId> more[] = {{", workspace ", k.workspace}, {", counters ", k.counters}, {", repeats ", k.repeats}, {", counted ", k.counted}};
       for (auto [what, r] : more)

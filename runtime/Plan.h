@@ -151,8 +151,8 @@ struct DeviceKernel {
   std::vector<Instruction> program;
   RegisterId blocks = 0;
   uint32_t threads = 0, sharedBytes = 0;
-  /// There are at most as many blocks as the device has multiprocessors.
-  bool isPersistent = false;
+  /// Blocks that each multiprocessor of the device has at most, which take turns where there is more to do; 0: as many as there are.
+  uint32_t residentBlocks = 0;
   /// A parameter is a pointer to an int32 that becomes 1 where an index is out of range.
   bool checksIndices = false;
   std::vector<BoxMap> maps;

@@ -241,7 +241,7 @@ bool isAcyclic(const Plan &plan, uint32_t frame, std::vector<uint8_t> &state) {
 bool isLaunchable(const DeviceKernel &k) {
   auto reg = [&](RegisterId r) { return r < k.registers; };
   auto regOrNone = [&](RegisterId r) { return r == kNone || reg(r); };
-  return regOrNone(k.workspace) && regOrNone(k.counters) && regOrNone(k.repeats) && (k.counted == kNone || (reg(k.counted) && k.repeats != kNone)) && k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) &&
+  return regOrNone(k.workspace) && regOrNone(k.counters) && regOrNone(k.repeats) && (k.counted == kNone || (reg(k.counted) && k.repeats != kNone)) && k.sizes <= k.registers && k.registers <= (1u << 16) && reg(k.blocks) && k.threads >= 1 && k.threads <= 1024 && k.sharedBytes <= (1u << 20) && k.residentBlocks <= 64 &&
          all(k.program, [&](const Instruction &i) { return isWithin(i, k.registers); }) &&
          all(k.maps, [&](const BoxMap &m) {
            return reg(m.offset) && all(m.sizes, reg) && all(m.strides, reg) && m.sizes.size() >= 1 && m.sizes.size() <= 5 &&

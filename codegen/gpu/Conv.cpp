@@ -72,7 +72,7 @@ void DeviceConv::useSimt() {
   ProductSize size{c.batch, c.m, c.n, DimExpr::ceildiv(depth, 16)};
   ProductTiling tiling = chooseTiling(f, c, target, size, simtTiles(size));
   f.sharedBytes = simtTileBytes(tiling.tile);
-  useTiling(f, size, tiling);
+  useTiling(f, target, size, tiling, /*takesTurns=*/false);
   std::string product = "ConvSimt<" + cudaType(element) + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(dividingLanes(image.back(), 4)) + ">";
   call(product, epilogueLanes(f.kernel, c, 4), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
@@ -85,21 +85,21 @@ void DeviceConv::useSm80() {
   f.sharedBytes = warpTileBytes(tile);
   if (piece < 4 || isE4M3(c)) // each byte has a place under the filter of its own; sums are there twice
     f.blocksPerMultiprocessor = 1;
-  useTiling(f, allPixels(), tiling);
+  useTiling(f, target, allPixels(), tiling);
   std::string product = "ConvSm80<" + multiplied(c) + ", " + std::to_string(tile.rows) + ", " + std::to_string(tile.columns) + ", " +
                         std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";
   call(product, epilogueLanes(f.kernel, c, 8), {pointerOf(c.lhs), pointerOf(c.rhs)});
 }
 
 void DeviceConv::useSm90() {
-  ProductTiling tiling = chooseTiling(f, c, target, allPixels(), warpgroupTiles(isE4M3(c)));
+  ProductTiling tiling = chooseTiling(f, c, target, allPixels(), warpgroupTiles(allPixels(), isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "stream_k", "image_rows", "wgmma", "gemm_sm90", "conv_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
   f.sharedBytes = warpgroupTileBytes(tiling.tile);
-  useTiling(f, allPixels(), tiling);
+  useTiling(f, target, allPixels(), tiling);
   DimExpr padded = DimExpr::ceildiv(depth * bytes, 16) * DimExpr(16 / bytes);
   f.addMap({c.rhs.getArgNumber(), element, 0, {padded, c.n, 1}, {padded, padded * c.n}, {128 / bytes, columns, 1}});
   std::string product = "ConvSm90<" + multiplied(c) + ", " + std::to_string(columns) + ", " + std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";

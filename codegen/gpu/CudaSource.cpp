@@ -159,7 +159,7 @@ public:
       return llvm::createStringError("there is no CUDA C++ for " + unknown->getName().getStringRef().str());
     kernel.blocks = f.blocks();
     kernel.threads = f.threads;
-    kernel.isPersistent = f.isPersistent;
+    kernel.residentBlocks = f.isPersistent ? std::max<int64_t>(1, f.blocksPerMultiprocessor) : 0;
     kernel.sharedBytes = f.sharedBytes;
     // In the model's context, and by the model's names.
     kernel.maps = f.maps;

@@ -28,8 +28,8 @@ struct CudaKernel {
   /// Over the symbols s0, s1, ... of the sizes.
   DimExpr blocks = 1;
   int64_t threads = 0;
-  /// There are at most as many blocks as the device has multiprocessors.
-  bool isPersistent = false;
+  /// Blocks that each multiprocessor of the device has at most, which take turns where there is more to do; 0: as many as there are.
+  int64_t residentBlocks = 0;
   /// Memory that is given at launch, in bytes.
   int64_t sharedBytes = 0;
   /// The last parameters.

@@ -55,7 +55,7 @@ public:
   int64_t itemsPerBlock = 1;
   /// Blocks that a multiprocessor has to have room for; 0: any number.
   int64_t blocksPerMultiprocessor = 0;
-  /// There are at most as many blocks as the device has room for: they take turns.
+  /// There are at most as many blocks as the device's multiprocessors have room for (blocksPerMultiprocessor, or one): they take turns.
   bool isPersistent = false;
   /// Ways to cut the work that may be measured, the estimated one first (codegen/kernel/Tiling.h).
   llvm::SmallVector<Tiling> tilings;

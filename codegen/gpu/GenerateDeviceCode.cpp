@@ -59,7 +59,7 @@ DeviceKernel launchOf(const CudaKernel &from) {
   kernel.sizes = kernel.registers = uint32_t(from.symbols.size());
   kernel.threads = uint32_t(from.threads);
   kernel.sharedBytes = uint32_t(from.sharedBytes);
-  kernel.isPersistent = from.isPersistent;
+  kernel.residentBlocks = uint32_t(from.residentBlocks);
   kernel.checksIndices = from.checksIndices;
   LaunchProgram program(kernel);
   kernel.blocks = program.registerOf(from.blocks);

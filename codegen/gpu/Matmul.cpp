@@ -125,7 +125,7 @@ void DeviceMatmul::useSimt() {
   if (lhsLanes == most && rhsLanes == most && (c.batch * c.m * c.n).constant())
     f.blocksPerMultiprocessor = 2;
   f.sharedBytes = simtTileBytes(tiling.tile) * (bytes == 8 ? 2 : 1);
-  useTiling(f, size(16), tiling);
+  useTiling(f, target, size(16), tiling, /*takesTurns=*/false);
   call("GemmSimt<" + type + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(lhsLanes) + ", " + std::to_string(rhsLanes) + ", " + (rhsAlongN() ? "false" : "true") +
            ">",
        epilogueLanes(4), operands(false));
@@ -141,7 +141,7 @@ void DeviceMatmul::useSm80() {
   // The addresses of many small pieces take more than half of the registers, as do sums by steps.
   if (std::min(lhsPiece, rhsPiece) < 8 || isE4M3(c))
     f.blocksPerMultiprocessor = 1;
-  useTiling(f, size(128 / bytes), tiling);
+  useTiling(f, target, size(128 / bytes), tiling);
   std::string pieces = std::to_string(lhsPiece) + ", " + std::to_string(rhsPiece);
   call("GemmSm80<" + multiplied(c) + ", " + (rhsAlongN() ? "true" : "false") + ", " + std::to_string(tile.rows) + ", " +
            std::to_string(tile.columns) + ", " + pieces + ", " + (c.inColumns ? "true" : "false") + ">",
@@ -149,14 +149,14 @@ void DeviceMatmul::useSm80() {
 }
 
 void DeviceMatmul::useSm90() {
-  ProductTiling tiling = chooseTiling(f, c, target, size(128 / bytes), warpgroupTiles(isE4M3(c)));
+  ProductTiling tiling = chooseTiling(f, c, target, size(128 / bytes), warpgroupTiles(size(128 / bytes), isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "stream_k", "wgmma", "gemm_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
   f.sharedBytes = warpgroupTileBytes(tiling.tile);
-  useTiling(f, size(128 / bytes), tiling);
+  useTiling(f, target, size(128 / bytes), tiling);
   auto addDense = [&](BlockArgument operand, DimExpr inner, DimExpr rows, DimExpr batch, int64_t boxRows) {
     f.addMap({operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {128 / bytes, boxRows, 1}});
   };
@@ -181,7 +181,7 @@ void DeviceMatmul::useSparseSm80() {
   int64_t piece = pieceOf(c.k);
   if (piece < 8)
     f.blocksPerMultiprocessor = 1;
-  useTiling(f, turned, tiling);
+  useTiling(f, target, turned, tiling);
   call("GemmSparseSm80<" + multiplied(c) + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(tiling.tile.columns) + ", " + std::to_string(piece) + ">",
        epilogueLanes(8), {pointerOf(c.lhs), pointerOf(c.rhs), pointerOf(c.positions)});
 }
@@ -194,7 +194,7 @@ void DeviceMatmul::useSparseSm90() {
   ProductSize turned{1, c.n, c.m, DimExpr::ceildiv(c.k, 128)};
   ProductTiling tiling = chooseTiling(f, c, target, turned, sparseWarpgroupTiles());
   f.sharedBytes = sparseWarpgroupTileBytes(tiling.tile);
-  useTiling(f, turned, tiling);
+  useTiling(f, target, turned, tiling);
   Dims values = dimsOf(c.rhs);
   f.addMap({c.lhs.getArgNumber(), element, 0, {c.k, c.m, 1}, {c.k, c.k * c.m}, {64, tiling.tile.columns, 1}});
   f.addMap({c.rhs.getArgNumber(), element, 0, {values[1], values[0], 1}, {values[1], values[1] * values[0]}, {64, 128, 1}});
@@ -206,11 +206,12 @@ void DeviceMatmul::useCodes(const CompressedRows &table) {
   f.threads = 256;
   bool isPacked = tensorOf(table.words).getRank() == 3;
   int64_t piece = pieceOf(c.k);
-  ProductTiling tiling = chooseTiling(f, c, target, size(64), codesTiles(piece));
+  // Of an unknown number of rows there may be few: tiles of 128 would leave half of the work undone.
+  ProductTiling tiling = chooseTiling(f, c, target, size(64), codesTiles(c.m.constant() ? piece : std::min<int64_t>(piece, 8)));
   f.sharedBytes = codesTileBytes(tiling.tile, isPacked ? 4 : 8);
   if (piece < 8)
     f.blocksPerMultiprocessor = 1;
-  useTiling(f, size(64), tiling);
+  useTiling(f, target, size(64), tiling);
   auto argument = [&](Value x) { return x ? pointerOf(cast<BlockArgument>(x)) : "nullptr"; };
   std::string code = isPacked ? "i4" : isa<FloatType>(elementOf(table.words)) ? "f8" : "i8";
   std::string rows = "CodeRows<" + code + ", " + cudaType(memoryType(elementOf(table.scales))) + ", " + std::to_string(table.block) + ">";

@@ -37,10 +37,17 @@ ProductTiling optc::chooseTiling(DeviceFunction &f, const ContractionKernel &c, 
   return found == all.end() ? all.front() : *found;
 }
 
-void optc::useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling) {
+void optc::useTiling(DeviceFunction &f, const GpuTarget &target, const ProductSize &size, const ProductTiling &tiling, bool takesTurns) {
   if (!f.blocksPerMultiprocessor && tiling.tile.resident > 1)
     f.blocksPerMultiprocessor = tiling.tile.resident;
   f.items = tiling.tile.count(size);
+  if (takesTurns && size.isCutAtLaunch()) {
+    int64_t units = (target.hasWgmma() ? kMultiprocessors : kMostMultiprocessors) * tiling.tile.resident;
+    f.isPersistent = true;
+    f.items = DimExpr::min(f.items, 1) * DimExpr(units); // none where there is nothing to compute
+    f.splitProduct(unitBytes({tiling.tile, units, units - 1}), 2 * units * 8, "StreamAny{workspace, counters}");
+    return;
+  }
   if (!tiling.units)
     return;
   f.items = tiling.units;

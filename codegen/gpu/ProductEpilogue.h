@@ -21,8 +21,9 @@ std::string multiplied(const ContractionKernel &c);
 
 /// As it was measured for the target, if it was (codegen/kernel/Tiling.h), else as estimates rank it. What may be measured is the function's `tilings` then.
 ProductTiling chooseTiling(DeviceFunction &f, const ContractionKernel &c, const GpuTarget &target, const ProductSize &size, llvm::ArrayRef<ProductTile> tiles);
-/// Blocks for the tiles of a product, or for the units that their steps are cut into.
-void useTiling(DeviceFunction &f, const ProductSize &size, const ProductTiling &tiling);
+/// Blocks for the tiles of a product, or for the units that their steps are cut into. Of tiles or steps whose number is not known the kernel says itself
+/// (StreamAny of tile/stream_k.cuh), where `takesTurns`: blocks that a device has room for do all there is.
+void useTiling(DeviceFunction &f, const GpuTarget &target, const ProductSize &size, const ProductTiling &tiling, bool takesTurns = true);
 
 /// Columns that the epilogue takes at a time: 16 bytes of the widest value that it reads or writes along them.
 int64_t epilogueLanes(KernelOp kernel, const ContractionKernel &c, int64_t most);

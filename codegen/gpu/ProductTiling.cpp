@@ -92,10 +92,10 @@ SmallVector<ProductTile> optc::codesTiles(int64_t piece) {
 }
 
 /// 128 bytes of k.
-SmallVector<ProductTile> optc::warpgroupTiles(bool bySteps) {
+SmallVector<ProductTile> optc::warpgroupTiles(const ProductSize &size, bool bySteps) {
   SmallVector<ProductTile> tiles;
   for (int64_t columns : {256, 192, 128, 64})
-    if (!bySteps || columns <= 128)
+    if (columns <= (bySteps ? 128 : size.isCutAtLaunch() ? 192 : 256))
       tiles.push_back({128, columns, double(4 * (columns + 48))});
   return tiles;
 }

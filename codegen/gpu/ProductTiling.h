@@ -20,11 +20,16 @@ namespace optc {
 
 /// Of the devices that tiles are chosen for (H100, H200).
 constexpr int64_t kMultiprocessors = 132;
+/// No chip that code is compiled for has more.
+constexpr int64_t kMostMultiprocessors = 192;
 
 struct ProductSize {
   DimExpr batch, rows, columns;
   /// Of k, each as long as the product's kDepth.
   DimExpr steps;
+
+  /// How many tiles there are, or steps, is known when the kernel is launched only, and may be worth cutting then: StreamAny of tile/stream_k.cuh.
+  bool isCutAtLaunch() const { return !(batch * rows * columns * steps).constant() && steps.constant().value_or(8) >= 8; }
 };
 
 struct ProductTile {
@@ -58,8 +63,9 @@ llvm::SmallVector<ProductTiling> rankTilings(const ProductSize &size, llvm::Arra
 
 /// Tiles of GemmSm80 and ConvSm80 for rows that are copied in pieces of so many bytes: the smaller these are, the more rows a thread copies.
 llvm::SmallVector<ProductTile> warpTiles(int64_t piece, bool bySteps);
-/// Of GemmSm90 and ConvSm90. `bySteps`: sums are in registers twice (kSumsBySteps in tile/product.cuh), which not all tiles have the room for.
-llvm::SmallVector<ProductTile> warpgroupTiles(bool bySteps);
+/// Of GemmSm90 and ConvSm90. Not all have room for sums that are in registers twice (`bySteps`: kSumsBySteps in tile/product.cuh), or for what says how tiles
+/// of unknown sizes are cut.
+llvm::SmallVector<ProductTile> warpgroupTiles(const ProductSize &size, bool bySteps);
 /// Of GemmSimt and ConvSimt: small ones where large ones would leave multiprocessors without work.
 llvm::SmallVector<ProductTile> simtTiles(const ProductSize &size);
 ProductTile smallSimtTile();

@@ -127,7 +127,7 @@ std::optional<CompressedRows> optc::readRows(Value table) {
 
 bool optc::isMultipliedInCodes(const DimExpr &rows, Value table) {
   std::optional<CompressedRows> codes = readRows(table);
-  if (!codes || !rows.constant() || *rows.constant() > kMostRowsOfCodes)
+  if (!codes || rows.constant().value_or(1) > kMostRowsOfCodes) // an unknown number of rows may be one
     return false;
   Type element = elementOf(codes->words);
   return (element.isSignlessInteger(8) || isa<Float8E4M3FNType>(element)) && codes->length % kPair == 0 && (codes->block % kPair == 0 || codes->block == codes->length);

@@ -200,8 +200,8 @@ Status DeviceSession::launch(const Launch &launch, Part part, Stream &on) {
   const DeviceKernel &kernel = program.launchOf(step.target);
   std::vector<int64_t> registers = registersOf(launch, kernel);
   int64_t blocks = registers[kernel.blocks];
-  if (kernel.isPersistent)
-    blocks = std::min<int64_t>(blocks, program.device().multiprocessors);
+  if (kernel.residentBlocks)
+    blocks = std::min(blocks, int64_t(kernel.residentBlocks) * program.device().multiprocessors);
   if (blocks <= 0) // nothing to compute
     return Status::success();
   if (blocks > INT32_MAX)

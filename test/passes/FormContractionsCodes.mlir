@@ -1,6 +1,6 @@
 // RUN: optc-opt --compress-weights=gpu=true --form-contractions=gpu=true %s | FileCheck %s
 
-// What a GPU multiplies in bf16 and has in few bits: some rows unpack it as they multiply, more or an unknown number of rows have a kernel that does before.
+// What a GPU multiplies in bf16 and has in few bits: some rows, or an unknown number of them, unpack it as they multiply, more have a kernel that does before.
 
 // CHECK-LABEL: func.func @some
 // CHECK: optc.kernel "matmul"(%arg0, %{{.*}}, %{{.*}}) : (tensor<20x96xbf16>, tensor<72x3x16xi8>, tensor<72x1xf16>)
@@ -42,9 +42,8 @@ func.func @many(%x: tensor<257x96xbf16>) -> tensor<257x72xf32> {
 }
 
 // CHECK-LABEL: func.func @unknown
-// CHECK: optc.kernel "loops"(%{{.*}}, %{{.*}}) : (tensor<72x3x16xi8>, tensor<72x1xf16>) -> tensor<72x96xbf16>
-// CHECK: optc.kernel "matmul"(%arg0, %{{.*}}) : (tensor<?x96xbf16, {{.*}}>, tensor<72x96xbf16>)
-// CHECK-NOT: optc.unpacks_rhs
+// CHECK: optc.kernel "matmul"(%arg0, %{{.*}}, %{{.*}}) : (tensor<?x96xbf16, {{.*}}>, tensor<72x3x16xi8>, tensor<72x1xf16>)
+// CHECK: optc.contract {{.*}}optc.unpacks_rhs
 func.func @unknown(%x: tensor<?x96xbf16, #optc.dims<["m", 96]>>) -> tensor<?x72xf32, #optc.dims<["m", 72]>> {
   %q = optc.constant dense<3> : tensor<96x72xi8>
   %s = optc.constant dense<0.5> : tensor<96x72xf32>

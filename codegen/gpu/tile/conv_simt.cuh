@@ -66,7 +66,9 @@ template <typename T, int kTile, int kImageLanes> struct ConvSimt {
   static __device__ void run(const T *images, const float *panels, const ConvShape &s, const Epilogue &epilogue, u8 *memory,
                              const Split &split = {}) {
     const TileOrder order = {(s.rows + kTile - 1) / kTile, (s.columns + kTile - 1) / kTile};
-    split.template each<false>(order.count() * s.batch, (s.depth + kDepth - 1) / kDepth, [&](const TileShare &share) {
+    const int tiles = order.count() * s.batch, steps = (s.depth + kDepth - 1) / kDepth;
+    const auto cut = split.of(tiles, steps);
+    cut.template each<false>(tiles, steps, [&](const TileShare &share) {
       const TilePlace place = order.placeOf<kTile, kTile>(share.tile);
       const T *image = images + i64(place.batch) * s.height * s.width * s.channels;
       Image a;
@@ -81,7 +83,7 @@ template <typename T, int kTile, int kImageLanes> struct ConvSimt {
         a.tile.write(stages + stage * Product::kTileFloats);
         b.write(stages + stage * Product::kTileFloats + kDepth * kPitch);
       };
-      Product::template multiply<kLanes>(read, write, stages, place, share, {s.batch, s.rows, s.columns, s.depth}, split, epilogue);
+      Product::template multiply<kLanes>(read, write, stages, place, share, {s.batch, s.rows, s.columns, s.depth}, cut, epilogue);
     });
   }
 };

@@ -17,7 +17,9 @@ template <typename T, int kRows, int kColumns, int kPiece, int kPadding> struct 
     const int rows = s.batch * s.rows;
     const TileOrder order = {(rows + kRows - 1) / kRows, (s.columns + kColumns - 1) / kColumns};
     const i64 filterBytes = (i64(s.depth) * sizeof(T) + 15) / 16 * 16;
-    split.template each<false>(order.count(), (s.depth + Product::kDepth - 1) / Product::kDepth, [&](const TileShare &share) {
+    const int steps = (s.depth + Product::kDepth - 1) / Product::kDepth;
+    const auto cut = split.of(order.count(), steps);
+    cut.template each<false>(order.count(), steps, [&](const TileShare &share) {
       const TilePlace place = order.placeOf<kRows, kColumns>(share.tile);
       ImageRows<T, kRows, kPiece, kPadding, Product::kThreads> pixels;
       pixels.place(place.row, s);
@@ -25,7 +27,7 @@ template <typename T, int kRows, int kColumns, int kPiece, int kPadding> struct 
         pixels.copy(step, static_cast<const u8 *>(images), s, lhsTile);
         Product::template copyRows<kColumns, 16>(rhsTile, static_cast<const u8 *>(filter), place.column, s.columns, i64(step) * 128, filterBytes);
       };
-      Product::template multiply<kLanes>(copy, place, share, {1, rows, s.columns, s.depth}, split, OfAllPixels<Epilogue>{epilogue, s.rows}, stages);
+      Product::template multiply<kLanes>(copy, place, share, {1, rows, s.columns, s.depth}, cut, OfAllPixels<Epilogue>{epilogue, s.rows}, stages);
     });
   }
 };

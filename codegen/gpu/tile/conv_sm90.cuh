@@ -59,12 +59,13 @@ template <typename T, int kColumns, int kPiece, int kPadding> struct ConvSm90 {
     const typename Product::Work work(shape, memory);
     // Its threads, and the filter's bytes.
     work.begin(kCopiers + 1);
+    const auto cut = work.cutBy(split);
     if (threadIdx.x < kCopiers) {
       give_registers<72>();
-      copyAll(work, static_cast<const u8 *>(images), filter, s, split);
+      copyAll(work, static_cast<const u8 *>(images), filter, s, cut);
     } else {
       take_registers<216>();
-      Product::template multiplyAll<kLanes>(work, shape, OfAllPixels<Epilogue>{epilogue, s.rows}, split);
+      Product::template multiplyAll<kLanes>(work, shape, OfAllPixels<Epilogue>{epilogue, s.rows}, cut);
     }
   }
 };

@@ -121,7 +121,9 @@ template <typename T, typename Table, int kRows, int kColumns, int kPiece> struc
   static __device__ void run(const void *lhs, const Table &table, const ProductShape &shape, const Epilogue &epilogue, u8 *stages, const Split &split = {}) {
     const TileOrder order = {(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns};
     u8 *ring = stages + Product::kSharedBytes;
-    split.template each<false>(order.count(), (shape.depth + Product::kDepth - 1) / Product::kDepth, [&](const TileShare &share) {
+    const int steps = (shape.depth + Product::kDepth - 1) / Product::kDepth;
+    const auto cut = split.of(order.count(), steps);
+    cut.template each<false>(order.count(), steps, [&](const TileShare &share) {
       const TilePlace place = order.placeOf<kRows, kColumns>(share.tile);
       const int column = place.column + columnInTile();
       // Codes come in kStages - 1 steps before they are unpacked: those of the first steps are waited for.
@@ -140,7 +142,7 @@ template <typename T, typename Table, int kRows, int kColumns, int kPiece> struc
         if (step + kStages - 1 < share.end)
           fetch(ring, table, column, step + kStages - 1, shape);
       };
-      Product::template multiply<kLanes>(copy, place, share, shape, split, epilogue, stages);
+      Product::template multiply<kLanes>(copy, place, share, shape, cut, epilogue, stages);
     });
   }
 };

@@ -135,7 +135,9 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
   static __device__ void run(const T *lhsMatrices, const T *rhsMatrices, int rhsBatches, const ProductShape &shape, const Epilogue &epilogue,
                              u8 *memory, const Split &split = {}) {
     const TileOrder order = {(shape.rows + kTile - 1) / kTile, (shape.columns + kTile - 1) / kTile};
-    split.template each<false>(order.count() * shape.batch, (shape.depth + kDepth - 1) / kDepth, [&](const TileShare &share) {
+    const int tiles = order.count() * shape.batch, steps = (shape.depth + kDepth - 1) / kDepth;
+    const auto cut = split.of(tiles, steps);
+    cut.template each<false>(tiles, steps, [&](const TileShare &share) {
       const TilePlace place = order.placeOf<kTile, kTile>(share.tile);
       const T *lhs = lhsMatrices + i64(place.batch) * shape.rows * shape.depth;
       const T *rhs = rhsMatrices + i64(rhsBatches > 1 ? place.batch : 0) * shape.columns * shape.depth;
@@ -150,7 +152,7 @@ template <typename T, int kTile, int kLhsLanes, int kRhsLanes, bool kAlongK> str
         a.write(stages + stage * kTileFloats);
         b.write(stages + stage * kTileFloats + kDepth * kPitch);
       };
-      multiply<kLanes>(read, write, stages, place, share, shape, split, epilogue);
+      multiply<kLanes>(read, write, stages, place, share, shape, cut, epilogue);
     });
   }
 };

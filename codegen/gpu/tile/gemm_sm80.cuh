@@ -102,7 +102,9 @@ struct GemmSm80 {
                              const Epilogue &epilogue, u8 *stages, const Split &split = {}) {
     const TileOrder order = {(shape.rows + kRows - 1) / kRows, (shape.columns + kColumns - 1) / kColumns};
     const i64 lhsBytes = i64(shape.depth) * sizeof(T), rhsBytes = kPadded ? (lhsBytes + 15) / 16 * 16 : lhsBytes;
-    split.template each<false>(order.count() * shape.batch, (shape.depth + kDepth - 1) / kDepth, [&](const TileShare &share) {
+    const int tiles = order.count() * shape.batch, steps = (shape.depth + kDepth - 1) / kDepth;
+    const auto cut = split.of(tiles, steps);
+    cut.template each<false>(tiles, steps, [&](const TileShare &share) {
       const TilePlace place = order.placeOf<kRows, kColumns>(share.tile);
       const u8 *lhs = static_cast<const u8 *>(lhsMatrices) + place.batch * shape.rows * lhsBytes;
       const u8 *rhs = static_cast<const u8 *>(rhsMatrices) + (rhsBatches > 1 ? place.batch : 0) * shape.columns * rhsBytes;
@@ -118,7 +120,7 @@ struct GemmSm80 {
           copyRows<kColumns, kRhsPiece>(rhsTile, rhs, place.column, shape.columns, i64(step) * 128, rhsBytes);
         }
       };
-      multiply<kLanes>(copy, place, share, shape, split, epilogue, stages);
+      multiply<kLanes>(copy, place, share, shape, cut, epilogue, stages);
     });
   }
 };

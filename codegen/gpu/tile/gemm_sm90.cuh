@@ -52,6 +52,7 @@ template <int kRows, int kColumns, int kDepth, int kStageBytes, int kExchangeByt
       __syncthreads();
     }
     __device__ TilePlace placeOf(const TileShare &share) const { return order.template placeOf<kRows, kColumns>(share.tile); }
+    template <typename Split> __device__ auto cutBy(const Split &split) const { return split.of(order.count() * batch, steps); }
     /// use(share) for all that the block has.
     template <typename Split, typename Use> __device__ void each(const Split &split, const Use &use) const { split.template each<true>(order.count() * batch, steps, use); }
     /// By one thread: copy(stage, full, place, k) begins the copies of a step once its stage is empty; they arrive at the barrier.
@@ -165,13 +166,14 @@ template <typename T, int kColumns, bool kAlongN> struct GemmSm90 {
       prefetch_map(rhs);
     }
     work.begin(1);
+    const auto cut = work.cutBy(split);
     if (threadIdx.x < 128) {
       give_registers<40>();
       if (threadIdx.x == 0)
-        work.copyAll(split, [&](u8 *stage, Barrier *full, const TilePlace &place, int k) { copy(lhs, rhs, rhsBatches, stage, full, place, k * kDepth); });
+        work.copyAll(cut, [&](u8 *stage, Barrier *full, const TilePlace &place, int k) { copy(lhs, rhs, rhsBatches, stage, full, place, k * kDepth); });
     } else {
       take_registers<232>();
-      multiplyAll<kLanes>(work, shape, epilogue, split);
+      multiplyAll<kLanes>(work, shape, epilogue, cut);
     }
   }
 };

@@ -18,7 +18,9 @@ template <typename T, int kRows, int kColumns, int kPiece> struct GemmSparseSm80
                              const Split &split = {}) {
     const TileOrder order = {(shape.columns + kRows - 1) / kRows, (shape.rows + kColumns - 1) / kColumns};
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warpRow = warp / 2 * kWarpRows, warpColumn = warp % 2 * kWarpColumns;
-    split.template each<false>(order.count(), (shape.depth + kSparseDepth - 1) / kSparseDepth, [&](const TileShare &share) {
+    const int depthSteps = (shape.depth + kSparseDepth - 1) / kSparseDepth;
+    const auto cut = split.of(order.count(), depthSteps);
+    cut.template each<false>(order.count(), depthSteps, [&](const TileShare &share) {
       const TilePlace place = order.placeOf<kRows, kColumns>(share.tile);
       const int row = place.row, column = place.column, steps = share.steps;
       __syncthreads(); // what sums were exchanged through has been read
@@ -66,7 +68,7 @@ template <typename T, int kRows, int kColumns, int kPiece> struct GemmSparseSm80
       });
       constexpr int kRowSums = kWarpColumns / 2, kSums = kWarpRows / 16 * kRowSums;
       float *mine = reinterpret_cast<float *>(stages) + warp * (Exchange::kBytes / sizeof(float));
-      split.template finish<kSums>(reinterpret_cast<const float(&)[kSums]>(sums), share, warp, [&](const float *all, int) {
+      cut.template finish<kSums>(reinterpret_cast<const float(&)[kSums]>(sums), share, warp, [&](const float *all, int) {
 #pragma unroll
         for (int q = 0; q < kWarpColumns / 16; ++q)
           Exchange::template storeTurned<kLanes, kRowSums>(mine, all + 8 * q, 0, column + warpColumn + 16 * q, row + warpRow, shape, epilogue);

@@ -77,13 +77,14 @@ template <typename T, int kColumns> struct GemmSparseSm90 {
       prefetch_map(values);
     }
     work.begin(1);
+    const auto cut = work.cutBy(split);
     if (threadIdx.x < 128) {
       give_registers<40>();
       if (threadIdx.x == 0)
-        work.copyAll(split, [&](u8 *stage, Barrier *full, const TilePlace &place, int k) { copy(lhs, values, stage, full, place, k); });
+        work.copyAll(cut, [&](u8 *stage, Barrier *full, const TilePlace &place, int k) { copy(lhs, values, stage, full, place, k); });
     } else {
       take_registers<232>();
-      multiplyAll<kLanes>(work, positions, shape, epilogue, split);
+      multiplyAll<kLanes>(work, positions, shape, epilogue, cut);
     }
   }
 };

@@ -27,8 +27,11 @@ struct TileShare {
   int tile, begin, end, steps;
 };
 
+// What a product is given says by of(tiles, steps) how it is cut.
+
 /// Nothing is cut.
 struct WholeTiles {
+  __device__ WholeTiles of(int, int) const { return *this; }
   /// use(share) for all that the block has. `kInTurns`: there may be less blocks than tiles.
   template <bool kInTurns, typename Use> __device__ void each(int tiles, int steps, const Use &use) const {
     int tile = blockIdx.x;
@@ -49,17 +52,18 @@ struct WholeTiles {
   }
 };
 
-/// The first `streamed` tiles have at least as many steps as there are units.
+/// The first `streamed` tiles, if any, have at least as many steps as there are units.
 struct StreamK {
   static constexpr int kWarps = 8;
   void *workspace;
   int *counters;
   int units, streamed;
 
+  __device__ StreamK of(int, int) const { return *this; }
   template <bool kInTurns, typename Use> __device__ void each(int tiles, int steps, const Use &use) const {
     for (int unit = blockIdx.x; unit < units; unit += kInTurns ? gridDim.x : units) {
       const int end = begin(unit + 1, steps);
-      int tile = begin(unit, steps) / steps, first = begin(unit, steps) % steps;
+      int tile = streamed > 0 ? begin(unit, steps) / steps : unit, first = streamed > 0 ? begin(unit, steps) % steps : 0;
       while (tile < tiles) {
         const bool isCut = tile < streamed;
         use(TileShare{tile, first, isCut && end - tile * steps < steps ? end - tile * steps : steps, steps});
@@ -105,7 +109,7 @@ struct StreamK {
 
 private:
   /// Some tiles may be one unit's: each unit is not a slice of one.
-  __device__ bool hasWhole() const { return units % streamed != 0 || units == streamed; }
+  __device__ bool hasWhole() const { return streamed == 0 || units % streamed != 0 || units == streamed; }
   /// The first of a unit's steps among those of all tiles. Units differ by one step at most.
   __device__ int begin(int unit, int steps) const { return int(i64(streamed) * steps * unit / units); }
   /// Which has a step of the share's tile.
@@ -115,5 +119,19 @@ private:
   template <typename Sum> __device__ Sum *placeOf(int unit, const TileShare &share, int warp, int sums) const {
     const int ofUnit = units % streamed == 0 ? 1 : 2, which = ofUnit > 1 && begin(unit, share.steps) < share.tile * share.steps;
     return static_cast<Sum *>(workspace) + (i64(unit * ofUnit + which) * kWarps + warp) * sums * 32 + threadIdx.x % 32 * 4;
+  }
+};
+
+/// Of tiles that are known when the kernel is launched only, in whole waves of its blocks. As ProductTiling.h has it: cut where a wave would leave an eighth of
+/// the blocks without work, into units of four steps at least, and no tile into more than 16.
+struct StreamAny {
+  void *workspace; // for as many units as there are blocks
+  int *counters;   // of two tiles for each of them
+  __device__ StreamK of(int tiles, int steps) const {
+    const int blocks = gridDim.x, waves = (tiles + blocks - 1) / blocks;
+    if (steps < 8 || i64(tiles) * 8 > i64(waves) * blocks * 7)
+      return {workspace, counters, blocks, 0};
+    const int slices = steps < 64 ? steps / 4 : 16, units = tiles < blocks && tiles * slices < blocks ? tiles * slices : blocks;
+    return {workspace, counters, units, tiles < 2 * units ? tiles : units + tiles % units};
   }
 };

@@ -62,7 +62,7 @@ Status Bundle::write(const std::string &folder) const {
   os << std::setprecision(17) << kHeader << ' ' << target << '\n';
   for (const BundleCase &c : cases) {
     os << "kernel " << c.cubin << ' ' << c.symbol << ' ' << c.blocks << ' ' << c.threads << ' '
-       << c.sharedBytes << ' ' << c.isPersistent << ' ' << c.checksIndices << ' ' << c.timed << ' '
+       << c.sharedBytes << ' ' << c.residentBlocks << ' ' << c.checksIndices << ' ' << c.timed << ' '
        << c.flops << ' ' << c.workspace << ' ' << c.counters << ' ' << c.counted << ' ' << c.repeats;
     writeList(os, c.sizes);
     os << ' ' << c.what << '\n';
@@ -102,7 +102,7 @@ Status Bundle::read(const std::string &folder, Bundle &bundle) {
     is >> word;
     if (word == "kernel") {
       BundleCase &c = bundle.cases.emplace_back();
-      is >> c.cubin >> c.symbol >> c.blocks >> c.threads >> c.sharedBytes >> c.isPersistent >>
+      is >> c.cubin >> c.symbol >> c.blocks >> c.threads >> c.sharedBytes >> c.residentBlocks >>
           c.checksIndices >> c.timed >> c.flops >> c.workspace >> c.counters >> c.counted >> c.repeats;
       readList(is, c.sizes);
       std::getline(is >> std::ws, c.what);

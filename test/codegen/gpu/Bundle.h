@@ -49,8 +49,8 @@ struct BundleMap {
 struct BundleCase {
   std::string cubin, symbol, what;
   int64_t blocks, threads, sharedBytes;
-  /// There are at most as many blocks as the device has multiprocessors.
-  bool isPersistent;
+  /// Blocks that each multiprocessor of the device has at most, which take turns where there is more to do; 0: as many as there are.
+  int64_t residentBlocks;
   bool checksIndices;
   /// Measured too: it is large enough.
   bool timed;

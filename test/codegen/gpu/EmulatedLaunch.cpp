@@ -105,7 +105,7 @@ llvm::Expected<EmulatedLaunch> optc::launchOf(const CudaKernel &kernel, const Si
     launch.slots.push_back(reinterpret_cast<uint64_t>(
         launch.memory.placeMap(mapOf(map, kernel, sizes), reinterpret_cast<void *>(launch.slots[map.operand]), sizeOf(inputs[map.operand].type))));
   int64_t blocks = blocksOf(kernel, sizes);
-  launch.blocks = kernel.isPersistent ? std::min(blocks, kPersistentBlocks) : blocks;
+  launch.blocks = kernel.residentBlocks ? std::min(blocks, kPersistentBlocks) : blocks;
   return launch;
 }
 
@@ -128,7 +128,7 @@ EmulatedLaunch optc::launchOf(const TileProduct &product, int64_t batch, int64_t
   for (const BundleMap &map : c.maps)
     launch.slots.push_back(
         reinterpret_cast<uint64_t>(launch.memory.placeMap(map, reinterpret_cast<void *>(launch.slots[size_t(map.operand)]), sizeOf(product.type))));
-  launch.blocks = c.isPersistent ? std::min(c.blocks, kPersistentBlocks) : c.blocks;
+  launch.blocks = c.residentBlocks ? std::min(c.blocks, kPersistentBlocks) : c.blocks;
   return launch;
 }
 

@@ -142,6 +142,22 @@ TEST_F(Emulation, splitProductsAgreeWithTheEvaluator) {
   }
 }
 
+/// As many units as there are blocks: of one tile, of some tiles, and tiles that are whole beside them.
+TEST_F(Emulation, anyRowsAgreeWithTheEvaluator) {
+  for (const char *target : {"sm_80", "sm_90"}) {
+    auto module = anyRows(context);
+    ASSERT_TRUE(module);
+    EmulatedKernels kernels(*module, target);
+    ASSERT_TRUE(kernels.emulator && kernels.emulator->isReady());
+    for (int64_t n : {70, 500}) {
+      SCOPED_TRACE(std::string(target) + ", n = " + std::to_string(n));
+      checkSlices(kernels, {{"n", n}});
+    }
+    for (int64_t n : {1, 300, 1200})
+      kernels.check({{"n", n}});
+  }
+}
+
 /// Keys for one slice, for some of them, and for all.
 TEST_F(Emulation, splitKeysAgreeWithTheEvaluator) {
   auto module = smallDecoding(context);

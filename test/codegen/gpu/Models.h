@@ -23,6 +23,8 @@ mlir::OwningOpRef<mlir::ModuleOp> largeModels(mlir::MLIRContext &context);
 mlir::OwningOpRef<mlir::ModuleOp> smallProducts(mlir::MLIRContext &context);
 /// Products whose k's are cut into slices (ProductTiling.h).
 mlir::OwningOpRef<mlir::ModuleOp> smallSplits(mlir::MLIRContext &context);
+/// A product of n rows and many terms, n any number.
+mlir::OwningOpRef<mlir::ModuleOp> anyRows(mlir::MLIRContext &context);
 /// A convolution of several tiles and many steps; the symbol n is the number of images.
 mlir::OwningOpRef<mlir::ModuleOp> wideConvolution(mlir::MLIRContext &context);
 /// Attention whose keys are; the symbol n is how many they are.

@@ -222,7 +222,7 @@ Status Runner::run(const BundleCase &c) {
     OPTC_TRY(encode(c.maps[i], c, maps[i]));
     arguments.push_back(&maps[i]);
   }
-  int64_t most = c.isPersistent ? device.multiprocessors : c.blocks;
+  int64_t most = c.residentBlocks ? c.residentBlocks * device.multiprocessors : c.blocks;
   LaunchShape shape = {unsigned(std::min(c.blocks, most)), unsigned(c.threads), unsigned(c.sharedBytes)};
   auto launch = [&] {
     for (number = 0; c.blocks > 0 && number < std::max<int64_t>(c.repeats, c.repeats < 0); ++number)

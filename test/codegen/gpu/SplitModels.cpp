@@ -76,6 +76,17 @@ func.func @main(%x: tensor<2x5x5x256xui8>, %l: tensor<2x21x2085xui8>, %k: tensor
   return %0, %1 : tensor<2x5x5x16xi32>, tensor<2x21x11xi32>
 })";
 
+// Any number of rows: of a tile, of tiles that fill the blocks badly and of some that fill them.
+const char *kAnyRows = R"(
+#x = #optc.dims<["n", 1560]>
+#y = #optc.dims<["n", 72]>
+func.func @main(%x: tensor<?x1560xT, #x>, %w: tensor<1560x72xT>, %b: tensor<72xT>) -> tensor<?x72xT, #y> {
+  %0 = optc.contract %x, %w {lhs_batch = array<i64>, rhs_batch = array<i64>, lhs_contract = array<i64: 1>, rhs_contract = array<i64: 0>} : (tensor<?x1560xT, #x>, tensor<1560x72xT>) -> tensor<?x72xT, #y>
+  %1 = optc.broadcast %b : (tensor<72xT>) -> tensor<?x72xT, #y>
+  %2 = optc.add %0, %1 : (tensor<?x72xT, #y>, tensor<?x72xT, #y>) -> tensor<?x72xT, #y>
+  return %2 : tensor<?x72xT, #y>
+})";
+
 const Model kSplits[] = {{"f32 bf16 f16", kLongSum}, {"f32 bf16", kLongScores}, {"f32 bf16", kDeepConvolution}, {"f32", kLongBytes}};
 
 // One query a head, of a group of heads, in slices of the keys that there are.
@@ -104,5 +115,6 @@ const Model kDecodings[] = {{"bf16 f16", kDecoding}, {"bf16", kCausalDecoding}, 
 } // namespace
 
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallSplits(mlir::MLIRContext &context) { return joinModels(kSplits, context); }
+mlir::OwningOpRef<mlir::ModuleOp> optc::anyRows(mlir::MLIRContext &context) { return joinModels({{"bf16", kAnyRows}}, context); }
 mlir::OwningOpRef<mlir::ModuleOp> optc::wideConvolution(mlir::MLIRContext &context) { return joinModels({{"bf16", kWideConvolution}}, context); }
 mlir::OwningOpRef<mlir::ModuleOp> optc::smallDecoding(mlir::MLIRContext &context) { return joinModels(kDecodings, context); }

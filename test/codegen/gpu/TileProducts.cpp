@@ -122,7 +122,7 @@ static BundleCase launchOfTiles(const TileProduct &product, int64_t batch, int64
   }
   c.threads = product.columns ? 384 : 256;
   c.sharedBytes = product.sharedBytes;
-  c.isPersistent = product.columns != 0;
+  c.residentBlocks = product.columns != 0;
   c.checksIndices = c.timed = false;
   c.flops = 0;
   return c;

@@ -142,7 +142,7 @@ BundleCase BundleWriter::describe(const CudaKernel &kernel, const Sizes &sizes, 
                blocksOf(kernel, sizes),
                kernel.threads,
                kernel.sharedBytes,
-               kernel.isPersistent,
+               kernel.residentBlocks,
                kernel.checksIndices,
                timed,
                0,
@@ -301,13 +301,13 @@ llvm::Error writeBundle(const std::string &folder, llvm::StringRef targetName,
   }
   if (llvm::Error failure = writer.add(*smallModels(context), kSmall, false))
     return failure;
-  for (auto *models : {smallLibrary, smallRecurrent, smallProducts, smallSplits, wideConvolution, smallAttention, smallDecoding})
+  for (auto *models : {smallLibrary, smallRecurrent, smallProducts, smallSplits, anyRows, wideConvolution, smallAttention, smallDecoding})
     if (llvm::Error failure = writer.add(*models(context), kSmall, false))
       return failure;
   if (llvm::Error failure = writer.addTileProducts())
     return failure;
   // What is printed for older chips runs on newer ones too.
-  for (auto *models : {smallProducts, smallSplits, smallAttention})
+  for (auto *models : {smallProducts, smallSplits, anyRows, smallAttention})
     if (llvm::Error failure = writer.add(*models(context), kSmall, false, "sm_80"))
       return failure;
   if (llvm::Error failure = writer.add(*largeModels(context), kSmall, true))

@@ -164,17 +164,18 @@ def gpt2():
 
 
 def weights():
-    """Products of few rows, of some and of an unknown number of rows, and a table that is gathered from and multiplied with: for weights in few bits."""
+    """Products of few rows, of some, of many and of an unknown number of rows, and a table that is gathered from and multiplied with: for weights in few bits."""
     b = Builder()
     x = b("Relu", b("Add", b("MatMul", "x", b.weight(96, 160, scale=0.1)), b.weight(160, scale=0.1)))
     b("MatMul", x, b.weight(160, 72, scale=0.1), name="y")
     b("MatMul", b("MatMul", "z", b.weight(96, 160, scale=0.1)), b.weight(160, 72, scale=0.1), name="w")
     b("MatMul", b("MatMul", "m", b.weight(96, 160, scale=0.1)), b.weight(160, 72, scale=0.1), name="u")
+    b("MatMul", "l", b.weight(96, 72, scale=0.1), name="t")
     table = b.weight(80, 96, scale=1)
     b("Gather", table, b("Cast", b("Mul", "i", b.constant(numpy.float32(10))), to=TensorProto.INT64), name="g")
     b("MatMul", "z", b("Transpose", table, perm=[1, 0]), name="v")
-    inputs = [("x", FLOAT, [3, 96]), ("z", FLOAT, ["n", 96]), ("m", FLOAT, [20, 96]), ("i", FLOAT, [4])]
-    return model(b.nodes, inputs, [(name, FLOAT, None) for name in ("y", "w", "u", "g", "v")], b.weights), ["n=1,20"], 1e-5
+    inputs = [("x", FLOAT, [3, 96]), ("z", FLOAT, ["n", 96]), ("m", FLOAT, [20, 96]), ("l", FLOAT, [300, 96]), ("i", FLOAT, [4])]
+    return model(b.nodes, inputs, [(name, FLOAT, None) for name in ("y", "w", "u", "t", "g", "v")], b.weights), ["n=1,20"], 1e-5
 
 
 def sparse():
