@@ -158,7 +158,7 @@ Subject makeSubject(const std::string &name) {
   if (name == "stream_k_tiles")
     return tileSubject({"sm_90"}, {"bf16_256_in_slices", "bf16_64_in_units", "warp_bf16_in_slices", "warp_i8_in_units"}, 720);
   if (name == "stream_any")
-    return modelSubject(*anyRows(context), "sm_80", "StreamAny{", {70, 300, 500, 1200});
+    return modelSubject(*anyRows(context), "sm_80", "StreamAny{", {70, 500, 1100, 1200});
   if (name == "split_keys")
     return modelSubject(*smallDecoding(context), "sm_80", "SplitKeys<", {500});
   if (name == "attention_sm90")
