@@ -144,6 +144,10 @@ Type GraphImporter::importType(const onnx::TypeProto &type, StringRef name) {
 }
 
 std::optional<DimExpr> GraphImporter::declaredExpression(StringRef text) const {
+  // Sums of products, whose numbers' product is below 2^63.
+  constexpr size_t kLongest = 100, kMostDigits = 18;
+  if (text.size() > kLongest || text.contains('(') || size_t(llvm::count_if(text, llvm::isDigit)) > kMostDigits)
+    return std::nullopt;
   auto expression = DimExpr::parse(text);
   if (!expression || expression->isConstant() || expression->asSymbol())
     return std::nullopt;
