@@ -148,6 +148,10 @@ std::optional<DimExpr> GraphImporter::declaredExpression(StringRef text) const {
   constexpr size_t kLongest = 100, kMostDigits = 18;
   if (text.size() > kLongest || text.contains('(') || size_t(llvm::count_if(text, llvm::isDigit)) > kMostDigits)
     return std::nullopt;
+  // A hyphen within a name is none that subtracts.
+  for (size_t i = 0; i < text.size(); ++i)
+    if (text[i] == '-' && !(i > 0 && text[i - 1] == ' ') && !(i + 1 < text.size() && llvm::isDigit(text[i + 1])))
+      return std::nullopt;
   auto expression = DimExpr::parse(text);
   if (!expression || expression->isConstant() || expression->asSymbol())
     return std::nullopt;
@@ -225,7 +229,8 @@ void GraphImporter::run() {
     for (const auto &d : input.type().tensor_type().shape().dim())
       if (!d.dim_param().empty()) {
         symbols.insert(DimExpr::symbolName(d.dim_param()));
-        if (DimExpr::isSymbolName(d.dim_param()) && d.dim_param()[0] != '$')
+        bool isConstant = scope.weights.contains(input.name()) || scope.sparseWeights.contains(input.name()); // nothing brings its dims
+        if (!isConstant && DimExpr::isSymbolName(d.dim_param()) && d.dim_param()[0] != '$')
           inputSymbols.insert(d.dim_param());
       }
 

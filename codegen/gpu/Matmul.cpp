@@ -205,18 +205,13 @@ void DeviceMatmul::useCodes(const CompressedRows &table) {
   f.library = {"async", "product", "stream_k", "mma", "gemm_sm80", "gemm_codes_sm80"};
   f.threads = 256;
   bool isPacked = tensorOf(table.words).getRank() == 3;
-  int64_t piece = pieceOf(c.k);
-  // Of an unknown number of rows there may be few: tiles of 128 would leave half of the work undone.
-  ProductTiling tiling = chooseTiling(f, c, target, size(64), codesTiles(c.m.constant() ? piece : std::min<int64_t>(piece, 8)));
+  ProductTiling tiling = chooseTiling(f, c, target, size(64), codesTiles(c.m.constant().has_value()));
   f.sharedBytes = codesTileBytes(tiling.tile, isPacked ? 4 : 8);
-  if (piece < 8)
-    f.blocksPerMultiprocessor = 1;
   useTiling(f, target, size(64), tiling);
   auto argument = [&](Value x) { return x ? pointerOf(cast<BlockArgument>(x)) : "nullptr"; };
   std::string code = isPacked ? "i4" : isa<FloatType>(elementOf(table.words)) ? "f8" : "i8";
   std::string rows = "CodeRows<" + code + ", " + cudaType(memoryType(elementOf(table.scales))) + ", " + std::to_string(table.block) + ">";
-  call("GemmCodesSm80<" + multiplied(c) + ", " + rows + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(tiling.tile.columns) + ", " +
-           std::to_string(piece) + ">",
+  call("GemmCodesSm80<" + multiplied(c) + ", " + rows + ", " + std::to_string(tiling.tile.rows) + ", " + std::to_string(tiling.tile.columns) + ">",
        epilogueLanes(8), {pointerOf(c.lhs), "{" + argument(table.words) + ", " + argument(table.scales) + ", " + argument(table.zeros) + "}"});
 }
 
@@ -241,7 +236,7 @@ void DeviceMatmul::run() {
 
 LogicalResult optc::generateDeviceMatmul(DeviceFunction &f, const GpuTarget &target) {
   std::optional<ContractionKernel> c = readContraction(f.kernel);
-  if (c && c->unpacked && !c->isConv && *c->m.constant() <= kGemvRows) {
+  if (c && c->unpacked && !c->isConv && c->m.constant().value_or(kGemvRows + 1) <= kGemvRows) {
     generateDeviceUnpackingGemv(f, *c);
     return success();
   }

@@ -43,7 +43,7 @@ void optc::useTiling(DeviceFunction &f, const GpuTarget &target, const ProductSi
   f.items = tiling.tile.count(size);
   if (takesTurns && size.isCutAtLaunch()) {
     int64_t units = (target.hasWgmma() ? kMultiprocessors : kMostMultiprocessors) * tiling.tile.resident;
-    f.isPersistent = true;
+    f.isPersistent = true; // steps of two tiles a unit are numbers of 32 bits, whatever fits into memory
     f.items = DimExpr::min(f.items, 1) * DimExpr(units); // none where there is nothing to compute
     f.splitProduct(unitBytes({tiling.tile, units, units - 1}), 2 * units * 8, "StreamAny{workspace, counters}");
     return;

@@ -84,10 +84,10 @@ SmallVector<ProductTile> optc::warpTiles(int64_t piece, bool bySteps) {
 }
 
 /// 64 k's: a code takes some 4.5 instructions.
-SmallVector<ProductTile> optc::codesTiles(int64_t piece) {
+SmallVector<ProductTile> optc::codesTiles(bool areRowsKnown) {
   auto tile = [](int64_t rows, int64_t columns) { return ProductTile{rows, columns, double(rows * columns + 16 * rows + 40 * columns) / 16, 2}; };
   SmallVector<ProductTile> tiles = {tile(64, 64), tile(64, 128), tile(128, 64)};
-  tiles.truncate(piece == 16 ? 3 : piece < 4 ? 1 : 2);
+  tiles.truncate(areRowsKnown ? 3 : 2);
   return tiles;
 }
 

@@ -78,8 +78,8 @@ int64_t keySlices(const DimExpr &blocks, const DimExpr &keyTiles);
 llvm::SmallVector<ProductTile> sparseWarpTiles();
 llvm::SmallVector<ProductTile> sparseWarpgroupTiles();
 
-/// Of GemmCodesSm80.
-llvm::SmallVector<ProductTile> codesTiles(int64_t piece);
+/// Of GemmCodesSm80. Of an unknown number of rows there may be few, and tiles of 128 with what says how they are cut spill registers.
+llvm::SmallVector<ProductTile> codesTiles(bool areRowsKnown);
 
 /// kSharedBytes of them.
 int64_t warpTileBytes(const ProductTile &tile);

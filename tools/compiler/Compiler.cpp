@@ -120,15 +120,27 @@ static llvm::Expected<std::vector<std::string>> bindingsOf(func::FuncOp main, co
       }
     }
   }
+  auto valueOf = [&](StringRef symbol) {
+    auto it = values.find(symbol.str());
+    return it == values.end() ? std::nullopt : std::optional(it->second);
+  };
   for (const Computed &c : computed) {
-    auto size = c.expression.evaluate([&](StringRef symbol) {
-      auto it = values.find(symbol.str());
-      return it == values.end() ? std::nullopt : std::optional(it->second);
-    });
+    auto size = c.expression.evaluate(valueOf);
     if (!size)
       return error(c.flag, "dim " + Twine(c.dim) + " is " + c.expression.str() + ", which --shape of another input has to fix");
     if (*size != c.size)
       return error(c.flag, "dim " + Twine(c.dim) + " is " + c.expression.str() + ", " + Twine(*size));
+  }
+  // Those of other inputs follow.
+  for (BlockArgument argument : main.getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    for (auto [d, dim] : llvm::enumerate(type ? dimsOf(type) : Dims())) {
+      auto size = dim.evaluate(valueOf);
+      if (size && (*size < 0 || *size > int64_t(1) << 40)) {
+        auto own = main.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "optc.name");
+        return llvm::createStringError("--shape: dim " + Twine(d) + " of input '" + (own ? own.getValue() : "") + "' would be " + dim.str() + " = " + Twine(*size));
+      }
+    }
   }
   std::vector<std::string> bindings;
   for (auto &[symbol, size] : values)

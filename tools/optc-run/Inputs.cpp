@@ -56,7 +56,7 @@ Error optc::randomInputs(const Options &options, const std::vector<Port> &ports,
     std::vector<int64_t> dims = port.dims;
     for (size_t d = 0; d < dims.size(); ++d)
       if (dims[d] < 0)
-        dims[d] = sizeOfDim(port.symbols[d], symbols);
+        dims[d] = sizeOfDim(port.symbols[d], symbols, 1).value_or(1);
     if (auto given = options.shapes.find(port.name); given != options.shapes.end())
       dims = given->second;
     if (elementCount(dims) < 0)

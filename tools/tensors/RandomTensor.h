@@ -4,6 +4,7 @@
 
 #include "runtime/reference/Value.h"
 #include <map>
+#include <optional>
 
 namespace optc {
 
@@ -21,9 +22,9 @@ struct Random {
 /// Reals from 0 to 1, integers from 0 to `bound` less one, or as many as the type has. Not of strings and complex numbers.
 void fillRandom(Value &value, int64_t bound, Random &random);
 
-/// The size of a dim from its expression in a Port, of names and integers that are added, subtracted and multiplied; names that are not known are 1, as
-/// is what is written otherwise.
-int64_t sizeOfDim(const std::string &expression, const std::map<std::string, int64_t> &symbols);
+/// The size of a dim from its expression in a Port, of names and integers that are added, subtracted and multiplied; names that are not known are
+/// `unknown`. nullopt where one is not known then, where it is below 0, or what is written otherwise.
+std::optional<int64_t> sizeOfDim(const std::string &expression, const std::map<std::string, int64_t> &symbols, std::optional<int64_t> unknown = std::nullopt);
 
 } // namespace optc
 

@@ -4,8 +4,7 @@
 // of their own (cp.async); a thread unpacks what it has copied itself, so that nobody waits for anybody, and stores elements where GemmSm80 copies
 // them to. Weights are read in few bits, and there is no matrix of their elements in memory. Blocks with the same columns unpack the same codes again.
 //
-// The launch: 256 threads, kSharedBytes of memory, blocks that have tiles or parts of them (stream_k.cuh). lhs [rows, depth], whose bytes are multiples of kPiece;
-// depth is a multiple of 32.
+// The launch: 256 threads, kSharedBytes of memory, blocks that have tiles or parts of them (stream_k.cuh). lhs [rows, depth]; depth is a multiple of 32.
 //
 //===----------------------------------------------------------------------===//
 
@@ -70,9 +69,9 @@ private:
   }
 };
 
-template <typename T, typename Table, int kRows, int kColumns, int kPiece> struct GemmCodesSm80 {
+template <typename T, typename Table, int kRows, int kColumns> struct GemmCodesSm80 {
   static constexpr int kStages = kRows + kColumns > 128 ? 3 : 4;
-  typedef GemmSm80<T, false, kRows, kColumns, kPiece, 16, false, kStages> Product;
+  typedef GemmSm80<T, false, kRows, kColumns, 16, 16, false, kStages> Product;
   // A thread has codes of one column: those of a part of a step.
   static constexpr int kColumnsOfWarp = kColumns / 8, kParts = 32 / kColumnsOfWarp, kCodes = Product::kDepth / kParts, kBytes = kCodes * Table::kBits / 8;
   static constexpr int kPieceBytes = kBytes < 16 ? kBytes : 16, kRingBytes = Product::kThreads * kBytes;
@@ -135,7 +134,7 @@ template <typename T, typename Table, int kRows, int kColumns, int kPiece> struc
       wait_copies<0>();
       typename Table::Factors factors = table.factorsOf(column, firstOf(share.begin), shape); // of the step that is next
       auto copy = [&](int step, u8 *lhsTile, u8 *rhsTile) {
-        Product::template copyRows<kRows, kPiece>(lhsTile, static_cast<const u8 *>(lhs), place.row, shape.rows, i64(step) * 128, i64(shape.depth) * sizeof(T));
+        Product::template copyRows<kRows, 16>(lhsTile, static_cast<const u8 *>(lhs), place.row, shape.rows, i64(step) * 128, i64(shape.depth) * sizeof(T));
         unpack(rhsTile, ring, step, factors);
         if (step + 1 < share.end)
           factors = table.factorsOf(column, firstOf(step + 1), shape);

@@ -75,10 +75,10 @@ int main(int argc, char **argv) {
       std::vector<int64_t> dims = port.dims;
       for (size_t d = 0; d < dims.size(); ++d)
         if (dims[d] < 0) {
-          const std::string &symbol = port.symbols[d];
-          if (symbol.find_first_of("+*") == std::string::npos && !sizes.count(symbol))
-            return std::fprintf(stderr, "no size of '%s'\n", symbol.c_str()), 2;
-          dims[d] = sizeOfDim(symbol, now);
+          auto size = sizeOfDim(port.symbols[d], now);
+          if (!size)
+            return std::fprintf(stderr, "no size of '%s'\n", port.symbols[d].c_str()), 2;
+          dims[d] = *size;
         }
       inputs.push_back(Value::allocate(port.type, dims));
       fillRandom(inputs.back(), seed++, Fill::finite);
