@@ -114,11 +114,9 @@ struct FormAttention : OpRewritePattern<ContractOp> {
       return Value(rewriter.create<TransposeOp>(loc, x, permutation));
     };
     auto ranked = [&](Value x) {
-      Dims dims = dimsOf(x);
-      if (dims.size() == 4)
-        return x;
-      dims.insert(dims.begin(), 4 - dims.size(), DimExpr(1));
-      return Value(rewriter.create<ReshapeOp>(loc, tensorType(dims, elementOf(x)), x));
+      Dims dims(4 - tensorOf(x).getRank(), DimExpr(1));
+      dims.append(dimsOf(x));
+      return reshaped(rewriter, loc, x, dims);
     };
     if (keysTurned)
       k = turn(k);
@@ -136,9 +134,7 @@ struct FormAttention : OpRewritePattern<ContractOp> {
       k = ungrouped(groups), v = ungrouped(valueGroups);
     }
     Value y = rewriter.create<AttentionOp>(loc, ranked(q), ranked(k), ranked(v), mask, APFloat(scale), APFloat(0.0), kind == MaskKind::causal);
-    if (y.getType() != op.getType())
-      y = rewriter.create<ReshapeOp>(loc, op.getType(), y);
-    rewriter.replaceOp(op, y);
+    rewriter.replaceOp(op, reshaped(rewriter, loc, y, dimsOf(op.getY())));
     return success();
   }
 

@@ -92,14 +92,15 @@ void DeviceConv::useSm80() {
 }
 
 void DeviceConv::useSm90() {
-  ProductTiling tiling = chooseTiling(f, c, target, allPixels(), warpgroupTiles(allPixels(), isE4M3(c)));
+  ProductSize whole = allPixels();
+  ProductTiling tiling = chooseTiling(f, c, target, whole, warpgroupTiles(whole, isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "stream_k", "image_rows", "wgmma", "gemm_sm90", "conv_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
   f.sharedBytes = warpgroupTileBytes(tiling.tile);
-  useTiling(f, target, allPixels(), tiling);
+  useTiling(f, target, whole, tiling);
   DimExpr padded = DimExpr::ceildiv(depth * bytes, 16) * DimExpr(16 / bytes);
   f.addMap({c.rhs.getArgNumber(), element, 0, {padded, c.n, 1}, {padded, padded * c.n}, {128 / bytes, columns, 1}});
   std::string product = "ConvSm90<" + multiplied(c) + ", " + std::to_string(columns) + ", " + std::to_string(piece) + ", " + std::to_string(c.padValue) + ">";

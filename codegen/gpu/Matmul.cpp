@@ -149,14 +149,15 @@ void DeviceMatmul::useSm80() {
 }
 
 void DeviceMatmul::useSm90() {
-  ProductTiling tiling = chooseTiling(f, c, target, size(128 / bytes), warpgroupTiles(size(128 / bytes), isE4M3(c)));
+  ProductSize whole = size(128 / bytes);
+  ProductTiling tiling = chooseTiling(f, c, target, whole, warpgroupTiles(whole, isE4M3(c)));
   int64_t columns = tiling.tile.columns;
   f.library = {"async", "product", "stream_k", "wgmma", "gemm_sm90"};
   f.threads = 384;
   f.blocksPerMultiprocessor = 1;
   f.isPersistent = true;
   f.sharedBytes = warpgroupTileBytes(tiling.tile);
-  useTiling(f, target, size(128 / bytes), tiling);
+  useTiling(f, target, whole, tiling);
   auto addDense = [&](BlockArgument operand, DimExpr inner, DimExpr rows, DimExpr batch, int64_t boxRows) {
     f.addMap({operand.getArgNumber(), element, 0, {inner, rows, batch}, {inner, inner * rows}, {128 / bytes, boxRows, 1}});
   };

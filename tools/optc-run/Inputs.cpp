@@ -1,6 +1,7 @@
 //===- Inputs.cpp - Random inputs -----------------------------------------===//
 
 #include "tools/optc-run/Inputs.h"
+#include "tools/tensors/InputDims.h"
 #include "tools/tensors/RandomTensor.h"
 #include "tools/tensors/TensorFile.h"
 
@@ -34,8 +35,8 @@ Error settle(const Port &port, const std::vector<int64_t> &dims, std::map<std::s
 
 } // namespace
 
-Error optc::randomInputs(const Options &options, const std::vector<Port> &ports, int64_t bound,
-                         std::vector<Value> &values) {
+Error optc::randomInputs(const Options &options, const Plan &plan, int64_t bound, std::vector<Value> &values) {
+  const std::vector<Port> &ports = plan.inputs;
   std::map<std::string, int64_t> symbols;
   for (auto &[name, dims] : options.shapes) {
     const Port *port = nullptr;
@@ -48,17 +49,17 @@ Error optc::randomInputs(const Options &options, const std::vector<Port> &ports,
       return error;
   }
   Random random{options.seed};
+  std::vector<std::vector<int64_t>> all = inputDims(plan, symbols, 1);
   for (const Port &port : ports) {
     if (port.kind != Value::Kind::tensor || port.type == DType::c64 || port.type == DType::c128)
       return Error::at(options.model,
                        "input '" + port.name + "' cannot be made up: it is not a tensor of real numbers",
                        "give --inputs");
-    std::vector<int64_t> dims = port.dims;
+    auto given = options.shapes.find(port.name);
+    const std::vector<int64_t> &dims = given != options.shapes.end() ? given->second : all[size_t(&port - ports.data())];
     for (size_t d = 0; d < dims.size(); ++d)
       if (dims[d] < 0)
-        dims[d] = sizeOfDim(port.symbols[d], symbols, 1).value_or(1);
-    if (auto given = options.shapes.find(port.name); given != options.shapes.end())
-      dims = given->second;
+        return Error::usage("--shape: dim " + std::to_string(d) + " of input '" + port.name + "' would be " + port.symbols[d] + " = " + std::to_string(dims[d]));
     if (elementCount(dims) < 0)
       return Error::usage("--shape: input '" + port.name + "' would not fit into memory");
     Value value = Value::allocate(port.type, dims);

@@ -12,9 +12,8 @@
 namespace optc {
 
 /// Floats in [0, 1), integers in [0, bound), both truth values. Dims come from `options.shapes`; a dynamic
-/// dim that another input's shape settles (the same symbol) follows it, others are 1.
-Error randomInputs(const Options &options, const std::vector<Port> &ports, int64_t bound,
-                   std::vector<Value> &values);
+/// dim that another input's shape settles (the same symbol, or what computes with it) follows it, others are 1.
+Error randomInputs(const Options &options, const Plan &plan, int64_t bound, std::vector<Value> &values);
 
 } // namespace optc
 

@@ -93,7 +93,7 @@ Error Runner::prepare(const Options &options, std::string &warning) {
   }
   for (int64_t bound : {100, 2, 1}) {
     inputValues.clear();
-    if (Error error = randomInputs(options, model->plan().inputs, bound, inputValues))
+    if (Error error = randomInputs(options, model->plan(), bound, inputValues))
       return error;
     Error error = firstRun(options);
     if (!error && bound < 100)

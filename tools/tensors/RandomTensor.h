@@ -3,8 +3,6 @@
 #define OPTC_TOOLS_TENSORS_RANDOMTENSOR_H
 
 #include "runtime/reference/Value.h"
-#include <map>
-#include <optional>
 
 namespace optc {
 
@@ -21,10 +19,6 @@ struct Random {
 
 /// Reals from 0 to 1, integers from 0 to `bound` less one, or as many as the type has. Not of strings and complex numbers.
 void fillRandom(Value &value, int64_t bound, Random &random);
-
-/// The size of a dim from its expression in a Port, of names and integers that are added, subtracted and multiplied; names that are not known are
-/// `unknown`. nullopt where one is not known then, where it is below 0, or what is written otherwise.
-std::optional<int64_t> sizeOfDim(const std::string &expression, const std::map<std::string, int64_t> &symbols, std::optional<int64_t> unknown = std::nullopt);
 
 } // namespace optc
 

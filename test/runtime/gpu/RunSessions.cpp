@@ -10,8 +10,8 @@
 
 #include "runtime/Model.h"
 #include "test/codegen/gpu/KernelValues.h"
+#include "tools/tensors/InputDims.h"
 #include "tools/tensors/OutputError.h"
-#include "tools/tensors/RandomTensor.h"
 #include <cstdio>
 #include <map>
 #include <sstream>
@@ -71,16 +71,13 @@ int main(int argc, char **argv) {
     std::map<std::string, int64_t> now;
     for (auto &[symbol, list] : sizes)
       now[symbol] = list[v % list.size()];
-    for (const Port &port : plan.inputs) {
-      std::vector<int64_t> dims = port.dims;
-      for (size_t d = 0; d < dims.size(); ++d)
-        if (dims[d] < 0) {
-          auto size = sizeOfDim(port.symbols[d], now);
-          if (!size)
-            return std::fprintf(stderr, "no size of '%s'\n", port.symbols[d].c_str()), 2;
-          dims[d] = *size;
-        }
-      inputs.push_back(Value::allocate(port.type, dims));
+    std::vector<std::vector<int64_t>> dims = inputDims(plan, now, -1);
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      const Port &port = plan.inputs[i];
+      for (size_t d = 0; d < dims[i].size(); ++d)
+        if (dims[i][d] < 0)
+          return std::fprintf(stderr, "no size of '%s'\n", port.symbols[d].c_str()), 2;
+      inputs.push_back(Value::allocate(port.type, dims[i]));
       fillRandom(inputs.back(), seed++, Fill::finite);
     }
     for (const Value &input : inputs)
